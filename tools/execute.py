@@ -1,0 +1,171 @@
+"Run notebooks top to bottom in a real kernel and save what they show: `python tools/execute.py [NOTEBOOK…]`"
+import json, os, re, sys, tempfile, time
+from argparse import ArgumentParser
+from contextlib import suppress
+from copy import deepcopy
+from pathlib import Path
+
+import nbformat
+from fastcore.nbio import nb2str
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpec
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbdev.clean import clean_nb
+
+root = Path(__file__).resolve().parents[1]
+TIMEOUT = 1200  # seconds that one cell may take
+# fastai's own: a torch function that it uses is to go; pandas 3 hands it arrays that are read-only
+QUIET = 'ignore::FutureWarning:torch.jit._script,ignore:The given NumPy array is not writable:UserWarning'
+
+class NotebookError(Exception): "A notebook that did not run, or that must not be saved"
+
+def notebooks(
+    names=(),           # paths, or names inside `folder` with or without number prefix and suffix; none: all of them
+    folder=root/'nbs',  # where the notebooks are
+):
+    "Paths of the notebooks named, or of all in order, `index` last"
+    every = sorted((o for o in Path(folder).glob('*.ipynb') if o.name[0] not in '_.'), key=lambda o: (o.stem=='index', o.name))
+    if not names: return every
+    return [_find(o, every) for o in names]
+
+def _find(name, every):
+    if Path(name).is_file(): return Path(name).resolve()
+    found = [o for o in every if str(name) in (o.name, o.stem, o.stem.split('_')[0], o.stem.split('_', 1)[-1])]
+    if len(found)!=1: raise NotebookError(f"no notebook `{name}`; there are: {', '.join(o.stem for o in every)}")
+    return found[0]
+
+def directives(
+    source,  # a cell's source
+):
+    "The `#|` lines at the head of a cell, without their marks"
+    lines = re.match(r'(?:\s*#\|[^\n]*\n?)*', source)[0].splitlines()
+    return [re.sub(r'\s+', ' ', l.strip()[2:].strip().replace(':', ' ')) for l in lines if l.strip()]
+
+def _kernel(home):
+    "A kernel of this very Python, whatever kernels are registered; its files go to the folder `home`"
+    km = AsyncKernelManager(connection_file=str(Path(home)/'kernel.json'))
+    km._kernel_spec = KernelSpec(argv=[sys.executable, '-m', 'ipykernel_launcher', '-f', '{connection_file}', '--log-level=40'],
+                                 language='python', display_name='python3')
+    return km
+
+def _kernel_env(home):
+    "The environment with inline figures, without the user's IPython start-up files and without fastai's own warnings"
+    quiet = ','.join(filter(None, [QUIET, os.environ.get('PYTHONWARNINGS')]))
+    return {**{k:v for k,v in os.environ.items() if k!='MPLBACKEND'}, 'IPYTHONDIR': home, 'PYTHONWARNINGS': quiet}
+
+_style = re.compile(r'<style>(?:(?!</style>).)*progress(?:(?!</style>).)*</style>', re.S)
+_bar = re.compile(r'<div>\s*<progress(?:(?!</div>).)*</div>|<progress.*?</progress>', re.S)
+_shows = re.compile(r'<(?:img|svg|table|canvas|iframe|video|audio|math|object|hr)\b', re.I)
+_pct = re.compile(r'^.*\d+(?:\.\d+)?%\s*[\[|].*$')  # console bars of fastprogress, fastdownload and tqdm
+
+def _visible(html):
+    "Whether anything of `html` would be seen"
+    return bool(_shows.search(html) or re.sub(r'<(style|script)\b.*?</\1>|<[^>]*>|&nbsp;', '', html, flags=re.S).strip())
+
+def _clean_stream(o):
+    "What a terminal would show at the end, without progress bars"
+    lines = [l.rstrip('\r').rsplit('\r', 1)[-1] for l in o.text.split('\n')]
+    o.text = '\n'.join(l for l in lines if not _pct.match(l))
+    return o if o.text.strip() else None
+
+def _clean_display(o):
+    "A display without styles, bars, widgets and doubled forms, or None where nothing is left"
+    d, was = o.data, set(o.data)
+    d.pop('application/vnd.jupyter.widget-view+json', None)
+    if (html := d.get('text/html')) is not None:
+        d['text/html'] = html = _bar.sub('', _style.sub('', html)) if 'progress' in html else html
+        if not _visible(html): return None
+        if d.pop('text/markdown', None): d.pop('text/plain', None)  # made by FastHTML objects: a copy and a long repr of the same table
+    return None if set(d) <= {'text/plain'} < was else o
+
+def strip_outputs(
+    outputs,  # a code cell's outputs
+):
+    "`outputs` without junk, neighbouring streams of one name joined"
+    res = []
+    for o in deepcopy(outputs):
+        if o.output_type=='stream' and res and res[-1].output_type=='stream' and res[-1].name==o.name: res[-1].text += o.text
+        else: res.append(o)
+    keep = {'stream': _clean_stream, 'display_data': _clean_display, 'execute_result': _clean_display}
+    return [o for o in (keep.get(o.output_type, lambda x: x)(o) for o in res) if o is not None]
+
+def machine_paths(
+    outputs,  # a code cell's outputs
+):
+    "Paths of this machine that the outputs show"
+    text = json.dumps([o if 'data' not in o else {k:v for k,v in o.data.items() if not k.startswith('image/')} for o in outputs])
+    own = {str(p) for p in (root, Path.home(), Path(sys.prefix), Path(tempfile.gettempdir())/'ipykernel_')} - {'/', '.'}
+    found = [m for p in own for m in re.findall(rf'(?<![\w.~-]){re.escape(p)}(?![\w.-])[^\s"\\]*|{re.escape(p)}\d+[^\s"\\]*', text)]
+    return sorted(set(found) | set(re.findall(r'[^\s"\\]*/site-packages/[^\s"\\]*', text)))
+
+def _failure(name, i, cell, what):
+    code = [l for l in cell.source.splitlines() if l.strip() and not l.startswith('#|')]
+    return NotebookError(f"{name}, cell {i+1} ({cell.get('id', '')}):\n" + '\n'.join(f'    {l}' for l in code[:4]) + f'\n  {what}')
+
+def _why(e):
+    if isinstance(e, CellExecutionError): return f'{e.ename}: {e.evalue}'
+    if isinstance(e, DeadKernelError): return 'the kernel died (out of memory?)'
+    if isinstance(e, CellTimeoutError): return f'took more than {TIMEOUT} seconds'
+
+def run_notebook(
+    path,            # the notebook; it's only read
+    on_cell=None,    # called with (number of code cells done, all code cells)
+):
+    "The notebook at `path` as a dict after a fresh run, cleaned as `nbdev-clean` cleans it"
+    path = Path(path)
+    nb = nbformat.read(path, as_version=4)
+    todo = [(i,c) for i,c in enumerate(nb.cells) if c.cell_type=='code' and c.source.strip() and 'eval false' not in directives(c.source)]
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        client = NotebookClient(nb, km=_kernel(home), timeout=TIMEOUT, store_widget_state=False, resources=dict(metadata=dict(path=str(path.parent))))
+        with client.setup_kernel(env=_kernel_env(home), cleanup_kc=True):
+            for n,(i,cell) in enumerate(todo, 1):
+                try: client.execute_cell(cell, i)
+                except (CellExecutionError, CellTimeoutError, DeadKernelError) as e: raise _failure(path.name, i, cell, _why(e)) from None
+                cell.outputs = strip_outputs(cell.outputs)
+                if bad := machine_paths(cell.outputs): raise _failure(path.name, i, cell, f"shows a path of this machine: {', '.join(bad[:3])}")
+                if on_cell: on_cell(n, len(todo))
+    d = json.loads(nbformat.writes(nb))
+    clean_nb(d)
+    return d
+
+def save(
+    nb,    # a notebook as a dict
+    path,  # where to; replaced in one step
+):
+    "Write the notebook in the form that `nbdev-clean` leaves alone"
+    tmp = Path(path).with_name(f'.{Path(path).name}.tmp')
+    try:
+        tmp.write_text(nb2str(nb), encoding='utf-8', newline='\n')
+        os.replace(tmp, path)
+    finally:
+        with suppress(FileNotFoundError): tmp.unlink()
+
+def _progress(name):
+    "Shows the cell at work where somebody can look"
+    if not sys.stdout.isatty(): return None
+    return lambda n,of: print(f'\r{name}  {n}/{of}', end='', flush=True)
+
+def timed_run(
+    path,  # the notebook
+):
+    "`run_notebook` with a progress line"
+    name, t = Path(path).name, time.perf_counter()
+    nb = run_notebook(path, _progress(name))
+    print(f"{chr(13) if sys.stdout.isatty() else ''}{name:<32}{time.perf_counter()-t:7.1f} s", flush=True)
+    return nb
+
+def main(
+    args=None,  # command line; None: of this process
+):
+    "Execute and save; 1 where a notebook failed"
+    p = ArgumentParser(description='Execute notebooks top to bottom in a fresh kernel each, and save their outputs.')
+    p.add_argument('notebooks', nargs='*', help='paths, or names such as 03 or dot_product (default: all in nbs/)')
+    try:
+        for o in notebooks(p.parse_args(args).notebooks): save(timed_run(o), o)
+    except NotebookError as e:
+        print(f'\n{e}\nNothing was saved for this notebook.', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt: return 130
+
+if __name__=='__main__': sys.exit(main())
