@@ -1,4 +1,15 @@
-"Embeddings and collaborative filtering, built from one-hot vectors up"
+"""```python
+from collab_course.data import *
+from collab_course.one_hot import *
+from collab_course.loaders import *
+from collab_course.dot_product import *
+from collab_course.create_params import *
+```
+
+```python
+__all__ = [o for o in globals() if not o.startswith('_')] # all public names of the chapters
+```"""
+
 import warnings
 
 __version__ = "0.0.1"

@@ -1,7 +1,6 @@
 "What is no lesson about the data: odd copies, odd tables, odd arguments"
-import os, signal, subprocess, sys, threading, time, zipfile
+import os, signal, subprocess, sys, time, zipfile
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np, pandas as pd, pytest
 from hypothesis import given, settings, strategies as st
@@ -121,7 +120,6 @@ def test_two_processes_at_once_do_not_hurt_each_other(tmp_path, wheels):
 
 copier = '''
 import sys, collab_course.data as data
-from pathlib import Path
 print("ready", flush=True)
 while True: data._install(Path(sys.argv[1]), Path(sys.argv[2]))
 '''

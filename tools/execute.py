@@ -1,5 +1,5 @@
 "Run notebooks top to bottom in a real kernel and save what they show: `python tools/execute.py [NOTEBOOK…]`"
-import json, os, re, sys, tempfile, time
+import asyncio, json, os, re, sys, tempfile, time
 from argparse import ArgumentParser
 from contextlib import suppress
 from copy import deepcopy
@@ -12,11 +12,13 @@ from jupyter_client.kernelspec import KernelSpec
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbdev.clean import clean_nb
+from nbdev.config import get_config
 
 root = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(root))
+from tasks import QUIET, cores
+
 TIMEOUT = 1200  # seconds that one cell may take
-# fastai's own: a torch function that it uses is to go; pandas 3 hands it arrays that are read-only
-QUIET = 'ignore::FutureWarning:torch.jit._script,ignore:The given NumPy array is not writable:UserWarning'
 
 class NotebookError(Exception): "A notebook that did not run, or that must not be saved"
 
@@ -38,9 +40,10 @@ def _find(name, every):
 def directives(
     source,  # a cell's source
 ):
-    "The `#|` lines at the head of a cell, without their marks"
+    "The `#|` lines at the head of a cell as words: `eval false`, `timing`"
     lines = re.match(r'(?:\s*#\|[^\n]*\n?)*', source)[0].splitlines()
-    return [re.sub(r'\s+', ' ', l.strip()[2:].strip().replace(':', ' ')) for l in lines if l.strip()]
+    words = [' '.join(l.strip()[2:].replace(':', ' ').split()) for l in lines if l.strip()]
+    return [re.sub(r' true$', '', o) for o in words]
 
 def _kernel(home):
     "A kernel of this very Python, whatever kernels are registered; its files go to the folder `home`"
@@ -49,10 +52,11 @@ def _kernel(home):
                                  language='python', display_name='python3')
     return km
 
-def _kernel_env(home):
+def _kernel_env(home, threads=None):
     "The environment with inline figures, without the user's IPython start-up files and without fastai's own warnings"
+    own = {} if threads is None or 'OMP_NUM_THREADS' in os.environ else {'OMP_NUM_THREADS': threads}
     quiet = ','.join(filter(None, [QUIET, os.environ.get('PYTHONWARNINGS')]))
-    return {**{k:v for k,v in os.environ.items() if k!='MPLBACKEND'}, 'IPYTHONDIR': home, 'PYTHONWARNINGS': quiet}
+    return {**{k:v for k,v in os.environ.items() if k!='MPLBACKEND'}, 'IPYTHONDIR': home, 'PYTHONWARNINGS': quiet, **own}
 
 _style = re.compile(r'<style>(?:(?!</style>).)*progress(?:(?!</style>).)*</style>', re.S)
 _bar = re.compile(r'<div>\s*<progress(?:(?!</div>).)*</div>|<progress.*?</progress>', re.S)
@@ -108,26 +112,28 @@ def _why(e):
     if isinstance(e, DeadKernelError): return 'the kernel died (out of memory?)'
     if isinstance(e, CellTimeoutError): return f'took more than {TIMEOUT} seconds'
 
-def run_notebook(
-    path,            # the notebook; it's only read
-    on_cell=None,    # called with (number of code cells done, all code cells)
-):
-    "The notebook at `path` as a dict after a fresh run, cleaned as `nbdev-clean` cleans it"
-    path = Path(path)
+async def _run(path, on_cell, threads):
     nb = nbformat.read(path, as_version=4)
     todo = [(i,c) for i,c in enumerate(nb.cells) if c.cell_type=='code' and c.source.strip() and 'eval false' not in directives(c.source)]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         client = NotebookClient(nb, km=_kernel(home), timeout=TIMEOUT, store_widget_state=False, resources=dict(metadata=dict(path=str(path.parent))))
-        with client.setup_kernel(env=_kernel_env(home), cleanup_kc=True):
+        async with client.async_setup_kernel(env=_kernel_env(home, threads), cleanup_kc=True):
             for n,(i,cell) in enumerate(todo, 1):
-                try: client.execute_cell(cell, i)
+                try: await client.async_execute_cell(cell, i)
                 except (CellExecutionError, CellTimeoutError, DeadKernelError) as e: raise _failure(path.name, i, cell, _why(e)) from None
                 cell.outputs = strip_outputs(cell.outputs)
                 if bad := machine_paths(cell.outputs): raise _failure(path.name, i, cell, f"shows a path of this machine: {', '.join(bad[:3])}")
                 if on_cell: on_cell(n, len(todo))
     d = json.loads(nbformat.writes(nb))
-    clean_nb(d)
+    clean_nb(d, allowed_cell_metadata_keys=get_config(root).get('allowed_cell_metadata_keys'))
     return d
+
+def run_notebook(
+    path,         # the notebook; it's only read
+    on_cell=None, # called with (number of code cells done, all code cells)
+):
+    "The notebook at `path` as a dict after a fresh run, cleaned as `nbdev-clean` cleans it"
+    return asyncio.run(_run(Path(path), on_cell, None))
 
 def save(
     nb,    # a notebook as a dict
@@ -141,30 +147,52 @@ def save(
     finally:
         with suppress(FileNotFoundError): tmp.unlink()
 
-def _progress(name):
-    "Shows the cell at work where somebody can look"
-    if not sys.stdout.isatty(): return None
-    return lambda n,of: print(f'\r{name}  {n}/{of}', end='', flush=True)
+def _show(working):
+    "One line for the notebooks at work, where somebody can look"
+    if sys.stdout.isatty(): print('\r\033[K' + '   '.join(f'{k} {n}/{of}' for k,(n,of) in working.items()), end='', flush=True)
 
-def timed_run(
-    path,  # the notebook
+async def _run_all(paths, workers, each):
+    gate,working,threads = asyncio.Semaphore(workers),{},'1' if workers>1 else None
+    async def one(path):
+        async with gate:
+            name,t = path.name,time.perf_counter()
+            def on_cell(n, of):
+                working[name] = (n, of)
+                _show(working)
+            try: nb = await _run(path, on_cell, threads)
+            except NotebookError as e: return e
+            finally: working.pop(name, None)
+            print(f"{chr(13)+chr(27)+'[K' if sys.stdout.isatty() else ''}{name:<32}{time.perf_counter()-t:7.1f} s", flush=True)
+            return each(path, nb)
+    return await asyncio.gather(*map(one, paths))
+
+def run_all(
+    paths,   # notebooks
+    each,    # called with (path, executed notebook) as each is done
+    workers, # how many at a time; more than one: each computes on one thread, unless OMP_NUM_THREADS says otherwise
 ):
-    "`run_notebook` with a progress line"
-    name, t = Path(path).name, time.perf_counter()
-    nb = run_notebook(path, _progress(name))
-    print(f"{chr(13) if sys.stdout.isatty() else ''}{name:<32}{time.perf_counter()-t:7.1f} s", flush=True)
-    return nb
+    "What `each` returned, in the order of `paths`; the errors of notebooks that failed are raised together at the end"
+    res = asyncio.run(_run_all([Path(o) for o in paths], workers, each))
+    if bad := [str(o) for o in res if isinstance(o, NotebookError)]: raise NotebookError('\n\n'.join(bad))
+    return res
+
+def arguments(
+    about, # what the program does
+):
+    "The parser of a program that runs notebooks"
+    p = ArgumentParser(description=about)
+    p.add_argument('notebooks', nargs='*', help='paths, or names such as 03 or dot_product (default: all in nbs/)')
+    p.add_argument('--workers', type=int, default=min(4, cores()), help='notebooks at a time (default: one a core, at most 4)')
+    return p
 
 def main(
-    args=None,  # command line; None: of this process
+    args=None, # command line; None: of this process
 ):
     "Execute and save; 1 where a notebook failed"
-    p = ArgumentParser(description='Execute notebooks top to bottom in a fresh kernel each, and save their outputs.')
-    p.add_argument('notebooks', nargs='*', help='paths, or names such as 03 or dot_product (default: all in nbs/)')
-    try:
-        for o in notebooks(p.parse_args(args).notebooks): save(timed_run(o), o)
+    o = arguments('Execute notebooks top to bottom in a fresh kernel each, and save their outputs.').parse_args(args)
+    try: run_all(notebooks(o.notebooks), lambda path,nb: save(nb, path), o.workers)
     except NotebookError as e:
-        print(f'\n{e}\nNothing was saved for this notebook.', file=sys.stderr)
+        print(f'\n{e}\nNothing was saved for a notebook that failed.', file=sys.stderr)
         return 1
     except KeyboardInterrupt: return 130
 

@@ -1,0 +1,91 @@
+"`settings.ini`, `pyproject.toml`, `setup.py` and the package agree"
+import ast, re, sys
+from configparser import ConfigParser
+
+import pytest
+import setuptools
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+if sys.version_info >= (3, 11): import tomllib
+else: import tomli as tomllib
+
+# what `setup()` sets, and what `[project].dynamic` calls it; packages are no field of `[project]`
+FIELDS = dict(version='version', description='description', long_description='readme', long_description_content_type='readme', author='authors',
+              author_email='authors', license='license', keywords='keywords', classifiers='classifiers', install_requires='dependencies',
+              extras_require='optional-dependencies', entry_points='entry-points', packages=None)
+PACKAGE = dict(fastcore='fastai', fastprogress='fastai', numpy='pandas', IPython='fastcore')  # comes with
+
+@pytest.fixture(scope='module')
+def settings(root):
+    cfg = ConfigParser(delimiters=['='], interpolation=None)
+    cfg.read(root/'settings.ini', encoding='utf-8')
+    return cfg['DEFAULT']
+
+@pytest.fixture(scope='module')
+def pyproject(root): return tomllib.loads((root/'pyproject.toml').read_text(encoding='utf-8'))
+
+@pytest.fixture
+def kwargs(root, monkeypatch):
+    "What `setup.py` gives to `setup()`"
+    seen = {}
+    monkeypatch.setattr(setuptools, 'setup', lambda **kw: seen.update(kw))
+    monkeypatch.chdir(root)
+    exec(compile((root/'setup.py').read_text(encoding='utf-8'), 'setup.py', 'exec'), dict(__file__=str(root/'setup.py'), __name__='__main__'))
+    return seen
+
+def names(reqs): return {canonicalize_name(Requirement(o).name) for o in reqs}
+
+def test_name(settings, pyproject, root):
+    assert settings['lib_name'] == pyproject['project']['name'] == pyproject['tool']['nbdev']['lib_path']
+    assert (root/settings['lib_name']/'__init__.py').is_file()
+
+def test_python(settings, pyproject): assert pyproject['project']['requires-python'] == f">={settings['min_python']}"
+
+def test_ruff_reads_the_oldest_python(settings, pyproject):
+    assert pyproject['tool']['ruff']['target-version'] == 'py' + settings['min_python'].replace('.', '')
+
+def test_dynamic_lists_all_that_setup_sets(kwargs, pyproject):
+    assert {FIELDS[k] for k in kwargs} - {None} == set(pyproject['project']['dynamic'])
+
+def test_nothing_is_said_twice(settings, pyproject):
+    assert set(pyproject['project']) == {'name', 'requires-python', 'dynamic', 'urls'}
+    assert 'version' not in settings
+
+def test_version(kwargs, root, settings):
+    import collab_course
+    assert kwargs['version'] == collab_course.__version__
+    assert re.fullmatch(r'\d+\.\d+\.\d+', kwargs['version'])
+
+def test_setup_gives_what_the_settings_say(kwargs, settings):
+    assert (kwargs['description'],kwargs['author'],kwargs['license']) == (settings['description'],settings['author'],settings['license'])
+    assert kwargs['install_requires'] == settings['requirements'].split()
+    assert kwargs['packages'] == [settings['lib_name']]
+    assert set(settings['dev_requirements'].split() + settings['course_requirements'].split()) == set(kwargs['extras_require']['dev'])
+
+def test_status_is_a_known_classifier(kwargs): assert any(re.fullmatch(r'Development Status :: [1-7] - [A-Z][\w/-]+', o) for o in kwargs['classifiers'])
+
+def test_license_file(root): assert 'Apache License' in (root/'LICENSE').read_text()
+
+def imports(path):
+    "Top-level packages that a module imports"
+    for n in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(n, ast.Import): yield from (o.name.split('.')[0] for o in n.names)
+        if isinstance(n, ast.ImportFrom) and not n.level: yield n.module.split('.')[0]
+
+def test_every_import_is_required(root, settings):
+    lib = settings['lib_name']
+    used = {o for p in (root/lib).rglob('*.py') for o in imports(p)} - {lib} - set(sys.stdlib_module_names)
+    missing = {o for o in used if canonicalize_name(PACKAGE.get(o, o)) not in names(settings['requirements'].split())}
+    assert used and not missing
+
+def test_tools_are_required(root, kwargs):
+    "What tools and tests import comes with the `dev` extra"
+    have = names(kwargs['install_requires'] + kwargs['extras_require']['dev'])
+    comes_with = dict(nbformat='nbclient', jupyter_client='nbclient', fastcore='nbdev', packaging='build', tomli='build', numpy='pandas')
+    own = {o.stem for d in ('tools', 'tests', 'bench') for o in (root/d).glob('*.py')} | {'tasks', 'setup', settings_name(root)}
+    used = {o for d in ('tools', 'tests') for p in (root/d).glob('*.py') for o in imports(p)} - own - set(sys.stdlib_module_names)
+    missing = {o for o in used if canonicalize_name(comes_with.get(o, o)) not in have}
+    assert used and not missing
+
+def settings_name(root): return next(o.parent.name for o in root.glob('*/__init__.py') if o.parent.name!='tests')
