@@ -75,7 +75,7 @@ def imports(path):
 
 def test_every_import_is_required(root, settings):
     lib = settings['lib_name']
-    used = {o for p in (root/lib).rglob('*.py') for o in imports(p)} - {lib} - set(sys.stdlib_module_names)
+    used = {o for p in (root/lib).rglob('*.py') for o in imports(p)} - {lib} - {*sys.stdlib_module_names, 'tomllib'}  # Python 3.10 has no tomllib of its own
     missing = {o for o in used if canonicalize_name(PACKAGE.get(o, o)) not in names(settings['requirements'].split())}
     assert used and not missing
 
@@ -84,7 +84,7 @@ def test_tools_are_required(root, kwargs):
     have = names(kwargs['install_requires'] + kwargs['extras_require']['dev'])
     comes_with = dict(nbformat='nbclient', jupyter_client='nbclient', fastcore='nbdev', packaging='build', tomli='build', numpy='pandas')
     own = {o.stem for d in ('tools', 'tests', 'bench') for o in (root/d).glob('*.py')} | {'tasks', 'setup', settings_name(root)}
-    used = {o for d in ('tools', 'tests') for p in (root/d).glob('*.py') for o in imports(p)} - own - set(sys.stdlib_module_names)
+    used = {o for d in ('tools', 'tests') for p in (root/d).glob('*.py') for o in imports(p)} - own - {*sys.stdlib_module_names, 'tomllib'}  # Python 3.10 has no tomllib of its own
     missing = {o for o in used if canonicalize_name(comes_with.get(o, o)) not in have}
     assert used and not missing
 
