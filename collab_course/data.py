@@ -197,7 +197,7 @@ def _check_order(df, user, item, rating):
         raise ValueError(f'column {rating!r}, named as the rating, takes {y.nunique():,} whole values, and column {c!r} '
                          f'only {df[c].nunique()}: are they swapped? If not, pass rating_range=({y.min()}, {y.max()})')
 
-# %% ../nbs/00_data.ipynb #716f6950
+# %% ../nbs/00_data.ipynb #8a8860bd
 def validate_ratings(
     ratings, # DataFrame with one row a rating
     user_name='user', # Column of user ids
@@ -207,16 +207,16 @@ def validate_ratings(
     duplicates='raise', # Pairs rated twice: 'raise', 'keep', only the 'first' or 'last', or their 'mean'
 )->pd.DataFrame: # The table: as it was, unless doubled pairs were to be merged
     "Refuse a table of ratings that would be learned from wrongly"
-    _check_choice('duplicates', duplicates, 'raise keep first last mean')
+    _check_choice('duplicates', duplicates, ('raise', 'keep', 'first', 'last', 'mean'))
     _check_columns(ratings, user_name=user_name, item_name=item_name, rating_name=rating_name)
     for c in (user_name, item_name): _check_ids(ratings, c)
     _check_values(ratings, rating_name, rating_range)
     if rating_range is None: _check_order(ratings, user_name, item_name, rating_name)
     return ratings if duplicates=='keep' else _merge_pairs(ratings, [user_name, item_name], rating_name, duplicates)
 
-# %% ../nbs/00_data.ipynb #5576211f
-def _check_choice(arg, value, choices):
-    if value not in choices.split(): raise ValueError(f'{arg} must be one of {choices.split()}, not {value!r}')
+# %% ../nbs/00_data.ipynb #19e80ca7
+def _check_choice(name, value, allowed):
+    if value not in allowed: raise ValueError(f'{name} must be {" or ".join(map(repr, allowed))}, not {value!r}')
 
 def _merge_pairs(df, pair, rating, how):
     if not (again := df.duplicated(pair)).any(): return df
