@@ -281,7 +281,7 @@ def user_split(
     held = np.random.default_rng(seed).permutation(users)[:_n_test(len(users), test_pct)]
     return _split(ratings, ratings[user_name].isin(held), user_name, item_name)
 
-# %% ../nbs/00_data.ipynb #51de27f5
+# %% ../nbs/00_data.ipynb #bab512d7
 def time_split(
     ratings, # DataFrame with one row a rating
     test_pct=0.2, # Share of rows to test on
@@ -296,7 +296,7 @@ def time_split(
     _n_test(len(ratings), test_pct)
     order = ratings.reset_index(drop=True).sort_values(time_name, kind='stable')
     g = order.groupby(order[user_name] if per_user else np.zeros(len(order)), sort=False)[time_name]
-    late = g.cumcount(ascending=False) < (g.transform('size')*test_pct).round()
+    late = g.cumcount(ascending=False) < np.floor(g.transform('size')*test_pct + 1e-9) # nobody's rows are all late
     return _split(ratings, late.sort_index(), user_name, item_name)
 
 # %% ../nbs/00_data.ipynb #a3a19bef

@@ -248,7 +248,7 @@ def test_merging_leaves_each_pair_once(df, how, d):
 # ---- splits
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(20, 200), st.floats(0.1, 0.9), st.integers(0, 99), st.integers(0, 3))
+@given(st.integers(200, 290), st.floats(0.1, 0.9), st.integers(0, 99), st.integers(0, 3))
 def test_every_split_is_a_partition_that_counts_the_new(n, pct, seed, kind):
     df = planted_ratings(20, 15, n, seed=seed).ratings
     df.index = [0]*n # the index must not matter
@@ -273,6 +273,11 @@ def test_time_splits_keep_the_future_out_of_training():
     last_train = df.iloc[s.train].groupby('user').timestamp.max()
     first_test = df.iloc[s.test].groupby('user').timestamp.min()
     assert (last_train.reindex(first_test.index) < first_test).all()
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0.1, 0.99), st.integers(0, 99))
+def test_the_last_rows_of_each_person_leave_everybody_something_to_learn_from(pct, seed):
+    assert time_split(planted_ratings(20, 15, 250, seed=seed).ratings, pct, per_user=True).unseen_users==0
 
 def test_user_split_shares_nobody():
     df = planted_ratings(50, 40, 900).ratings
