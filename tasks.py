@@ -59,6 +59,7 @@ def environ(**kw):
     homes = dict(JUPYTER_CONFIG_DIR='jupyter', JUPYTER_DATA_DIR='jupyter-data', JUPYTER_RUNTIME_DIR='jupyter-run', IPYTHONDIR='ipython',
                  MPLCONFIGDIR='matplotlib', npm_config_cache='npm')
     for k,v in homes.items(): env.setdefault(k, str(venv/'var'/v))
+    if venv.is_dir(): (venv/'var').mkdir(exist_ok=True)
     env['PYTHONWARNINGS'] = ','.join(o for o in (QUIET, env.get('PYTHONWARNINGS')) if o)
     return env
 

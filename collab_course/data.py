@@ -331,7 +331,7 @@ class Planted:
         u,i = np.asarray(users)-1, np.asarray(items)-1
         return self.mean + self.user_bias[u] + self.item_bias[i] + np.einsum('nf,nf->n', self.user_factors[u], self.item_factors[i])
 
-# %% ../nbs/00_data.ipynb #fcc3e439
+# %% ../nbs/00_data.ipynb #facbc3e1
 def _skewed(n, skew, rng): return rng.permutation(np.exp(-skew*np.arange(n)/n))
 
 def _draw_pairs(n, users, items, rng):
@@ -352,7 +352,17 @@ def _draw_pairs(n, users, items, rng):
         keys = np.unique(np.concatenate([keys, new]))
     return rng.permutation(keys)[:n]
 
-# %% ../nbs/00_data.ipynb #fee7a35e
+def _expected_all(planted, block=1_000_000):
+    "What a perfect model would predict for all rows, a block at a time to spare memory"
+    blocks = [planted.ratings[i:i+block] for i in range(0, len(planted.ratings), block)]
+    return np.concatenate([planted.expected(b.user, b.movie) for b in blocks])
+
+def _stars(y, rating_range, step):
+    "Ratings rounded and clipped as asked"
+    if step is not None: y = np.round(y/step)*step
+    return (y if rating_range is None else y.clip(*rating_range)).astype(np.float32)
+
+# %% ../nbs/00_data.ipynb #58e1a324
 def planted_ratings(
     n_users=1000, # Users, with ids 1 to n_users
     n_items=500, # Items, with ids 1 to n_items
@@ -374,11 +384,7 @@ def planted_ratings(
     truth = dict(user_factors=draw(sd, n_users, n_factors), item_factors=draw(sd, n_items, n_factors),
                  user_bias=draw(bias_sd, n_users), item_bias=draw(bias_sd, n_items), mean=mean, noise=noise)
     keys = _draw_pairs(n_ratings, _skewed(n_users, skew/2, rng), _skewed(n_items, skew, rng), rng)
-    df = pd.DataFrame(dict(user=keys//n_items+1, movie=keys%n_items+1))
-    res = Planted(df, **truth)
-    blocks = [df[i:i+1_000_000] for i in range(0, n_ratings, 1_000_000)]
-    y = np.concatenate([res.expected(b.user, b.movie) for b in blocks]) + draw(noise, n_ratings)
-    if step is not None: y = np.round(y/step)*step
-    if rating_range is not None: y = y.clip(*rating_range)
-    res.ratings = df.assign(rating=y.astype(np.float32), timestamp=np.arange(n_ratings))
+    res = Planted(pd.DataFrame(dict(user=keys//n_items+1, movie=keys%n_items+1)), **truth)
+    y = _expected_all(res) + draw(noise, n_ratings)
+    res.ratings = res.ratings.assign(rating=_stars(y, rating_range, step), timestamp=np.arange(n_ratings))
     return res
