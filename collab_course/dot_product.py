@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['mse_on', 'quick_fit', 'DotProduct']
 
-# %% ../nbs/03_dot_product.ipynb #ce435c2d
+# %% ../nbs/03_dot_product.ipynb #f21746d9
 import torch
-import torch.nn.functional as F
 from fastai.layers import Embedding, sigmoid_range
 from fastai.torch_core import Module
+from .data import _check_whole
 
-# %% ../nbs/03_dot_product.ipynb #9cdb05f2
+# %% ../nbs/03_dot_product.ipynb #86523d44
 @torch.no_grad()
 def mse_on(
     model, # Model that takes x of shape (batch, 2)
@@ -19,9 +19,14 @@ def mse_on(
 )->float:
     "Mean squared error over all rows of a loader"
     model.eval()
-    return torch.cat([(model(x) - y)**2 for x,y in dl]).mean().item()
+    return torch.cat([_squares(model(x), y) for x,y in dl]).mean().item()
 
-# %% ../nbs/03_dot_product.ipynb #7505d8ab
+def _squares(pred, y):
+    "Squared errors; a prediction of another shape than the ratings would be compared with all of them"
+    if pred.shape==y.shape: return (pred - y)**2
+    raise ValueError(f'the model gives shape {(*pred.shape,)} for ratings of shape {(*y.shape,)}: let its forward end in .squeeze(1)')
+
+# %% ../nbs/03_dot_product.ipynb #b4deb7a6
 def quick_fit(
     model, # Model that takes x of shape (batch, 2); trained in place
     dls, # `RatingsDataLoaders`; the model moves to their device
@@ -31,6 +36,7 @@ def quick_fit(
     log=None, # List that gets (loss of the last 100 batches, loss on the validation rows) of each epoch
 )->float: # Mean squared error on the validation rows
     "What `fit_one_cycle` does, in a plain loop"
+    _check_whole(n_epoch=n_epoch)
     model.to(dls.device)
     fused = torch.device(dls.device).type in ('cpu', 'cuda')
     opt = torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.99), eps=1e-5, weight_decay=wd, fused=fused)
@@ -40,13 +46,13 @@ def quick_fit(
         if log is not None: log.append((torch.stack(losses[-100:]).mean().item(), mse_on(model, dls.valid)))
     return mse_on(model, dls.valid)
 
-# %% ../nbs/03_dot_product.ipynb #6297109d
+# %% ../nbs/03_dot_product.ipynb #016b486f
 def _train_epoch(model, dl, opt, sched):
     "One pass over `dl`; the loss of each batch"
     losses = []
     model.train()
     for x,y in dl:
-        loss = F.mse_loss(model(x), y)
+        loss = _squares(model(x), y).mean()
         loss.backward()
         opt.step()
         sched.step()

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['na', 'make_vocab', 'ids_to_rows', 'RatingsDataset', 'RatingsDL', 'RatingsDataLoaders']
 
-# %% ../nbs/02_loaders.ipynb #610d9222
+# %% ../nbs/02_loaders.ipynb #d1957416
 import random, warnings
 import numpy as np, pandas as pd, torch
 from fastai.data.core import DataLoaders, TfmdDL
 from fastai.losses import MSELossFlat
 from fastai.torch_core import default_device, display_df, to_detach as detach, to_np
 from fastcore.basics import patch, store_attr
-from .data import _check_choice, random_split, validate_ratings
+from .data import _check_choice, _check_values, _check_whole, random_split, validate_ratings
 
 # %% ../nbs/02_loaders.ipynb #dadf69b0
 na = '#na#'
@@ -41,7 +41,7 @@ def _check_sort(ids, known):
     raise ValueError(f'column {ids.name!r} holds ids of another type than the vocabulary: {here!r} ({type(here).__name__}) here, '
                      f'{there!r} ({type(there).__name__}) there. Convert the column, e.g. with .astype')
 
-# %% ../nbs/02_loaders.ipynb #6344f5d0
+# %% ../nbs/02_loaders.ipynb #81bdc5be
 def ids_to_rows(
     ids, # Column of ids to look up
     vocab, # Vocabulary, `#na#` first
@@ -51,6 +51,9 @@ def ids_to_rows(
     _check_choice('on_unknown', on_unknown, ('raise', 'na'))
     ids,known = pd.Series(ids),pd.Series(list(vocab)[1:])
     if isinstance(ids.dtype, pd.CategoricalDtype): ids = pd.Series(np.asarray(ids), name=ids.name)
+    if pd.api.types.is_float_dtype(ids) and (ids.abs()>=2**53).any():
+        raise ValueError(f'column {ids.name!r} holds ids as floats, which cannot tell {ids.max():.0f} from its neighbour: pass whole numbers, '
+                         'such as the one-row frame df.iloc[[0]] instead of the row df.iloc[0]')
     _check_sort(ids, known)
     rows = pd.Index(known, tupleize_cols=False).get_indexer(pd.Index(ids, tupleize_cols=False)).astype(np.int64) + 1
     if on_unknown=='na' or rows.all(): return torch.from_numpy(rows)
@@ -75,13 +78,11 @@ class RatingsDataset:
     def __len__(self): return len(self.x)
     def __getitem__(self, i): return (self.x[i],) if self.y is None else (self.x[i], self.y[i])
 
-# %% ../nbs/02_loaders.ipynb #05cc15c8
+# %% ../nbs/02_loaders.ipynb #5b823f5f
 def _as_float32(df, rating_name):
-    "The ratings as float32, after a check that they fit"
-    y = torch.tensor(df[rating_name].to_numpy(np.float32, na_value=np.nan))
-    if not (ok := y.isfinite()).all():
-        raise ValueError(f'column {rating_name!r}: {df[rating_name].tolist()[int((~ok).nonzero()[0])]!r} is missing or does not fit into float32')
-    return y
+    "The ratings as float32, after a check that they are numbers that fit"
+    _check_values(df, rating_name, None)
+    return torch.tensor(df[rating_name].to_numpy(np.float32))
 
 # %% ../nbs/02_loaders.ipynb #d3b5828f
 @patch(cls_method=True)
@@ -115,7 +116,7 @@ def n_unknown(self:RatingsDataset):
     "How many ratings have their user or their item on row 0"
     return int((self.x==0).any(1).sum())
 
-# %% ../nbs/02_loaders.ipynb #422df885
+# %% ../nbs/02_loaders.ipynb #fa8dad42
 class RatingsDL(TfmdDL):
     "A fastai loader whose batches are slices of shuffled tensors"
     block = 1024 # batches to gather at once
@@ -127,9 +128,10 @@ class RatingsDL(TfmdDL):
         num_workers=0, # Ignored: slicing needs no workers
         **kwargs # Passed on to fastai's `TfmdDL`
     ):
+        _check_whole(bs=bs)
         super().__init__(dataset, bs=bs, shuffle=shuffle, num_workers=0, **kwargs)
         self.seed,self._n_inp,self._types = seed,1,None
-        if seed is not None: self.rng = random.Random(seed)
+        if seed is not None: self.rng = random.Random(int(seed))
 
     def __iter__(self):
         self.before_iter()
@@ -235,11 +237,23 @@ def _check_splits(splits, n):
     if (n_twice := (times>1).sum()): raise ValueError(f'{n_twice:,} rows come more than once in the split, the first is row {(times>1).argmax()}')
     return train,valid
 
-# %% ../nbs/02_loaders.ipynb #76d6eeff
-def _check_table(ratings, user, item, rating, duplicates):
+# %% ../nbs/02_loaders.ipynb #f0ed8244
+def _check_table(ratings, user, item, rating, rating_range, duplicates):
     "Refuse what `validate_ratings` refuses; doubled pairs cannot be merged here, where splits are row positions"
     _check_choice('duplicates', duplicates, ('raise', 'keep'))
-    validate_ratings(ratings, user, item, rating, duplicates=duplicates)
+    validate_ratings(ratings, user, item, rating, rating_range, duplicates)
+
+def _random(ratings, valid_pct, seed, user, item):
+    if not isinstance(valid_pct, (int, float)) or not 0<valid_pct<1: raise ValueError(f'valid_pct is a share between 0 and 1, not {valid_pct!r}')
+    return random_split(ratings, valid_pct, seed, user, item)
+
+def _warn_unseen(ratings, names, train, valid, vocab):
+    "A few films without a training row are normal; a validation part full of strangers is not"
+    parts = [[ratings[c].iloc[i] for i in (train, valid)] for c in names]
+    n = np.logical_or(*(~v.isin(t.unique()).to_numpy() for t,v in parts)).sum()
+    what = 'row 0' if vocab=='train' else 'a row of its own'
+    if n and (vocab=='train' or n>len(valid)/100):
+        warnings.warn(f'{n:,} of {len(valid):,} validation rows hold an id without a training row: {what}, which is never trained, stands for it')
 
 def _make_datasets(ratings, names, splits, vocab):
     "Training and validation `RatingsDataset` with one vocabulary"
@@ -247,13 +261,12 @@ def _make_datasets(ratings, names, splits, vocab):
     train,valid = _check_splits(splits, len(ratings))
     known = ratings if vocab=='all' else ratings.iloc[train]
     ds = RatingsDataset.from_df(ratings, {c: make_vocab(known[c]) for c in names[:2]}, names[2], on_unknown='na')
-    res = [ds.subset(torch.from_numpy(o)) for o in (train, valid)]
-    if n := res[1].n_unknown(): warnings.warn(f'{n:,} validation rows hold an id without a training row: row 0, which is never trained, stands for it')
-    return res
+    _warn_unseen(ratings, names[:2], train, valid, vocab)
+    return [ds.subset(torch.from_numpy(o)) for o in (train, valid)]
 
-# %% ../nbs/02_loaders.ipynb #ad3efe67
+# %% ../nbs/02_loaders.ipynb #6b468417
 class RatingsDataLoaders(DataLoaders):
-    "Training and validation loaders for a table of ratings, used like `CollabDataLoaders`"
+    "Training and validation loaders for a table of ratings, for `Learner` and `collab_learner`"
     @classmethod
     def from_df(cls,
         ratings, # DataFrame with one row a rating
@@ -264,6 +277,7 @@ class RatingsDataLoaders(DataLoaders):
         valid_pct=0.2, # Share of rows to validate on
         seed=None, # Seed of the split and of the batch orders; None: others each time
         vocab='all', # Rows of the tables: ids of 'all' rows, or of the 'train' rows alone
+        rating_range=None, # (lowest, highest) rating allowed; None: any finite number
         duplicates='raise', # Pairs rated twice: 'raise' an error or 'keep' both
         bs=64, # Ratings in a training batch
         drop_last=False, # Leave out a last training batch that isn't full, as fastai does?
@@ -272,13 +286,14 @@ class RatingsDataLoaders(DataLoaders):
         device=None, # Device of the batches; None: fastai's default
     ):
         "Loaders from a table of ratings"
-        _check_table(ratings, user_name, item_name, rating_name, duplicates)
-        if splits is None: splits = random_split(ratings, valid_pct, seed, user_name, item_name)
+        _check_table(ratings, user_name, item_name, rating_name, rating_range, duplicates)
+        if splits is None: splits = _random(ratings, valid_pct, seed, user_name, item_name)
         train,valid = _make_datasets(ratings, (user_name, item_name, rating_name), splits, vocab)
-        return cls(RatingsDL(train, bs=bs, shuffle=True, seed=seed, drop_last=drop_last), RatingsDL(valid, bs=val_bs or bs*2),
+        if drop_last and len(train)<bs: raise ValueError(f'with drop_last, {len(train):,} training rows do not make one batch of {bs:,}')
+        return cls(RatingsDL(train, bs=bs, shuffle=True, seed=seed, drop_last=drop_last), RatingsDL(valid, bs=bs*2 if val_bs is None else val_bs),
                    path=path, device=default_device() if device is None else device)
 
-# %% ../nbs/02_loaders.ipynb #8be05ab4
+# %% ../nbs/02_loaders.ipynb #fba166c3
 @patch
 def test_dl(self:RatingsDataLoaders,
     items, # DataFrame, or list of dicts, with the user and the item column
@@ -289,7 +304,9 @@ def test_dl(self:RatingsDataLoaders,
     num_workers=0, # Ignored: `Learner.predict` passes it
 ):
     "A loader of pairs to predict, in the order of `items`"
-    df,ds = pd.DataFrame(items),self.train_ds
+    if not isinstance(items, (pd.DataFrame, list, tuple, dict)): raise TypeError(f'pass a DataFrame or a list of dicts, not {items!r}')
+    one = isinstance(items, dict) and all(map(np.isscalar, items.values()))
+    df,ds = pd.DataFrame([items] if one else items),self.train_ds
     if not len(df): raise ValueError('there are no pairs to predict')
     test = RatingsDataset.from_df(df, ds.classes, ds.rating_name if with_labels else None, on_unknown)
     return self.valid.new(test, bs=self.valid.bs if bs is None else bs)

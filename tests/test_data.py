@@ -36,9 +36,15 @@ def test_a_named_folder_comes_before_fastais(good, home, monkeypatch):
     monkeypatch.setenv('COLLAB_COURSE_DATA', str(named))
     assert ml100k_folder()==named
 
-def test_fastais_folder_serves_when_the_named_one_is_empty(good, home):
-    kept = copy(good, home/'fastai/ml-100k')
-    assert ml100k_folder(home/'nothing')==kept
+def test_a_named_folder_without_data_gets_it_from_fastais(good, home, capsys):
+    copy(good, home/'fastai/ml-100k')
+    assert ml100k_folder(home/'new')==home/'new' and check_ml100k(home/'new')=='' and capsys.readouterr().out==''
+
+def test_a_file_that_is_refused_is_kept_beside_the_new_one(good, home):
+    copy(good, home/'fastai/ml-100k')
+    mine = copy(good, home/'mine')
+    (mine/'u.data').write_text('my own ratings')
+    assert ml100k_folder(mine)==mine and check_ml100k(mine)=='' and (mine/'u.data.refused').read_text()=='my own ratings'
 
 def test_what_is_there_is_neither_fetched_nor_announced(good, home, capsys):
     copy(good, home/'fastai/ml-100k')
@@ -173,7 +179,7 @@ def table(**cols): return pd.DataFrame({**dict(user=[1, 1, 2, 3], movie=[7, 8, 7
     (table(rating=pd.to_datetime(['2020-01-01']*4)), ['not numeric']),
     (table(rating=[True, False, True, True]), ['not numeric', 'True']),
     (table(rating=[1j, 2, 3, 4]), ['not numeric']),
-    (table(rating=[1, np.inf, 3, -np.inf]), ['infinite in 2 of 4']),
+    (table(rating=[1, np.inf, 3, -np.inf]), ['infinite', 'in 2 of 4']),
     (table(user=['1', 1, 2, 3]), ['mixes ids', "['int', 'str']"]),
     (table(user=pd.Categorical([1, 1, 2, 3])), ['categorical', 'categories.dtype']),
     (table(movie=[[1], [2], [3], [4]]), ['cannot be hashed', '[1]']),
@@ -199,8 +205,23 @@ def test_one_column_cannot_play_two_parts():
 
 def test_swapped_columns_are_seen_and_can_be_insisted_on():
     df = pd.DataFrame(dict(user=[1, 2, 3, 4, 5]*40, movie=np.repeat(range(40), 5), rating=range(200)))
-    with pytest.raises(ValueError, match=r'are they swapped\? If not, pass rating_range=\(0, 199\)'): validate_ratings(df)
+    df = pd.concat([df, df.assign(movie=df.movie+40), df.assign(movie=df.movie+80)], ignore_index=True)
+    with pytest.raises(ValueError, match=r'are they swapped\? If it is right, pass rating_range=\(0, 199\)'): validate_ratings(df)
     assert validate_ratings(df, rating_range=(0, 199)) is df
+
+def test_a_time_taken_for_the_rating_is_seen_and_can_be_insisted_on():
+    df = planted_ratings(30, 20, 300).ratings
+    with pytest.raises(ValueError, match='takes 300 whole values in 300 rows, as ids and times do'): validate_ratings(df, rating_name='timestamp')
+    assert validate_ratings(df, rating_name='timestamp', rating_range=(0, 299)) is df
+
+@pytest.mark.parametrize('bad', [5, (1, 2, 3), ('1', '5'), (5, 1), (float('nan'), 5)])
+def test_a_range_is_two_numbers_the_lower_first(bad):
+    with pytest.raises(ValueError, match='rating_range must be'): validate_ratings(table(), rating_range=bad)
+    with pytest.raises(ValueError, match='rating_range must be'): planted_ratings(rating_range=bad)
+
+def test_numpy_and_python_ids_of_one_kind_are_no_mixture():
+    df = table(user=pd.Series([np.int64(1), 1, np.int32(2), 3], dtype=object), movie=pd.Series(['a', np.str_('b'), 'a', 'c'], dtype=object))
+    assert validate_ratings(df) is df
 
 @pytest.mark.parametrize('how,rating', [('first', 3), ('last', 5), ('mean', 4)])
 def test_doubled_pairs_are_merged_as_asked(how, rating):
@@ -284,13 +305,27 @@ def test_user_split_shares_nobody():
     s = user_split(df, 0.3, seed=1)
     assert not set(df.user.iloc[s.train]) & set(df.user.iloc[s.test]) and s.unseen_users==15 and s.unseen_rows==len(s.test)
 
-@pytest.mark.parametrize('pct', [0, 1, -0.1, 20])
+@pytest.mark.parametrize('pct', [0, 1, -0.1, 20, '0.2', None])
 def test_a_share_is_between_0_and_1(pct):
     for split in (random_split, user_split, time_split):
         with pytest.raises(ValueError, match='share between 0 and 1'): split(planted_ratings(9, 9, 30).ratings, pct)
 
 def test_an_empty_part_is_refused():
-    with pytest.raises(ValueError, match='one part would be empty'): random_split(planted_ratings(9, 9, 30).ratings, 0.001)
+    with pytest.raises(ValueError, match='test part would be empty'): random_split(planted_ratings(9, 9, 30).ratings, 0.001)
+
+@pytest.mark.parametrize('split', [random_split, user_split, time_split])
+def test_splits_name_the_column_that_is_missing(split):
+    with pytest.raises(ValueError, match="no column 'usr'"): split(planted_ratings(9, 9, 30).ratings, user_name='usr')
+    with pytest.raises(TypeError, match='DataFrame'): split(None)
+
+@pytest.mark.parametrize('times', [['9', '10']*15, ['12/1/2020']*30])
+def test_times_as_text_are_refused(times):
+    with pytest.raises(ValueError, match='text sorts by letters'): time_split(planted_ratings(9, 9, 30).ratings.assign(timestamp=times))
+
+def test_times_as_dates_are_sorted_as_dates():
+    df = planted_ratings(9, 9, 30).ratings
+    dates = df.assign(timestamp=pd.to_datetime(df.timestamp, unit='D'))
+    assert time_split(dates).test.tolist()==time_split(df).test.tolist()
 
 def test_time_split_names_what_it_misses():
     df = planted_ratings(9, 9, 30).ratings
@@ -352,3 +387,18 @@ def test_a_seed_fixes_everything():
 def test_too_many_ratings_are_refused():
     with pytest.raises(ValueError, match='do not fit'): planted_ratings(10, 10, 101)
     with pytest.raises(ValueError, match='too many for 6,000 users'): planted_ratings(6000, 5000, 29_000_000)
+
+@pytest.mark.parametrize('arg', ['n_users', 'n_items', 'n_ratings', 'n_factors'])
+@pytest.mark.parametrize('bad', [0, -1, 2.5, '9', None, True])
+def test_sizes_are_whole_numbers(arg, bad):
+    with pytest.raises(ValueError, match=f'{arg} must be a whole number'): planted_ratings(**{arg: bad})
+
+@pytest.mark.parametrize('args', [dict(noise=None), dict(noise=-1), dict(noise=float('nan')), dict(step=0), dict(step=float('inf'))])
+def test_noise_and_steps_are_sane(args):
+    with pytest.raises(ValueError, match=[*args][0]): planted_ratings(**args)
+
+def test_the_truth_is_told_for_known_pairs_only():
+    p = planted_ratings(20, 30, 100)
+    with pytest.raises(ValueError, match='users has the id 0, and there are 1 to 20'): p.expected([0], [1])
+    with pytest.raises(ValueError, match='items has the id 31'): p.expected([1], [31])
+    with pytest.raises(ValueError, match='give pairs'): p.expected([1, 2, 3], [1])

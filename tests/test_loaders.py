@@ -12,7 +12,7 @@ from fastcore.foundation import L
 from hypothesis import given, settings, strategies as st
 from torch import nn
 
-from collab_course.data import Split, planted_ratings, random_split
+from collab_course.data import Split, planted_ratings, random_split, user_split
 from collab_course.loaders import RatingsDataLoaders, RatingsDataset, RatingsDL, ids_to_rows, make_vocab, na
 
 pytestmark = pytest.mark.filterwarnings('ignore::FutureWarning', 'ignore:The given NumPy array is not writable:UserWarning',
@@ -187,9 +187,7 @@ def test_ratings_keep_the_precision_of_float32(ratings):
 def test_a_rating_too_large_for_float32_is_named(ratings):
     big = ratings.assign(rating=ratings.rating.astype(float))
     big.loc[7, 'rating'] = 1e300
-    with pytest.raises(ValueError, match=r"'rating': 1e\+300"), warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        RatingsDataLoaders.from_df(big, seed=0)
+    with pytest.raises(ValueError, match='too large for float32, in 1 of 300 rows'): RatingsDataLoaders.from_df(big, seed=0)
 
 def test_wrong_tables_and_choices_are_refused(ratings):
     with pytest.raises(ValueError, match='movie'): RatingsDataLoaders.from_df(ratings.drop(columns='movie'))
@@ -414,7 +412,61 @@ def test_missing_columns_and_no_pairs_are_named(dls, ratings):
 
 def test_a_missing_rating_to_compare_with_is_named(dls, ratings):
     df = ratings.head(3).assign(rating=[1., np.nan, 2.])
-    with pytest.raises(ValueError, match="'rating': nan is missing"): dls.test_dl(df, with_labels=True)
+    with pytest.raises(ValueError, match="'rating' has no rating in 1 of 3 rows"): dls.test_dl(df, with_labels=True)
 
 def test_unknown_arguments_are_refused(dls, ratings):
     with pytest.raises(TypeError, match='on_unknwon'): dls.test_dl(ratings, on_unknwon='na')
+
+def test_ids_as_floats_beyond_their_precision_are_refused():
+    df = pd.DataFrame({'user': [2**60, 2**60+1]*2, 'movie': [1, 1, 2, 2], 'rating': [1., 2, 3, 4]})
+    dls = RatingsDataLoaders.from_df(df, splits=([0, 1, 2], [3]))
+    with pytest.raises(ValueError, match=r'as floats, which cannot tell 1152921504606846976 from its neighbour'): dls.test_dl([df.iloc[0]])
+    assert [dls.test_dl(df.iloc[[i]]).dataset.x[0,0].item() for i in (0, 1)]==[1, 2]
+
+@pytest.mark.parametrize('vocab', ['all', 'train'])
+def test_a_validation_part_full_of_strangers_is_said(vocab):
+    df = planted_ratings(60, 20, 600).ratings
+    with pytest.warns(UserWarning, match='validation rows hold an id without a training row'):
+        RatingsDataLoaders.from_df(df, splits=user_split(df, seed=1), vocab=vocab)
+
+def test_a_few_unseen_items_are_not_worth_a_warning():
+    df = planted_ratings(60, 20, 600).ratings
+    lone = pd.concat([df, pd.DataFrame({'user': [1], 'movie': [99], 'rating': [3.], 'timestamp': [0]})], ignore_index=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        RatingsDataLoaders.from_df(lone, splits=(range(400), range(400, 601)))
+
+@pytest.mark.parametrize('bs', [0, -1, 2.5, '64', None])
+def test_a_batch_has_a_whole_number_of_ratings(ratings, bs):
+    with pytest.raises(ValueError, match="bs must be a whole number"): RatingsDataLoaders.from_df(ratings, bs=bs)
+
+def test_a_validation_batch_of_nothing_is_refused(ratings):
+    with pytest.raises(ValueError, match='bs must be a whole number'): RatingsDataLoaders.from_df(ratings, val_bs=0)
+
+def test_drop_last_must_leave_a_batch(ratings):
+    with pytest.raises(ValueError, match='do not make one batch of 1,000'): RatingsDataLoaders.from_df(ratings, seed=1, bs=1000, drop_last=True)
+
+@pytest.mark.parametrize('pct', [0, 1, 2, '0.2', None])
+def test_valid_pct_is_named_when_it_is_wrong(ratings, pct):
+    with pytest.raises(ValueError, match='valid_pct is a share'): RatingsDataLoaders.from_df(ratings, valid_pct=pct)
+
+def test_a_seed_may_be_a_numpy_number(ratings):
+    a,b = (RatingsDataLoaders.from_df(ratings, seed=s).one_batch()[0] for s in (3, np.int64(3)))
+    assert torch.equal(a, b)
+
+def test_counts_are_ratings_if_you_insist():
+    plays = planted_ratings(300, 10, 2000, step=1, mean=250, bias_sd=40, rating_range=(1, 499)).ratings
+    with pytest.raises(ValueError, match='pass rating_range='): RatingsDataLoaders.from_df(plays)
+    assert RatingsDataLoaders.from_df(plays, rating_range=(1, 499)).n_items==11
+
+@pytest.mark.parametrize('labels', [['5', '4'], [True, False]])
+def test_labels_are_checked_as_in_training(dls, ratings, labels):
+    with pytest.raises(ValueError, match='not numeric'): dls.test_dl(ratings.head(2).assign(rating=labels), with_labels=True)
+
+@pytest.mark.parametrize('items', [5, 'ratings.csv', None])
+def test_pairs_that_are_no_table_are_a_type_error(dls, items):
+    with pytest.raises(TypeError, match='DataFrame or a list of dicts'): dls.test_dl(items)
+
+def test_one_dict_is_one_pair(dls, ratings):
+    pair = ratings.iloc[0]
+    assert len(dls.test_dl({'user': int(pair.user), 'movie': int(pair.movie)}).dataset)==1

@@ -295,3 +295,13 @@ def test_the_mean_squared_error_weighs_every_row_the_same():
         for p in m.parameters(): p.zero_()
     x = rows(5, 7, 5)
     assert_close(mse_on(m, [(x[:4], torch.full((4,), 1.)), (x[4:], torch.full((1,), 4.))]), (4*1+16)/5)
+
+def test_a_column_of_predictions_is_refused_and_not_broadcast():
+    x,y = torch.ones(4, 2, dtype=torch.int64),torch.rand(4)
+    column = lambda x: torch.zeros(len(x), 1)
+    column.eval = lambda: None
+    with pytest.raises(ValueError, match=r'shape \(4, 1\) for ratings of shape \(4,\)'): mse_on(column, [(x, y)])
+
+@pytest.mark.parametrize('n_epoch', [0, -1, 1.5])
+def test_quick_fit_needs_a_whole_number_of_epochs(n_epoch):
+    with pytest.raises(ValueError, match='n_epoch must be a whole number'): quick_fit(None, None, n_epoch=n_epoch)
