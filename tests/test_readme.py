@@ -29,6 +29,8 @@ def test_pictures_are_those_of_the_index(root, text):
     pics = {o.relative_to(root).as_posix() for o in (root/PICS).glob('*')}
     assert pics == {o for o in links(text) if o.startswith(PICS)} == set(make()[1])
 
+def test_pictures_are_described(text): assert '![' in text and '![png]' not in text
+
 def test_no_machine_in_it(text, root): assert str(root) not in text and '/site-packages' not in text
 
 @pytest.mark.parametrize('before,after', [

@@ -24,6 +24,7 @@ def page(
         if {'hide', 'include false'} & set(ds): continue
         if c.cell_type=='code':
             c.metadata.transient = dict(remove_source='echo false' in ds)
+            c.metadata.alt = next((o[8:] for o in ds if o.startswith('fig-alt ')), '')
             c.source = re.sub(r'^(?:\s*#\|[^\n]*\n?)+', '', c.source)
             c.outputs = [o for o in c.outputs if o.get('name')!='stderr']
         if c.source.strip() or c.get('outputs'): shown.append(c)
@@ -52,6 +53,8 @@ def make(
     nb = page(nbformat.read(path, as_version=4))
     ex = MarkdownExporter()
     text, res = ex.from_notebook_node(nb, resources=dict(output_files_dir=PICS, unique_key='index'))
+    for c in nb.cells:
+        if alt := c.metadata.get('alt'): text = text.replace('![png]', f'![{alt}]', 1)
     text = re.sub(r'<style\b.*?</style>\s*', '', text, flags=re.S)
     text = '\n'.join(l.rstrip() for l in move_links(text, 'nbs').splitlines())
     return MARK + re.sub(r'\n{3,}', '\n\n', text).strip() + '\n', {k.replace('\\', '/'):v for k,v in (res.get('outputs') or {}).items()}
