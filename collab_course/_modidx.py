@@ -21,6 +21,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'collab_course.data._check_order': ('data.html#_check_order', 'collab_course/data.py'),
                                     'collab_course.data._check_planted': ('data.html#_check_planted', 'collab_course/data.py'),
                                     'collab_course.data._check_range': ('data.html#_check_range', 'collab_course/data.py'),
+                                    'collab_course.data._check_share': ('data.html#_check_share', 'collab_course/data.py'),
                                     'collab_course.data._check_values': ('data.html#_check_values', 'collab_course/data.py'),
                                     'collab_course.data._check_whole': ('data.html#_check_whole', 'collab_course/data.py'),
                                     'collab_course.data._csv_bytes': ('data.html#_csv_bytes', 'collab_course/data.py'),

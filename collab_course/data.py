@@ -259,7 +259,7 @@ class Split:
         return (f'{len(self.train):,} rows to train, {len(self.test):,} to test; unseen in training: {self.unseen_users:,} users, '
                 f'{self.unseen_items:,} items, {self.unseen_rows/len(self.test):.1%} of the test rows')
 
-# %% ../nbs/00_data.ipynb #4222a5a8
+# %% ../nbs/00_data.ipynb #296ecf6a
 def _split(ratings, in_test, user_name, item_name):
     "A `Split` from a boolean mask of the test rows"
     train,test = np.flatnonzero(~np.asarray(in_test)),np.flatnonzero(in_test)
@@ -269,8 +269,11 @@ def _split(ratings, in_test, user_name, item_name):
     new = [c[test][~c[test].isin(c[train])] for c in ids]
     return Split(train, test, *(c.nunique() for c in new), len(new[0].index.union(new[1].index)))
 
+def _check_share(arg, pct):
+    if not isinstance(pct, (int, float)) or not 0<pct<1: raise ValueError(f'{arg} is a share between 0 and 1, not {pct!r}')
+
 def _n_test(n, test_pct):
-    if not isinstance(test_pct, (int, float)) or not 0<test_pct<1: raise ValueError(f'test_pct is a share between 0 and 1, not {test_pct!r}')
+    _check_share('test_pct', test_pct)
     return round(n*test_pct)
 
 # %% ../nbs/00_data.ipynb #2252b2ec
@@ -302,7 +305,7 @@ def user_split(
     held = np.random.default_rng(seed).permutation(users)[:_n_test(len(users), test_pct)]
     return _split(ratings, ratings[user_name].isin(held), user_name, item_name)
 
-# %% ../nbs/00_data.ipynb #82a9aa4d
+# %% ../nbs/00_data.ipynb #4197a7e9
 def time_split(
     ratings, # DataFrame with one row a rating
     test_pct=0.2, # Share of rows to test on
@@ -316,7 +319,7 @@ def time_split(
     if not pd.api.types.is_numeric_dtype(t := ratings[time_name]) and not pd.api.types.is_datetime64_any_dtype(t):
         raise ValueError(f'column {time_name!r} holds {t.iloc[0]!r}, and text sorts by letters: convert it, e.g. with pd.to_datetime')
     if (bad := ratings[time_name].isna()).any(): raise ValueError(f'column {time_name!r} is missing in {_rows(ratings, bad)}Drop them')
-    _n_test(len(ratings), test_pct)
+    _check_share('test_pct', test_pct)
     order = ratings.reset_index(drop=True).sort_values(time_name, kind='stable')
     g = order.groupby(order[user_name] if per_user else np.zeros(len(order)), sort=False)[time_name]
     late = g.cumcount(ascending=False) < np.floor(g.transform('size')*test_pct + 1e-9) # nobody's rows are all late

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['na', 'make_vocab', 'ids_to_rows', 'RatingsDataset', 'RatingsDL', 'RatingsDataLoaders']
 
-# %% ../nbs/02_loaders.ipynb #d1957416
+# %% ../nbs/02_loaders.ipynb #c17d48a8
 import random, warnings
 import numpy as np, pandas as pd, torch
 from fastai.data.core import DataLoaders, TfmdDL
 from fastai.losses import MSELossFlat
 from fastai.torch_core import default_device, display_df, to_detach as detach, to_np
 from fastcore.basics import patch, store_attr
-from .data import _check_choice, _check_values, _check_whole, random_split, validate_ratings
+from .data import _check_choice, _check_share, _check_values, _check_whole, random_split, validate_ratings
 
 # %% ../nbs/02_loaders.ipynb #dadf69b0
 na = '#na#'
@@ -237,14 +237,14 @@ def _check_splits(splits, n):
     if (n_twice := (times>1).sum()): raise ValueError(f'{n_twice:,} rows come more than once in the split, the first is row {(times>1).argmax()}')
     return train,valid
 
-# %% ../nbs/02_loaders.ipynb #f0ed8244
+# %% ../nbs/02_loaders.ipynb #b2d07487
 def _check_table(ratings, user, item, rating, rating_range, duplicates):
     "Refuse what `validate_ratings` refuses; doubled pairs cannot be merged here, where splits are row positions"
     _check_choice('duplicates', duplicates, ('raise', 'keep'))
     validate_ratings(ratings, user, item, rating, rating_range, duplicates)
 
 def _random(ratings, valid_pct, seed, user, item):
-    if not isinstance(valid_pct, (int, float)) or not 0<valid_pct<1: raise ValueError(f'valid_pct is a share between 0 and 1, not {valid_pct!r}')
+    _check_share('valid_pct', valid_pct)
     return random_split(ratings, valid_pct, seed, user, item)
 
 def _warn_unseen(ratings, names, train, valid, vocab):
