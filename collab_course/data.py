@@ -259,15 +259,20 @@ class Split:
         return (f'{len(self.train):,} rows to train, {len(self.test):,} to test; unseen in training: {self.unseen_users:,} users, '
                 f'{self.unseen_items:,} items, {self.unseen_rows/len(self.test):.1%} of the test rows')
 
-# %% ../nbs/00_data.ipynb #296ecf6a
+# %% ../nbs/00_data.ipynb #e4f79126
+def _unseen(ratings, names, train, test):
+    "How many test rows hold an id without a training row; then those ids, a column each"
+    ids = [ratings[c].reset_index(drop=True) for c in names]
+    new = [c[test][~c[test].isin(c[train])] for c in ids]
+    return len(new[0].index.union(new[1].index)),*new
+
 def _split(ratings, in_test, user_name, item_name):
     "A `Split` from a boolean mask of the test rows"
     train,test = np.flatnonzero(~np.asarray(in_test)),np.flatnonzero(in_test)
     if not len(train) or not len(test): raise ValueError(f'{len(ratings):,} rows cannot be split so: the {"test" if len(train) else "training"} part would be empty. '
                                                       'Ask for another test_pct, or bring more rows')
-    ids = [ratings[c].reset_index(drop=True) for c in (user_name, item_name)]
-    new = [c[test][~c[test].isin(c[train])] for c in ids]
-    return Split(train, test, *(c.nunique() for c in new), len(new[0].index.union(new[1].index)))
+    n,*new = _unseen(ratings, (user_name, item_name), train, test)
+    return Split(train, test, *(c.nunique() for c in new), n)
 
 def _check_share(arg, pct):
     if not isinstance(pct, (int, float)) or not 0<pct<1: raise ValueError(f'{arg} is a share between 0 and 1, not {pct!r}')
@@ -276,7 +281,7 @@ def _n_test(n, test_pct):
     _check_share('test_pct', test_pct)
     return round(n*test_pct)
 
-# %% ../nbs/00_data.ipynb #2252b2ec
+# %% ../nbs/00_data.ipynb #f67f7917
 def random_split(
     ratings, # DataFrame with one row a rating
     test_pct=0.2, # Share of rows to test on
@@ -291,6 +296,7 @@ def random_split(
     in_test[np.random.default_rng(seed).permutation(n)[:_n_test(n, test_pct)]] = True
     return _split(ratings, in_test, user_name, item_name)
 
+# %% ../nbs/00_data.ipynb #3bd67df8
 def user_split(
     ratings, # DataFrame with one row a rating
     test_pct=0.2, # Share of people to test on
@@ -360,7 +366,7 @@ class Planted:
         if u.shape!=i.shape: raise ValueError(f'there are {u.size} users and {i.size} items: give pairs')
         return self.mean + self.user_bias[u] + self.item_bias[i] + np.einsum('nf,nf->n', self.user_factors[u], self.item_factors[i])
 
-# %% ../nbs/00_data.ipynb #eb283326
+# %% ../nbs/00_data.ipynb #fcc3e439
 def _skewed(n, skew, rng): return rng.permutation(np.exp(-skew*np.arange(n)/n))
 
 def _draw_pairs(n, users, items, rng):
@@ -381,6 +387,7 @@ def _draw_pairs(n, users, items, rng):
         keys = np.unique(np.concatenate([keys, new]))
     return rng.permutation(keys)[:n]
 
+# %% ../nbs/00_data.ipynb #1048cb7a
 def _expected_all(planted, block=1_000_000):
     "What a perfect model would predict for all rows, a block at a time to spare memory"
     blocks = [planted.ratings[i:i+block] for i in range(0, len(planted.ratings), block)]

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['na', 'make_vocab', 'ids_to_rows', 'RatingsDataset', 'RatingsDL', 'RatingsDataLoaders']
 
-# %% ../nbs/02_loaders.ipynb #c17d48a8
+# %% ../nbs/02_loaders.ipynb #ed5c2bd8
 import random, warnings
 import numpy as np, pandas as pd, torch
 from fastai.data.core import DataLoaders, TfmdDL
 from fastai.losses import MSELossFlat
 from fastai.torch_core import default_device, display_df, to_detach as detach, to_np
 from fastcore.basics import patch, store_attr
-from .data import _check_choice, _check_share, _check_values, _check_whole, random_split, validate_ratings
+from .data import _check_choice, _check_share, _check_values, _check_whole, _unseen, random_split, validate_ratings
 
 # %% ../nbs/02_loaders.ipynb #dadf69b0
 na = '#na#'
@@ -116,7 +116,7 @@ def n_unknown(self:RatingsDataset):
     "How many ratings have their user or their item on row 0"
     return int((self.x==0).any(1).sum())
 
-# %% ../nbs/02_loaders.ipynb #fa8dad42
+# %% ../nbs/02_loaders.ipynb #9d5551c6
 class RatingsDL(TfmdDL):
     "A fastai loader whose batches are slices of shuffled tensors"
     block = 1024 # batches to gather at once
@@ -136,11 +136,22 @@ class RatingsDL(TfmdDL):
     def __iter__(self):
         self.before_iter()
         idxs = torch.as_tensor(self.get_idxs())
-        if self.drop_last: idxs = idxs[:len(self)*self.bs]
-        for i in range(0, len(idxs), step := self.bs*self.block):
-            its = [t if self.device is None else t.to(self.device) for t in self.dataset[idxs[i:i+step]]]
-            yield from map(self.after_batch, zip(*(t.split(self.bs) for t in its)))
+        n = self._n_batches(len(idxs))
+        if self.drop_last: idxs = idxs[:n*self.bs]
+        for i in range(0, n, self.block):
+            part = idxs[i*self.bs:(i+self.block)*self.bs if i+self.block<n else None]
+            sizes = [self.bs]*(min(n-i, self.block) - 1)
+            its = [t if self.device is None else t.to(self.device) for t in self.dataset[part]]
+            yield from map(self.after_batch, zip(*(t.split([*sizes, len(part)-sum(sizes)]) for t in its)))
         self.after_iter()
+
+    def __len__(self): return self._n_batches(self.n)
+
+    def _n_batches(self, n):
+        "Batches of `n` rows: where they are trained on, a lone last one joins the batch before it"
+        full,rest = divmod(n, self.bs)
+        lone = self.shuffle and rest==1 and full>0
+        return full if self.drop_last or lone else full + (rest>0)
 
 # %% ../nbs/02_loaders.ipynb #ebc45f0b
 @patch
@@ -237,7 +248,7 @@ def _check_splits(splits, n):
     if (n_twice := (times>1).sum()): raise ValueError(f'{n_twice:,} rows come more than once in the split, the first is row {(times>1).argmax()}')
     return train,valid
 
-# %% ../nbs/02_loaders.ipynb #b2d07487
+# %% ../nbs/02_loaders.ipynb #949088c6
 def _check_table(ratings, user, item, rating, rating_range, duplicates):
     "Refuse what `validate_ratings` refuses; doubled pairs cannot be merged here, where splits are row positions"
     _check_choice('duplicates', duplicates, ('raise', 'keep'))
@@ -249,8 +260,7 @@ def _random(ratings, valid_pct, seed, user, item):
 
 def _warn_unseen(ratings, names, train, valid, vocab):
     "A few films without a training row are normal; a validation part full of strangers is not"
-    parts = [[ratings[c].iloc[i] for i in (train, valid)] for c in names]
-    n = np.logical_or(*(~v.isin(t.unique()).to_numpy() for t,v in parts)).sum()
+    n,*_ = _unseen(ratings, names, train, valid)
     what = 'row 0' if vocab=='train' else 'a row of its own'
     if n and (vocab=='train' or n>len(valid)/100):
         warnings.warn(f'{n:,} of {len(valid):,} validation rows hold an id without a training row: {what}, which is never trained, stands for it')

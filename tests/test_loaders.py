@@ -224,6 +224,12 @@ def test_vocab_train_is_silent_when_all_is_known(ratings, recwarn):
 
 # ---- epochs
 
+def sizes(n, bs, drop_last):
+    "Full batches and the rest; a rest of one row joins the batch before it"
+    full,rest = [bs]*(n//bs),n%bs
+    if drop_last or not rest: return full
+    return [*full[:-1], bs+1] if rest==1 and full else [*full, rest]
+
 @settings(max_examples=60, deadline=None)
 @given(n=st.integers(1, 200), bs=st.integers(1, 250), drop_last=st.booleans(), block=st.integers(1, 5), seed=st.integers(0, 99))
 def test_no_row_is_lost_or_doubled_in_an_epoch(n, bs, drop_last, block, seed):
@@ -233,10 +239,24 @@ def test_no_row_is_lost_or_doubled_in_an_epoch(n, bs, drop_last, block, seed):
     for _ in range(2):
         got = list(dl)
         assert len(got)==len(dl)
-        assert [len(y) for _,y in got]==[bs]*(n//bs) + [n%bs]*(not drop_last and n%bs>0)
+        assert [len(y) for _,y in got]==sizes(n, bs, drop_last)
         for x,y in got: assert torch.equal(x[:,0], 2*y.long()) and torch.equal(x[:,1], x[:,0]+1)
         seen = [v for _,y in got for v in y.tolist()]
         assert len(set(seen))==len(seen)==(n//bs*bs if drop_last else n)
+
+@pytest.mark.parametrize('block', [1, 3, 1024])
+def test_a_lone_last_training_row_joins_the_batch_before_it(block):
+    ds = RatingsDataset(torch.ones(9, 2, dtype=torch.long), torch.arange(9.), {'user': [na, 1], 'movie': [na, 1]})
+    dl = RatingsDL(ds, bs=4, shuffle=True, seed=0)
+    dl.block = block
+    assert [len(y) for _,y in dl]==[4, 5] and len(dl)==2
+    assert [len(y) for _,y in RatingsDL(ds, bs=4)]==[4, 4, 1] # nothing is trained on these, so nobody minds
+
+def test_a_network_with_batchnorm_trains_whatever_the_last_batch(ratings):
+    dls = RatingsDataLoaders.from_df(ratings, splits=(range(65), range(65, 80)), bs=32)
+    learn = collab_learner(dls, use_nn=True, emb_szs={'user': 4, 'movie': 4}, layers=[8], y_range=(0, 5.5))
+    with learn.no_bar(), learn.no_logging(): learn.fit(1)
+    assert np.isfinite(learn.recorder.values[-1]).all()
 
 def test_batches_are_plain_tuples_of_the_agreed_types(dls):
     b = dls.one_batch()
@@ -270,14 +290,11 @@ def test_batch_sizes(ratings):
     assert RatingsDataLoaders.from_df(ratings, seed=0, bs=8).valid.bs==16
     assert RatingsDataLoaders.from_df(ratings, seed=0, bs=8, val_bs=5).valid.bs==5
 
-def test_a_lone_last_row_is_kept_or_left_out_as_asked(ratings):
+def test_a_last_row_is_kept_or_left_out_as_asked(ratings):
     splits = range(65),range(65, n)
     whole,full = (RatingsDataLoaders.from_df(ratings, splits=splits, bs=16, drop_last=o) for o in (False, True))
-    assert [len(y) for _,y in whole.train]==[16]*4 + [1] and [len(y) for _,y in full.train]==[16]*4
+    assert [len(y) for _,y in whole.train]==[16]*3 + [17] and [len(y) for _,y in full.train]==[16]*4
     assert sum(len(y) for _,y in full.valid)==n-65
-    learn = collab_learner(full, use_nn=True, n_factors=4)
-    with learn.no_bar(), learn.no_logging(): learn.fit(1)
-    assert np.isfinite(learn.recorder.values[-1]).all()
 
 def test_a_loader_without_rows_has_no_batches(dls):
     empty = dls.train.new(dls.train_ds.new_empty())

@@ -250,10 +250,10 @@ def test_biases_are_found_as_they_were_planted(world):
         assert np.corrcoef(learned, true[np.array(dls.classes[key][1:])-1])[0,1]>0.9
 
 @both
-def test_a_learner_trains_it_even_if_the_last_batch_holds_one_pair(cls, world):
+def test_a_learner_trains_and_validates_it_even_on_one_pair(cls, world):
     n = 64*20+1
-    dls = RatingsDataLoaders.from_df(world.ratings[:1600], splits=(np.arange(n), np.arange(n, 1600)), bs=64, seed=0)
-    assert len(list(dls.train)[-1][1])==1
+    dls = RatingsDataLoaders.from_df(world.ratings[:1600], splits=(np.arange(n), np.arange(n, 1600)), bs=64, val_bs=53, seed=0)
+    assert len(list(dls.valid)[-1][1])==1
     torch.manual_seed(0)
     learn = Learner(dls, cls(dls.n_users, dls.n_items, 5), loss_func=MSELossFlat())
     with learn.no_bar(), learn.no_logging():
