@@ -4,6 +4,10 @@ from collab_course.one_hot import *
 from collab_course.loaders import *
 from collab_course.dot_product import *
 from collab_course.create_params import *
+from collab_course.interpretation import *
+from collab_course.fastai_collab import *
+from collab_course.embedding_nn import *
+from collab_course.bootstrapping import *
 ```
 
 ```python

@@ -11,6 +11,10 @@ from .one_hot import *
 from .loaders import *
 from .dot_product import *
 from .create_params import *
+from .interpretation import *
+from .fastai_collab import *
+from .embedding_nn import *
+from .bootstrapping import *
 
 # %% ../nbs/index.ipynb #d57bca1a
 __all__ = [o for o in globals() if not o.startswith('_')] # all public names of the chapters

@@ -16,10 +16,11 @@ from .data import _check_whole
 def mse_on(
     model, # Model that takes x of shape (batch, 2)
     dl, # Loader of (x, y), on the model's device
-)->float:
+)->float: # NaN where there are no rows
     "Mean squared error over all rows of a loader"
     model.eval()
-    return torch.cat([_squares(model(x), y) for x,y in dl]).mean().item()
+    squares = [_squares(model(x), y) for x,y in dl]
+    return torch.cat(squares).mean().item() if squares else float('nan')
 
 def _squares(pred, y):
     "Squared errors; a prediction of another shape than the ratings would be compared with all of them"

@@ -296,6 +296,12 @@ def test_the_mean_squared_error_weighs_every_row_the_same():
     x = rows(5, 7, 5)
     assert_close(mse_on(m, [(x[:4], torch.full((4,), 1.)), (x[4:], torch.full((1,), 4.))]), (4*1+16)/5)
 
+def test_the_error_of_no_rows_is_not_a_number_and_training_without_validation_works(world):
+    dls = RatingsDataLoaders.from_df(world.ratings, seed=0, bs=64)
+    dls = RatingsDataLoaders(dls.train, dls.valid.new(dls.valid_ds.new_empty()), device=dls.device)
+    model = DotProductBias(dls.n_users, dls.n_items, 3)
+    assert np.isnan(quick_fit(model, dls, n_epoch=1)) and mse_on(model, dls.train)<4
+
 def test_a_column_of_predictions_is_refused_and_not_broadcast():
     x,y = torch.ones(4, 2, dtype=torch.int64),torch.rand(4)
     column = lambda x: torch.zeros(len(x), 1)
