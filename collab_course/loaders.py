@@ -145,15 +145,17 @@ class RatingsDL(TfmdDL):
             yield from map(self.after_batch, zip(*(t.split([*sizes, len(part)-sum(sizes)]) for t in its)))
         self.after_iter()
 
-    def __len__(self): return self._n_batches(self.n)
-
-    def _n_batches(self, n):
-        "Batches of `n` rows: where they are trained on, a lone last one joins the batch before it"
-        full,rest = divmod(n, self.bs)
-        lone = self.shuffle and rest==1 and full>0
-        return full if self.drop_last or lone else full + (rest>0)
-
 # %% ../nbs/02_loaders.ipynb #ebc45f0b
+@patch
+def _n_batches(self:RatingsDL, n):
+    "Batches of `n` rows: where they are trained on, a lone last one joins the batch before it"
+    full,rest = divmod(n, self.bs)
+    lone = self.shuffle and rest==1 and full>0
+    return full if self.drop_last or lone else full + (rest>0)
+
+@patch
+def __len__(self:RatingsDL): return self._n_batches(self.n)
+
 @patch
 def get_idxs(self:RatingsDL):
     "The row positions of an epoch: each once, in a new order if the loader shuffles"
