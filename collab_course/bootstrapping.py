@@ -8,12 +8,14 @@ __all__ = ['ndcg_at', 'Folded', 'trained_vectors', 'representative', 'fold_in', 
 
 # %% ../nbs/09_bootstrapping.ipynb #ca075a90
 from dataclasses import dataclass
+from numbers import Real
 import numpy as np, pandas as pd, torch
 from fastai.layers import sigmoid_range
 from fastai.tabular.core import Categorify, Normalize, TabularPandas
 from fastai.tabular.model import TabularModel, get_emb_sz
 from fastcore.basics import patch
 from .data import _check_choice, _check_values, _check_whole
+from .interpretation import _weights as _checked_table
 from .loaders import ids_to_rows
 
 # %% ../nbs/09_bootstrapping.ipynb #21e261fe
@@ -34,15 +36,19 @@ def _check_lists(scores, gains):
     "Two tables of one shape, scores without NaN and gains not below 0"
     scores,gains = (np.asarray(o, dtype=np.float64) for o in (scores, gains))
     if scores.ndim!=2 or not scores.size or scores.shape!=gains.shape:
-        raise ValueError(f'scores and gains must be two tables of one shape, not {scores.shape} and {gains.shape}')
-    if np.isnan(scores).any(): raise ValueError('scores hold NaN, which has no place in an order: use -inf for what is not to be listed')
-    if not (np.isfinite(gains) & (gains>=0)).all(): raise ValueError('gains must be finite numbers, at least 0')
+        raise ValueError('scores and gains must be two tables of one shape, '
+                         f'not {scores.shape} and {gains.shape}')
+    if np.isnan(scores).any():
+        raise ValueError('scores hold NaN, which has no place in an order: '
+                         'use -inf for what is not to be listed')
+    if not (np.isfinite(gains) & (gains>=0)).all():
+        raise ValueError('gains must be finite numbers, at least 0')
     return scores,gains
 
 # %% ../nbs/09_bootstrapping.ipynb #a334addc
 def ndcg_at(
-    scores, # Scores, shape (n, items), the highest first; -inf: not to be listed
-    gains, # What each item is worth, at least 0, shape (n, items), such as 1 where it was liked
+    scores, # Scores, shape (n, items), the highest first; -inf: not listed, earns nothing
+    gains, # What each item is worth, at least 0, shape (n, items); the best order counts unlisted ones too
     k=10, # Places that count
 )->np.ndarray: # float64, shape (n,); NaN where no item is worth anything
     "NDCG of the first `k` places; equal scores share the worth of their places"
@@ -50,8 +56,9 @@ def ndcg_at(
     scores,gains = _check_lists(scores, gains)
     worth = np.zeros(scores.shape[1])
     worth[:k] = 1/np.log2(np.arange(2, 2 + len(worth[:k])))
-    best = np.sort(gains)[:,::-1] @ worth
-    return np.divide((_shared(scores, worth)*gains).sum(1), best, out=np.full(len(best), np.nan), where=best>0)
+    best,listed = np.sort(gains)[:,::-1] @ worth,scores>-np.inf
+    got = (_shared(scores, worth)*gains*listed).sum(1)
+    return np.divide(got, best, out=np.full(len(best), np.nan), where=best>0)
 
 # %% ../nbs/09_bootstrapping.ipynb #b28baac5
 @dataclass
@@ -76,13 +83,8 @@ def _side(model, dls, side):
     "Id column, vocabulary, factors and bias of one side"
     _check_choice('side', side, tuple(_others))
     c = dls.cat_names[side=='item']
-    factors,bias = (getattr(model, f'{side}_{t}').detach().cpu() for t in ('factors', 'bias'))
-    if len(bias)!=len(dls.classes[c]): raise ValueError(f'the model has {len(bias)} rows for {c!r} and dls {len(dls.classes[c])}: pass the dls that it was trained with')
+    factors,bias = (torch.from_numpy(_checked_table(model, dls, f'{side}_{t}')).float() for t in ('factors', 'bias'))
     return c,dls.classes[c],factors,bias
-
-def _train_counts(dls, side):
-    "Training ratings of each row, row 0 included"
-    return dls.train_ds.x[:,int(side=='item')].cpu().bincount(minlength=dls.n_items if side=='item' else dls.n_users)
 
 # %% ../nbs/09_bootstrapping.ipynb #864ffa99
 @patch
@@ -94,18 +96,34 @@ def predict(self:Folded,
     _,vocab,factors,bias = _side(model, dls, _others[self.side])
     res = self.factors@factors.T + self.bias[:,None] + bias
     if model.y_range is not None: res = sigmoid_range(res, *model.y_range)
-    return pd.DataFrame(res[:,1:].numpy(), pd.Index(self.ids, tupleize_cols=False), pd.Index(vocab[1:], tupleize_cols=False))
+    index,columns = (pd.Index(o, tupleize_cols=False) for o in (self.ids, vocab[1:]))
+    return pd.DataFrame(res[:,1:].numpy(), index, columns)
+
+# %% ../nbs/09_bootstrapping.ipynb #24923b36
+def _train_counts(dls, side):
+    "Training ratings of each row, row 0 included"
+    n = dls.n_items if side=='item' else dls.n_users
+    return dls.train_ds.x[:,int(side=='item')].cpu().bincount(minlength=n)
+
+def _trained_rows(dls, side, least=1):
+    "Row numbers with at least so many training ratings, without row 0; an error if there are none"
+    rows = (_train_counts(dls, side)>=least).nonzero().flatten()
+    if len(rows := rows[rows>0]): return rows
+    raise ValueError(f'no id has {"a training rating" if least==1 else f"{least} training ratings"}: '
+                     f'the dls has {len(dls.train_ds.x):,} training rows. '
+                     'Pass the one that the model was trained with')
 
 # %% ../nbs/09_bootstrapping.ipynb #6d4c2a72
 def trained_vectors(
     model, # Trained `DotProductBias`
     dls, # `RatingsDataLoaders` that it was trained with
     side='user', # Rows of the 'user' or of the 'item' tables
+    min_ratings=1, # Ids with fewer training ratings are left out
 )->Folded:
     "The rows that training has shaped: `#na#` and ids without a training rating are left out"
+    _check_whole(min_ratings=min_ratings)
     _,vocab,factors,bias = _side(model, dls, side)
-    rows = _train_counts(dls, side).nonzero().flatten()
-    rows = rows[rows>0]
+    rows = _trained_rows(dls, side, min_ratings)
     return Folded([vocab[r] for r in rows.tolist()], factors[rows], bias[rows], side)
 
 # %% ../nbs/09_bootstrapping.ipynb #088324b5
@@ -118,7 +136,8 @@ def representative(
     all_,other = trained_vectors(model, dls, side),int(side=='user')
     pred = torch.tensor(all_.predict(model, dls).to_numpy(np.float64))
     x,y = dls.train_ds.x[:,other].cpu(),dls.train_ds.y.cpu().double()
-    n,total = (torch.zeros(pred.shape[1]+1, dtype=torch.float64).index_add_(0, x, o)[1:] for o in (torch.ones_like(y), y))
+    zeros = torch.zeros(pred.shape[1]+1, dtype=torch.float64)
+    n,total = (zeros.index_add(0, x, o)[1:] for o in (torch.ones_like(y), y))
     best = ((pred**2)@n - 2*pred@total).argmin()
     return Folded([all_.ids[best]], all_.factors[best][None], all_.bias[best][None], side)
 
@@ -130,21 +149,28 @@ def _ridge(X, y, penalty, centre):
 
 # %% ../nbs/09_bootstrapping.ipynb #a496f0ef
 def _need(df, cols):
-    if miss := [c for c in cols if c not in df]: raise ValueError(f'there is no column {miss[0]!r}; the table has {list(df)}')
+    if not isinstance(df, pd.DataFrame): raise TypeError(f'pass a DataFrame, such as df.iloc[[0]], not {type(df).__name__}')
+    if not df.columns.is_unique:
+        raise ValueError(f'the table has several columns named {df.columns[df.columns.duplicated()].tolist()[0]!r}')
+    if miss := [c for c in cols if c not in df]:
+        raise ValueError(f'there is no column {miss[0]!r}; the table has {list(df)}')
 
 def _as_table(ratings, cols, names):
     "A dict {id: rating} of one newcomer as a table; an empty table needs the newcomers' names"
     if isinstance(ratings, dict):
         who = names[0] if names and len(names)==1 else 'new'
         ratings = pd.DataFrame(dict(zip(cols, ([who]*len(ratings), list(ratings), list(ratings.values())))))
-    if not isinstance(ratings, pd.DataFrame): raise TypeError(f'ratings must be a DataFrame or a dict {{id: rating}}, not {type(ratings).__name__}')
-    if not len(ratings) and names is None: raise ValueError('there are no ratings: name the newcomers with ids= to get their prior')
+    if not isinstance(ratings, pd.DataFrame):
+        raise TypeError(f'ratings must be a DataFrame or a dict {{id: rating}}, not {type(ratings).__name__}')
+    if not len(ratings) and names is None:
+        raise ValueError('there are no ratings: name the newcomers with ids= to get their prior')
     if len(ratings): _need(ratings, cols)
     return ratings
 
 # %% ../nbs/09_bootstrapping.ipynb #f854df82
 def _check_newcomers(df, new, known, rating, allowed):
-    if (bad := df[new].isna()).any(): raise ValueError(f'column {new!r} has no id in {bad.sum()} of {len(df)} rows: drop or repair them')
+    if (bad := df[new].isna()).any():
+        raise ValueError(f'column {new!r} has no id in {bad.sum()} of {len(df)} rows: drop or repair them')
     _check_values(df, rating, allowed)
     if (again := df.duplicated([new, known])).any():
         pair = [df[c][again].tolist()[0] for c in (new, known)]
@@ -155,7 +181,8 @@ def _known_rows(ids, vocab, counts):
     "Row numbers of ids that training has shaped, or an error"
     rows = ids_to_rows(ids, vocab)
     if not (bad := (counts[rows]==0).numpy()).any(): return rows
-    raise ValueError(f'column {ids.name!r}: id {ids[bad].tolist()[0]!r} has no training rating, so its factors are random: leave it out')
+    raise ValueError(f'column {ids.name!r}: id {ids[bad].tolist()[0]!r} has no training rating, '
+                     'so its factors are random: leave it out')
 
 # %% ../nbs/09_bootstrapping.ipynb #01c8127d
 def _targets(y, y_range):
@@ -163,17 +190,43 @@ def _targets(y, y_range):
     if y_range is None: return y
     lo,hi = y_range
     if ((y>lo) & (y<hi)).all(): return torch.logit((y - lo)/(hi - lo))
-    raise ValueError(f"ratings from {y.min():g} to {y.max():g} do not lie inside the model's range {lo} to {hi}: "
-                     'the score of its ends is infinite. Train with a wider y_range')
+    raise ValueError(f"ratings from {y.min():g} to {y.max():g} do not lie inside the model's range "
+                     f'{lo} to {hi}: the score of its ends is infinite. Train with a wider y_range')
 
-# %% ../nbs/09_bootstrapping.ipynb #c5b9dabc
+# %% ../nbs/09_bootstrapping.ipynb #560c4f27
+def _check_above(**numbers):
+    "Numbers of any kind, above 0 and finite"
+    for arg,v in numbers.items():
+        if isinstance(v, (bool, np.bool_)) or not isinstance(v, Real) or not 0<v<np.inf:
+            raise ValueError(f'{arg} must be a number above 0, not {v!r}')
+
+def _names(arg, names):
+    "A list of names; a single string would be read as its letters"
+    if not isinstance(names, str): return list(names)
+    raise TypeError(f'{arg} must be a list of names, such as [{names!r}], not {names!r}')
+
+# %% ../nbs/09_bootstrapping.ipynb #938e5ee8
 def _newcomers(df, new, names):
     "The newcomers in order: as named, else as the table has them"
     found = list(dict.fromkeys(df[new].tolist())) if len(df) else []
     if names is None: return found
     if len(set(names))<len(names): raise ValueError('a newcomer is named twice')
-    if miss := [i for i in found if i not in set(names)]: raise ValueError(f'the ratings have newcomer {miss[0]!r}, who is not among the names given')
+    if miss := [i for i in found if i not in set(names)]:
+        raise ValueError(f'the ratings have newcomer {miss[0]!r}, who is not among the names given')
     return names
+
+# %% ../nbs/09_bootstrapping.ipynb #c5b9dabc
+def _prior_names(prior, ratings):
+    "Newcomers as a prior for many names them, unless one vector serves a table of any"
+    if not isinstance(prior, Folded) or len(prior)==1 and isinstance(ratings, pd.DataFrame) and len(ratings): return
+    return list(prior.ids)
+
+def _rows_of(folded, ids, side):
+    if folded.side!=side: raise ValueError(f'the prior is for side {folded.side!r}, not {side!r}')
+    if len(folded)==1: return folded.vectors[0]
+    place = {k: i for i,k in enumerate(folded.ids)}
+    if miss := [i for i in ids if i not in place]: raise ValueError(f'the prior has no vector for {miss[0]!r}')
+    return folded.vectors[[place[i] for i in ids]]
 
 def _centres(prior, ids, model, dls, side):
     "Where each newcomer's row stays without ratings, float64, shape (n, n_factors+1)"
@@ -181,33 +234,31 @@ def _centres(prior, ids, model, dls, side):
     if isinstance(prior, Folded): prior = _rows_of(prior, ids, side)
     prior = mean if prior is None else torch.as_tensor(prior)
     if prior.shape not in (mean.shape, (len(ids), *mean.shape)):
-        raise ValueError(f'the prior must hold {len(mean)} numbers, factors and then the bias, not shape {(*prior.shape,)}')
+        raise ValueError(f'the prior must hold {len(mean)} numbers, factors and then the bias, '
+                         f'not shape {(*prior.shape,)}')
+    if not prior.isfinite().all():
+        raise ValueError('the prior must hold finite numbers, and some are NaN or infinite')
     return prior.double().cpu().expand(len(ids), -1).clone()
-
-def _rows_of(folded, ids, side):
-    if folded.side!=side: raise ValueError(f'the prior is for side {folded.side!r}, not {side!r}')
-    place = {k: i for i,k in enumerate(folded.ids)}
-    if miss := [i for i in ids if i not in place]: raise ValueError(f'the prior has no vector for {miss[0]!r}')
-    return folded.vectors[[place[i] for i in ids]]
 
 # %% ../nbs/09_bootstrapping.ipynb #1a4d77ea
 def fold_in(
     model, # Trained `DotProductBias`; stays as it is
     dls, # `RatingsDataLoaders` that it was trained with
-    ratings, # Newcomers' ratings with the columns of `dls`, or {id: rating} for one newcomer
-    side='user', # Is the newcomer a 'user' who rated known items, or an 'item' rated by known users?
+    ratings, # Newcomers' ratings with the columns of `dls`, inside its range, or {id: rating} for one newcomer
+    side='user', # The newcomers are a 'user' each who rated items, or an 'item' each rated by users
     penalty=10., # Price of a row's squared distance from its prior, in squared scores
-    prior=None, # Rows without ratings: `Folded`, or one vector (n_factors+1,); None: the mean of the trained rows
+    prior=None, # Rows without ratings: `Folded` (one vector serves all), or a vector; None: the mean of the trained rows
     ids=None, # Names of the newcomers; None: those of the prior or of the table
 )->Folded: # On the CPU
     "Rows for newcomers: ridge regression on the frozen rows of the other side"
-    if not isinstance(penalty, (int, float)) or not 0<penalty<np.inf: raise ValueError(f'penalty must be a number above 0, not {penalty!r}')
+    _check_above(penalty=penalty)
     new,known = (_side(model, dls, s)[0] for s in (side, _others.get(side)))
-    names = list(ids) if ids is not None else prior.ids if isinstance(prior, Folded) else None
+    names = _names('ids', ids) if ids is not None else _prior_names(prior, ratings)
     df = _as_table(ratings, (new, known, dls.train_ds.rating_name), names)
     names = _newcomers(df, new, names)
     res = _centres(prior, names, model, dls, side)
-    if len(df): _solve(res, model, dls, df, _others[side], df[new].map({k: i for i,k in enumerate(names)}), penalty)
+    place = {k: i for i,k in enumerate(names)}
+    if len(df): _solve(res, model, dls, df, _others[side], np.array([place[o] for o in df[new].tolist()]), float(penalty))
     return Folded(names, res[:,:-1].float(), res[:,-1].float(), side)
 
 # %% ../nbs/09_bootstrapping.ipynb #bef10bfc
@@ -215,37 +266,66 @@ def _solve(res, model, dls, df, other, place, penalty):
     "Replace the centres in `res` by the solutions, one small system for each newcomer"
     known,vocab,factors,bias = _side(model, dls, other)
     y,c = dls.train_ds.y,dls.train_ds.rating_name
-    _check_newcomers(df, dls.cat_names[other=='user'], known, c, None if model.y_range is None else (y.min().item(), y.max().item()))
+    allowed = None if model.y_range is None else (y.min().item(), y.max().item())
+    _check_newcomers(df, dls.cat_names[other=='user'], known, c, allowed)
     rows = _known_rows(df[known], vocab, _train_counts(dls, other))
     scores = _targets(torch.tensor(df[c].to_numpy(np.float64)), model.y_range) - bias[rows]
     X = torch.cat([factors, torch.ones(len(factors), 1)], 1).double()[rows]
-    for i,where in pd.Series(np.arange(len(df))).groupby(place.to_numpy()):
+    for i,where in pd.Series(np.arange(len(df))).groupby(place):
         where = torch.tensor(where.to_numpy())
         res[i] = _ridge(X[where], scores[where], penalty, res[i])
 
-# %% ../nbs/09_bootstrapping.ipynb #4b5e932f
-def _check_table(table, cols):
-    "Refuse a table of metadata without a column, or with a hole in one"
-    _need(table, cols)
+# %% ../nbs/09_bootstrapping.ipynb #c678a576
+def _check_table(table, cols, cont_names):
+    "Refuse a table of metadata without a column, with a hole in one, or with numbers that are none"
+    _need(table, cols := [*cols, *cont_names])
     if holes := [c for c in cols if table[c].isna().any()]:
-        raise ValueError(f'column {holes[0]!r} is missing in {table[holes[0]].isna().sum()} of {len(table)} rows: fill it first')
+        n = table[holes[0]].isna().sum()
+        raise ValueError(f'column {holes[0]!r} is missing in {n} of {len(table)} rows: fill it first')
+    for c in cont_names: _check_numbers(table[c])
+
+def _check_numbers(col):
+    if not pd.api.types.is_numeric_dtype(col) or pd.api.types.is_complex_dtype(col):
+        raise ValueError(f'column {col.name!r} is not numeric: name it in cat_names, or convert it')
+    if (bad := ~(col.astype(float).abs()<=np.finfo(np.float32).max)).any():
+        raise ValueError(f'column {col.name!r} is infinite, or too large for float32, '
+                         f'in {bad.sum()} of {len(col)} rows: repair them')
+
+# %% ../nbs/09_bootstrapping.ipynb #4b5e932f
+def _plain(table, cat_names):
+    "Categories as plain objects: the codes of a categorical column are not those of training"
+    table = table.copy()
+    for c in cat_names: table[c] = table[c].astype(object)
+    return table
 
 def _check_categories(to, table):
     "Refuse categories that training has not seen: they would all share one random row"
     for c in to.cat_names:
         if (bad := ~table[c].isin(list(to.classes[c])[1:])).any():
-            raise ValueError(f'column {c!r} has the category {table[c][bad].tolist()[0]!r}, which no training row has: replace it')
+            raise ValueError(f'column {c!r} has the category {table[c][bad].tolist()[0]!r}, '
+                             'which no training row has: replace it')
 
 def _inputs(to): return torch.tensor(to.cats.to_numpy(np.int64)),torch.tensor(to.conts.to_numpy(np.float32))
 
-# %% ../nbs/09_bootstrapping.ipynb #9a23e541
-def _described(table, known, id_name, cols):
+# %% ../nbs/09_bootstrapping.ipynb #15e77408
+def _described(table, known, id_name, cat_names, cont_names):
     "The rows of the table that belong to the trained ids, in their order"
-    _check_table(table, [id_name, *cols])
-    if table[id_name].duplicated().any(): raise ValueError(f'column {id_name!r} names an id twice: keep one row of each')
+    if not [*cat_names, *cont_names]:
+        raise ValueError('there are neither cat_names nor cont_names: name a column')
+    _check_table(table, [id_name, *cat_names], cont_names)
+    if table[id_name].duplicated().any():
+        raise ValueError(f'column {id_name!r} names an id twice: keep one row of each')
     if miss := [i for i in known.ids if i not in set(table[id_name])]:
         raise ValueError(f'the table lacks {len(miss):,} trained ids, such as {miss[0]!r}')
-    return table.set_index(id_name).loc[known.ids].reset_index()
+    return _plain(table, cat_names).set_index(id_name).loc[known.ids].reset_index()
+
+# %% ../nbs/09_bootstrapping.ipynb #9a23e541
+def _network(to, n_out, layers, seed):
+    "A `TabularModel` for the table, drawn by its own seed"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        sizes = get_emb_sz(to) if to.cat_names else []
+        return TabularModel(sizes, len(to.cont_names), n_out, layers, use_bn=False, bn_cont=False)
 
 def _fit_rows(net, cats, conts, target, n_epoch, lr, wd):
     "Least squared distance to the target rows, all of them in each step"
@@ -266,19 +346,20 @@ class MetadataModel:
         cat_names=(), # Columns of categories
         cont_names=(), # Columns of numbers
         side='user', # The table describes each 'user' or each 'item'
+        min_ratings=1, # Learn from ids with so many training ratings at least
         layers=(50,), # Hidden layers; (): none, which is a linear model
-        n_epoch=50, # Steps, each over all trained ids
+        n_epoch=50, # Steps, each over all these ids
         lr=1e-2, # Learning rate
         wd=0.1, # Weight decay
         seed=0, # Seed of the network's start
     ):
-        known,self.side,self.id_name = trained_vectors(model, dls, side),side,_side(model, dls, side)[0]
-        rows = _described(table, known, self.id_name, [*cat_names, *cont_names])
-        self.to,self.mean = TabularPandas(rows, [Categorify, Normalize], list(cat_names), list(cont_names)),known.vectors.mean(0)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            sizes = get_emb_sz(self.to) if cat_names else []
-            net = TabularModel(sizes, len(cont_names), len(self.mean), list(layers), use_bn=False, bn_cont=False)
+        _check_whole(n_epoch=n_epoch)
+        _check_above(lr=lr)
+        cols = _names('cat_names', cat_names),_names('cont_names', cont_names)
+        known = trained_vectors(model, dls, side, min_ratings)
+        self.side,self.id_name,self.mean = side,_side(model, dls, side)[0],known.vectors.mean(0)
+        self.to = TabularPandas(_described(table, known, self.id_name, *cols), [Categorify, Normalize], *cols)
+        net = _network(self.to, len(self.mean), list(layers), seed)
         self.net = _fit_rows(net, *_inputs(self.to), known.vectors - self.mean, n_epoch, lr, wd)
 
 # %% ../nbs/09_bootstrapping.ipynb #5e24a9d1
@@ -287,16 +368,16 @@ def vectors(self:MetadataModel,
     table, # DataFrame with the columns that were trained on; newcomers' ids in the id column
 )->Folded:
     "Rows for everybody in the table"
-    _check_table(table, [self.id_name, *self.to.cat_names, *self.to.cont_names])
+    _check_table(table, [self.id_name, *self.to.cat_names], self.to.cont_names)
     _check_categories(self.to, table)
-    to = self.to.new(table.reset_index(drop=True))
+    to = self.to.new(_plain(table, self.to.cat_names).reset_index(drop=True))
     to.process()
     with torch.no_grad(): res = self.net(*_inputs(to)) + self.mean
     return Folded(table[self.id_name].tolist(), res[:,:-1], res[:,-1], self.side)
 
 # %% ../nbs/09_bootstrapping.ipynb #e99f79d3
 def _informative(V, seen, n, penalty):
-    "Greedy order of rows of V: each lowers the mean variance of the predictions most, given the chance that it is known"
+    "Greedy order of rows of V: each lowers the predictions' mean variance most, by its chance to be known"
     inv,M = torch.eye(V.shape[1], dtype=V.dtype)/penalty,(V*seen[:,None]).T@V/seen.sum()
     left,order = seen.clone(),[]
     for _ in range(n):
@@ -329,26 +410,33 @@ def questions(
     model, # Trained `DotProductBias`
     dls, # `RatingsDataLoaders` that it was trained with
     n=20, # Questions to ask
-    by='known', # 'known': most rated; 'contested': variance × count; 'informative': lowers the uncertainty most; 'random'
+    by='known', # 'known', 'contested', 'informative' or 'random', as above
     penalty=10., # That of the fold-in to come; for 'informative'
     seed=None, # Seed of 'random'
 )->list: # Item ids, the first question first
     "Which items to ask a newcomer about"
     _check_whole(n=n)
     _check_choice('by', by, ('known', 'contested', 'informative', 'random'))
-    rows = _train_counts(dls, 'item').nonzero().flatten()
-    rows = rows[rows>0]
-    if n>len(rows): raise ValueError(f'{n} questions are more than the {len(rows)} items with a training rating')
-    vocab = _side(model, dls, 'item')[1]
-    return [vocab[rows[i]] for i in _order(model, dls, rows, n, by, penalty, seed)]
+    _check_above(penalty=penalty)
+    vocab,rows = _side(model, dls, 'item')[1],_trained_rows(dls, 'item')
+    if n>len(rows):
+        raise ValueError(f'{n} questions are more than the {len(rows)} items with a training rating')
+    return [vocab[rows[i]] for i in _order(model, dls, rows, n, by, float(penalty), seed)]
 
-# %% ../nbs/09_bootstrapping.ipynb #e5481465
+# %% ../nbs/09_bootstrapping.ipynb #aacb02b1
+def _check_counts(counts):
+    counts = np.asarray(counts, dtype=np.float64)
+    if counts.ndim!=1 or not len(counts) or not (np.isfinite(counts) & (counts>=0)).all():
+        raise ValueError('counts must be a list of finite numbers, at least 0')
+    return counts
+
 def coverage(
     counts, # How often each item was watched, shown or rated, those at zero included
 )->float:
     "Share of the items with a count above 0"
     return float((_check_counts(counts)>0).mean())
 
+# %% ../nbs/09_bootstrapping.ipynb #e5481465
 def gini(
     counts, # How often each item was watched, shown or rated, those at zero included
 )->float: # 0: all equal; (n-1)/n: one has everything
@@ -358,33 +446,29 @@ def gini(
     n = len(c)
     return float((2*np.arange(1, n+1) - n - 1) @ c/(n*c.sum()))
 
-def _check_counts(counts):
-    counts = np.asarray(counts, dtype=np.float64)
-    if counts.ndim!=1 or not len(counts) or not (np.isfinite(counts) & (counts>=0)).all():
-        raise ValueError('counts must be a list of finite numbers, at least 0')
-    return counts
-
 # %% ../nbs/09_bootstrapping.ipynb #8f7e8a80
 def _choose(truth, listed, pull, n, rng):
     "The n films that each person watches: chances go by taste, times `pull` for those on the list"
     return np.argsort(-(truth + np.log(pull)*listed + rng.gumbel(size=truth.shape)), axis=1)[:,:n]
 
 def _lists(score, shape, n_list, explore, rng):
-    "Who is shown what: the best by `score`, of which the last `explore` places go to random films, others for each person"
+    "Who is shown what: the best by `score`, in the last `explore` places random films for each person"
     listed = np.zeros(shape, dtype=bool)
     if score is None: return listed
-    listed[:,np.argsort(-(score + 1e-9*rng.random(len(score))))[:n_list-explore]] = True
+    best_first = np.argsort(-(score + 1e-9*rng.random(len(score))))
+    listed[:,best_first[:n_list-explore]] = True
     order = np.argsort(np.where(listed, 2, rng.random(shape)), axis=1)[:,:explore]
     np.put_along_axis(listed, order, True, axis=1)
     return listed
 
-# %% ../nbs/09_bootstrapping.ipynb #b113dec9
+# %% ../nbs/09_bootstrapping.ipynb #c69a4907
 _n_niche,_times = 15,4 # an enthusiast watches so many films, so often in a round
 
 def _share(n, cap):
     "What one of n watches counts, if at most `cap` of a person do"
     return 1. if cap is None else min(1., cap/n)
 
+# %% ../nbs/09_bootstrapping.ipynb #b113dec9
 class _Counts:
     "What a platform keeps: watches, ratings and their sum, for each film"
     def __init__(self,
@@ -404,30 +488,54 @@ class _Counts:
         self.rated[niche] += n
         self.sum[niche] += n*above
 
+    def _keep(self, watched, ratings, mean, niche, fans):
+        self._crowd(watched, ratings - mean)
+        self._fans(niche, fans, 5 - mean)
+
 # %% ../nbs/09_bootstrapping.ipynb #db631bc9
 def _truth(planted, first, n):
     "Expected ratings of people `first` to `first+n` for all films, shape (n, films)"
     m = len(planted.item_bias)
-    return planted.expected(np.repeat(np.arange(first, first+n), m) + 1, np.tile(np.arange(m), n) + 1).reshape(n, m)
+    people,films = np.repeat(np.arange(first, first+n), m),np.tile(np.arange(m), n)
+    return planted.expected(people + 1, films + 1).reshape(n, m)
 
 def _visible(listed, watched, niche, fans, cap):
     "What can be measured without knowing anybody's taste, and how much of the list is the enthusiasts'"
-    counts,per_fan = np.bincount(watched.ravel(), minlength=listed.shape[1]),_times*len(niche)
-    people = [watched.shape[1]*_share(watched.shape[1], cap)]*len(watched) + [per_fan*_share(per_fan, cap)]*fans
+    counts = np.bincount(watched.ravel(), minlength=listed.shape[1])
+    n,per_fan = watched.shape[1],_times*len(niche)
+    people = [n*_share(n, cap)]*len(watched) + [per_fan*_share(per_fan, cap)]*fans
+    followed,shown = np.take_along_axis(listed, watched, 1).mean(),max(1, listed.sum())
     return dict(coverage=coverage(counts), gini=gini(counts), people_gini=gini(people),
-                followed=np.take_along_axis(listed, watched, 1).mean(), niche=listed[:,niche].sum()/max(1, listed.sum()))
+                followed=followed, niche=listed[:,niche].sum()/shown)
 
-def _crowd_size(planted, rounds, n_list, n_watch, explore, rank_by):
-    "People in a crowd, after a check that such a loop can be"
+# %% ../nbs/09_bootstrapping.ipynb #deffc981
+def _check_loop(rank_by, pull, cap, n_watch, rounds, **least_0):
     _check_choice('rank_by', rank_by, ('watches', 'ratings'))
-    _check_whole(n_watch=n_watch)
+    _check_above(pull=pull)
+    _check_whole(n_watch=n_watch, cap=1 if cap is None else cap)
     _check_whole(2, rounds=rounds)
-    _check_whole(0, n_list=n_list, explore=explore)
+    _check_whole(0, **least_0)
+
+def _crowd_size(planted, rounds, n_list, n_watch, explore):
+    "People in a crowd, after a check that there are people and films enough"
     n,m = len(planted.user_bias),len(planted.item_bias)
     if n<rounds: raise ValueError(f'{n} people cannot come in {rounds} crowds: ask for fewer rounds')
-    if max(n_list, n_watch, _n_niche)>m: raise ValueError(f'there are {m} films: too few for lists of {n_list}, {n_watch} watches and {_n_niche} films of the enthusiasts')
+    if max(n_list, n_watch, _n_niche)>m:
+        raise ValueError(f'there are {m} films: too few for lists of {n_list}, {n_watch} watches '
+                         f'and {_n_niche} films of the enthusiasts')
     if explore>n_list: raise ValueError(f'explore={explore} is more than the {n_list} places of the list')
     return n//rounds
+
+# %% ../nbs/09_bootstrapping.ipynb #22393733
+def _round(planted, r, crowd, seen, lists, pull, n_watch, fans, rng):
+    "One crowd: what it is shown and watches, and what the platform keeps of it in `seen`"
+    truth,niche = _truth(planted, r*crowd, crowd),np.argsort(planted.item_bias)[:_n_niche]
+    rank_by,n_list,explore = lists
+    listed = _lists(seen._score(rank_by) if r and n_list else None, truth.shape, n_list, explore, rng)
+    watched = _choose(truth, listed, pull, n_watch, rng)
+    stars = np.take_along_axis(truth, watched, 1)
+    seen._keep(watched, stars + rng.normal(0, planted.noise, stars.shape), planted.mean, niche, fans)
+    return dict(round=r+1, **_visible(listed, watched, niche, fans, seen.cap), stars=stars.mean())
 
 # %% ../nbs/09_bootstrapping.ipynb #e9fc6a12
 def feedback_loop(
@@ -442,16 +550,12 @@ def feedback_loop(
     explore=0, # Places of the list that go to random films, others for each person
     rank_by='watches', # The list ranks by the number of 'watches' or by mean 'ratings'
     seed=0, # Seed of all choices
-)->pd.DataFrame: # A row a round, from the first with a list: what a platform sees, and `stars`, which it does not
+)->pd.DataFrame: # A row a round, from the second on: what a platform sees, and `stars`, which it does not
     "What becomes of a list that is made from what the list made people watch"
-    crowd,rng,res = _crowd_size(planted, rounds, n_list, n_watch, explore, rank_by),np.random.default_rng(seed),[]
-    niche,seen = np.argsort(planted.item_bias)[:_n_niche],_Counts(len(planted.item_bias), cap)
-    for r in range(rounds):
-        truth,fans = _truth(planted, r*crowd, crowd),n_fans*(r<fan_rounds)
-        listed = _lists(seen._score(rank_by) if r and n_list else None, truth.shape, n_list, explore, rng)
-        watched = _choose(truth, listed, pull, n_watch, rng)
-        stars = np.take_along_axis(truth, watched, 1)
-        if r: res.append(dict(round=r+1, **_visible(listed, watched, niche, fans, cap), stars=stars.mean()))
-        seen._crowd(watched, stars + rng.normal(0, planted.noise, stars.shape) - planted.mean)
-        seen._fans(niche, fans, 5 - planted.mean)
-    return pd.DataFrame(res)
+    least_0 = dict(n_list=n_list, n_fans=n_fans, fan_rounds=fan_rounds, explore=explore)
+    _check_loop(rank_by, pull, cap, n_watch, rounds, **least_0)
+    crowd,rng = _crowd_size(planted, rounds, n_list, n_watch, explore),np.random.default_rng(seed)
+    seen,lists = _Counts(len(planted.item_bias), cap),(rank_by, n_list, explore)
+    fans = [n_fans*(r<fan_rounds) for r in range(rounds)]
+    rows = [_round(planted, r, crowd, seen, lists, pull, n_watch, n, rng) for r,n in enumerate(fans)]
+    return pd.DataFrame(rows[1:])

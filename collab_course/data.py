@@ -167,10 +167,11 @@ def _check_whole(least=1, **sizes):
     for arg,n in sizes.items():
         if not _is_whole(n, least): raise ValueError(f'{arg} must be a whole number, at least {least}, not {n!r}')
 
-def _check_range(r):
-    "A range of ratings is a pair of numbers, the lower first"
+def _check_range(r, arg='rating_range', finite=False):
+    "A range is a pair of numbers, the lower first"
     ok = isinstance(r, (tuple, list)) and len(r)==2 and all(isinstance(o, (int, float, np.number)) for o in r) and r[0]<r[1]
-    if r is not None and not ok: raise ValueError(f'rating_range must be (lowest, highest), such as (1, 5), not {r!r}')
+    ok = ok and (not finite or np.isfinite(r).all())
+    if r is not None and not ok: raise ValueError(f'{arg} must be (lowest, highest), such as (1, 5), not {r!r}')
 
 # %% ../nbs/00_data.ipynb #5e008827
 def _check_ids(df, c):

@@ -9,12 +9,12 @@ __all__ = ['mse_on', 'quick_fit', 'DotProduct']
 import torch
 from fastai.layers import Embedding, sigmoid_range
 from fastai.torch_core import Module
-from .data import _check_whole
+from .data import _check_range, _check_whole
 
 # %% ../nbs/03_dot_product.ipynb #86523d44
 @torch.no_grad()
 def mse_on(
-    model, # Model that takes x of shape (batch, 2)
+    model, # Model that takes x of shape (batch, 2); left in evaluation mode
     dl, # Loader of (x, y), on the model's device
 )->float: # NaN where there are no rows
     "Mean squared error over all rows of a loader"
@@ -29,7 +29,7 @@ def _squares(pred, y):
 
 # %% ../nbs/03_dot_product.ipynb #b4deb7a6
 def quick_fit(
-    model, # Model that takes x of shape (batch, 2); trained in place
+    model, # Model that takes x of shape (batch, 2); trained in place, left in evaluation mode
     dls, # `RatingsDataLoaders`; the model moves to their device
     n_epoch=5, # Passes over the training rows
     lr=1e-2, # Highest learning rate of the one-cycle schedule; the default is meant for batches of 512
@@ -38,6 +38,7 @@ def quick_fit(
 )->float: # Mean squared error on the validation rows
     "What `fit_one_cycle` does, in a plain loop"
     _check_whole(n_epoch=n_epoch)
+    if not len(dls.train): raise ValueError('the loaders hold no training rows')
     model.to(dls.device)
     fused = torch.device(dls.device).type in ('cpu', 'cuda')
     opt = torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.99), eps=1e-5, weight_decay=wd, fused=fused)
@@ -70,6 +71,7 @@ class DotProduct(Module):
         n_factors, # Columns of both tables
         y_range=(0, 5.5), # (lowest, highest) prediction, never quite reached; None: no limits
     ):
+        _check_range(y_range, 'y_range', finite=True)
         self.user_factors = Embedding(n_users, n_factors)
         self.item_factors = Embedding(n_items, n_factors)
         self.y_range = y_range

@@ -11,7 +11,7 @@ from torch import nn
 from fastai.layers import Embedding, sigmoid_range
 from fastai.torch_core import Module
 from fastcore.basics import patch
-from .data import _check_choice, _check_whole
+from .data import _check_choice, _check_range, _check_whole
 from .loaders import ids_to_rows, make_vocab, na
 
 # %% ../nbs/08_embedding_nn.ipynb #dee3fe5f
@@ -33,6 +33,7 @@ class CollabNN(Module):
 
     def _build(self, user_sz, item_sz, y_range, n_act, n_features=0):
         _check_size('user_sz', user_sz), _check_size('item_sz', item_sz), _check_whole(n_act=n_act)
+        _check_range(y_range, 'y_range', finite=True)
         self.user_factors,self.item_factors = Embedding(*user_sz),Embedding(*item_sz)
         n_in = user_sz[1] + item_sz[1] + n_features
         if not n_in: raise ValueError('the network would have no inputs: give a table a width of at least 1')
@@ -58,6 +59,8 @@ def rows(self:CollabNN,
 # %% ../nbs/08_embedding_nn.ipynb #e8ac65d7
 def _rows_of(frame, id_name, vocab, columns, on_missing):
     "Rows of `frame` in the order of `vocab`, and which ids of `vocab` after `#na#` have one"
+    if isinstance(vocab, dict) or not len(vocab) or list(vocab)[0]!=na:
+        raise ValueError(f"vocab must be one vocabulary with {na!r} first, such as dls.classes['user']")
     ids = frame[id_name]
     if (again := ids.duplicated()).any():
         raise ValueError(f'column {id_name!r} holds {ids[again].tolist()[0]!r} more than once: which features count? Use frame.drop_duplicates({id_name!r})')
@@ -75,6 +78,8 @@ def _check_no_gaps(df):
 # %% ../nbs/08_embedding_nn.ipynb #ee081569
 def _check_lists(frame, id_name, **lists):
     "All columns that the lists name, after a check that the frame has them"
+    if not isinstance(frame, pd.DataFrame): raise TypeError(f'pass a DataFrame with one row an id, not {type(frame).__name__}')
+    if not frame.columns.is_unique: raise ValueError(f'the table has several columns named {frame.columns[frame.columns.duplicated()][0]!r}')
     for arg,cs in lists.items():
         if isinstance(cs, str): raise ValueError(f'{arg} is a list of columns: write {arg}=[{cs!r}]')
     cols = [c for cs in lists.values() for c in cs]
@@ -94,12 +99,14 @@ def _fit_mask(fit_rows, n):
 # %% ../nbs/08_embedding_nn.ipynb #fb6d7209
 def _one_hot(c, values, fit):
     "A column for each value that occurs among the ids that decide"
-    return {f'{c}: {v}': (values==v).to_numpy(float) for v in make_vocab(values[fit])[1:]}
+    known = make_vocab(values[fit])[1:]
+    if len({str(v) for v in known})<len(known): raise ValueError(f'column {c!r} has values that are written alike, such as 1 and \'1\': convert it with .astype')
+    return {f'{c}: {v}': (values==v).to_numpy(float) for v in known}
 
 def _multi_hot(c, values, fit, sep):
     "A column for each value in the bags of the ids that decide"
     if bad := [v for v in values if not isinstance(v, str)]: raise ValueError(f'column {c!r} must hold strings joined by {sep!r}, not {bad[0]!r}')
-    bags = [[o for o in v.split(sep) if o] for v in values]
+    bags = [[o.strip() for o in v.split(sep) if o.strip()] for v in values]
     known = sorted({o for bag,f in zip(bags, fit) if f for o in bag})
     return {f'{c}: {o}': np.array([float(o in bag) for bag in bags]) for o in known}
 
@@ -107,8 +114,15 @@ def _standard(c, values, fit):
     "Mean 0 and standard deviation 1 over the ids that decide"
     if not pd.api.types.is_numeric_dtype(values): raise ValueError(f'column {c!r} is not numeric: it holds {values.tolist()[0]!r}')
     nums = values.to_numpy(float)
+    mean,sd = nums[fit].mean(),nums[fit].std()
     if not np.isfinite(nums).all(): raise ValueError(f'column {c!r} is infinite for {values.index[~np.isfinite(nums)].tolist()[0]!r}')
-    return {c: (nums - nums[fit].mean())/(nums[fit].std() or 1)}
+    return {c: (nums - mean)/(sd if sd > 1e-9*abs(mean) else 1)} # rounding leaves a constant column a tiny deviation
+
+# %% ../nbs/08_embedding_nn.ipynb #73f07f96
+def _add(res, c, new):
+    "Put new features beside those of other columns"
+    if same := res.keys() & new.keys(): raise ValueError(f'column {c!r} makes a second feature named {min(same)!r}: rename the column')
+    res |= new
 
 # %% ../nbs/08_embedding_nn.ipynb #26cecc25
 def feature_table(
@@ -130,9 +144,9 @@ def feature_table(
     if not fit.any(): raise ValueError('no id with features is among fit_rows, and scales need at least one')
     _check_no_gaps(df)
     res = {}
-    for c in one_hot: res |= _one_hot(c, df[c], fit)
-    for c in multi_hot: res |= _multi_hot(c, df[c], fit, sep)
-    for c in numbers: res |= _standard(c, df[c], fit)
+    for c in one_hot: _add(res, c, _one_hot(c, df[c], fit))
+    for c in multi_hot: _add(res, c, _multi_hot(c, df[c], fit, sep))
+    for c in numbers: _add(res, c, _standard(c, df[c], fit))
     return pd.DataFrame(res, index=df.index).reindex(pd.Index(list(vocab), tupleize_cols=False), fill_value=0).astype(np.float32)
 
 # %% ../nbs/08_embedding_nn.ipynb #ac1faaf5
@@ -151,8 +165,8 @@ class SideFeatureNN(CollabNN):
     def __init__(self,
         user_sz, # (rows, width) of the user table, `#na#` included; width 0: features alone
         item_sz, # (rows, width) of the item table, `#na#` included; width 0: features alone
-        user_features, # Table of shape (user rows, features), as `feature_table` makes it; None: no features
-        item_features, # Table of shape (item rows, features), as `feature_table` makes it; None: no features
+        user_features, # Table of shape (user rows, features) in the order of the vocabulary, as `feature_table` makes it; None: no features
+        item_features, # Table of shape (item rows, features) in the order of the vocabulary; None: no features
         y_range=(0, 5.5), # (lowest, highest) prediction, never quite reached; None: no limits
         n_act=100, # Activations between the two linear layers
         p_blank=0., # Share of learned rows set to zero in training, so that the network can do without

@@ -79,7 +79,7 @@ def _check_rows(theirs, classes):
                              f'of the loaders, which has {len(vocab):,}: give the learner the loaders that the model was made with')
 
 # %% ../nbs/07_fastai_collab.ipynb #41540737
-_no_ratings = 'this learner has no ratings, since export leaves them out: predictions work, counts are zero'
+_no_ratings = 'this learner has no ratings, since export leaves them out: predictions work, what needs training rows does not'
 
 def from_fastai(
     learn, # `Learner` with an `EmbeddingDotBias`, on `CollabDataLoaders` or `RatingsDataLoaders`; stays as it is

@@ -37,7 +37,8 @@ def _sort_of(ids):
 def _check_sort(ids, known):
     "Refuse ids of another sort than the known ones, such as '1' where 1 is known"
     if not len(known) or (sort := _sort_of(ids))=='empty' or sort==_sort_of(known): return
-    here,there = (o.dropna().tolist()[0] for o in (ids, known))
+    there = known.tolist()[0]
+    here = next((o for o in ids.dropna().tolist() if not isinstance(o, type(there))), ids.dropna().tolist()[0])
     raise ValueError(f'column {ids.name!r} holds ids of another type than the vocabulary: {here!r} ({type(here).__name__}) here, '
                      f'{there!r} ({type(there).__name__}) there. Convert the column, e.g. with .astype')
 
@@ -52,7 +53,7 @@ def ids_to_rows(
     ids,known = pd.Series(ids),pd.Series(list(vocab)[1:])
     if isinstance(ids.dtype, pd.CategoricalDtype): ids = pd.Series(np.asarray(ids), name=ids.name)
     if pd.api.types.is_float_dtype(ids) and (ids.abs()>=2**53).any():
-        raise ValueError(f'column {ids.name!r} holds ids as floats, which cannot tell {ids.max():.0f} from its neighbour: pass whole numbers, '
+        raise ValueError(f'column {ids.name!r} holds ids as floats, which cannot tell {ids[ids.abs()>=2**53].iloc[0]:.0f} from its neighbour: pass whole numbers, '
                          'such as the one-row frame df.iloc[[0]] instead of the row df.iloc[0]')
     _check_sort(ids, known)
     rows = pd.Index(known, tupleize_cols=False).get_indexer(pd.Index(ids, tupleize_cols=False)).astype(np.int64) + 1

@@ -15,6 +15,7 @@ from collab_course.bootstrapping import (Folded, MetadataModel, coverage, feedba
                                          representative, trained_vectors)
 from collab_course.create_params import DotProductBias
 from collab_course.data import planted_ratings
+from collab_course.dot_product import DotProduct
 from collab_course.loaders import RatingsDataLoaders
 
 quick = settings(deadline=None, max_examples=40)
@@ -59,6 +60,11 @@ def test_items_that_must_not_be_listed_come_last():
     scores = np.array([[-np.inf, 2, 1, -np.inf]])
     assert ndcg_at(scores, [[1, 0, 0, 0]], k=2)[0]==0
     assert ndcg_at(scores, [[0, 0, 1, 0]], k=2)[0]==pytest.approx(1/np.log2(3))
+
+def test_items_that_must_not_be_listed_earn_nothing_although_the_best_list_has_them():
+    assert ndcg_at([[1, -np.inf, -np.inf]], [[0, 1, 0]], k=2)[0]==0
+    assert ndcg_at([[1, -np.inf]], [[1, 1]], k=2)[0]==pytest.approx(1/(1 + 1/np.log2(3)))
+    assert ndcg_at([[-np.inf, -np.inf]], [[1, 0]])[0]==0
 
 @quick
 @given(seeds)
@@ -206,6 +212,52 @@ def test_fold_in_refuses_what_would_give_a_wrong_row(ratings, msg):
 def test_fold_in_refuses_settings_that_make_no_sense(kw, msg):
     with pytest.raises(ValueError, match=msg): fold_in(model, dls, {first: 4}, **kw)
 
+no_penalties = [0, -1, float('nan'), float('inf'), True, '10', None]
+@pytest.mark.parametrize('bad', no_penalties)
+def test_what_is_no_penalty_is_refused_wherever_one_is_given(bad):
+    with pytest.raises(ValueError, match='penalty must be a number above 0'): fold_in(model, dls, {first: 4}, penalty=bad)
+    with pytest.raises(ValueError, match='penalty must be a number above 0'): questions(model, dls, 3, 'informative', penalty=bad)
+
+@pytest.mark.parametrize('kind', [int, np.int64, np.float32])
+def test_a_penalty_may_be_any_kind_of_number(kind):
+    assert_close(fold_in(model, dls, {first: 4}, penalty=kind(10)).vectors, fold_in(model, dls, {first: 4}).vectors)
+    assert questions(model, dls, 3, 'informative', penalty=kind(10))==questions(model, dls, 3, 'informative')
+
+@pytest.mark.parametrize('bad', [float('nan'), float('inf')])
+def test_a_prior_that_holds_no_numbers_is_refused(bad):
+    prior = torch.tensor([0, 0, bad, 0, 0])
+    with pytest.raises(ValueError, match='prior.*finite'): fold_in(model, dls, {first: 4}, prior=prior)
+    with pytest.raises(ValueError, match='prior.*finite'): fold_in(model, dls, {}, prior=Folded(['a'], prior[None,:4], prior[-1:]))
+
+def test_names_are_a_list_and_not_the_letters_of_one():
+    with pytest.raises(TypeError, match='ids must be a list'): fold_in(model, dls, {first: 4}, ids='x')
+
+def no_training_rows():
+    "Loaders as they are left when a learner is loaded from a file: all ids, no training row"
+    d = copy.copy(dls)
+    d.__dict__['loaders'] = [copy.copy(o) for o in dls.loaders]
+    ds = copy.copy(dls.train_ds)
+    ds.x,ds.y = ds.x[:0],ds.y[:0]
+    d.loaders[0].dataset = ds
+    return d
+
+@pytest.mark.parametrize('use', [
+    lambda d: fold_in(model, d, {first: 4}), lambda d: fold_in(model, d, {}, ids=['x']), lambda d: representative(model, d), lambda d: questions(model, d, 3),
+    lambda d: fold_in(model, d, {}, ids=['x'], prior=torch.zeros(5)), lambda d: trained_vectors(model, d, 'item'), lambda d: MetadataModel(model, d, people(), ['kind'])])
+def test_loaders_without_training_rows_are_refused(use):
+    d = no_training_rows()
+    assert len(d.train_ds.x)==0 and len(dls.train_ds.x)
+    with pytest.raises(ValueError, match='no id has a training rating'): use(d)
+
+@quick
+@given(st.integers(1, 60), st.sampled_from(['user', 'item']))
+def test_trained_vectors_are_those_with_ratings_enough(least, side):
+    n = train_frame('user' if side=='user' else 'item').size()
+    want = [dls.classes['user' if side=='user' else 'movie'][i] for i in n[n>=least].index]
+    if want: assert trained_vectors(model, dls, side, min_ratings=least).ids==want
+    else:
+        with pytest.raises(ValueError, match=f'no id has {least} training ratings'): trained_vectors(model, dls, side, min_ratings=least)
+
 def test_ratings_must_be_a_table_or_a_dict():
     with pytest.raises(TypeError, match='DataFrame or a dict'): fold_in(model, dls, [(first, 4)])
 
@@ -223,7 +275,7 @@ def test_a_range_that_ends_at_the_highest_rating_is_refused():
     with pytest.raises(ValueError, match='wider y_range'): fold_in(m, d, {first: 5})
 
 def test_a_model_with_other_loaders_is_refused():
-    with pytest.raises(ValueError, match='trained with'): fold_in(DotProductBias(7, 9, 4), dls, {first: 4})
+    with pytest.raises(ValueError, match='trained on'): fold_in(DotProductBias(7, 9, 4), dls, {first: 4})
 
 # representative
 
@@ -289,6 +341,46 @@ def test_a_table_that_does_not_describe_everybody_is_refused(change, msg):
 def test_newcomers_with_unknown_metadata_are_refused(change, msg):
     with pytest.raises(ValueError, match=msg): MetadataModel(model, dls, people(), ['kind'], ['size']).vectors(people()[:1].assign(**change))
 
+def test_a_category_means_the_same_whatever_type_its_column_has():
+    meta,t = MetadataModel(model, dls, people(), ['kind']),people()
+    want = meta.vectors(t).vectors
+    for k in 'abc':
+        one = t[t.kind==k].head(1)
+        assert_close(meta.vectors(one.assign(kind=pd.Categorical([k]))).vectors[0], want[one.index[0]])
+    assert_close(meta.vectors(t.assign(kind=pd.Categorical(t.kind, list('zcba')))).vectors, want)
+
+def test_a_categorical_column_trains_what_its_values_train():
+    want = MetadataModel(model, dls, people(), ['kind']).vectors(people()).vectors
+    t = people().assign(kind=lambda d: pd.Categorical(d.kind, list('zcba')))
+    meta = MetadataModel(model, dls, t, ['kind'])
+    assert_close(meta.vectors(people()).vectors, want)
+    with pytest.raises(ValueError, match="category 'z'"): meta.vectors(t.iloc[:1].assign(kind=pd.Categorical(['z'])))
+
+def test_a_metadata_model_of_the_often_rated_needs_nobody_else_in_the_table():
+    often = trained_vectors(model, dls, min_ratings=20).ids
+    t = people()
+    assert 0<len(often)<len(t)
+    few,all_ = (MetadataModel(model, dls, o, ['kind'], min_ratings=20).vectors(t).vectors for o in (t[t.user.isin(often)], t))
+    assert_close(few, all_)
+    assert not torch.allclose(few, MetadataModel(model, dls, t, ['kind']).vectors(t).vectors)
+
+@pytest.mark.parametrize('kw,msg', [
+    (dict(), 'neither cat_names nor cont_names'), (dict(cat_names=['kind'], n_epoch=0), 'n_epoch'), (dict(cat_names=['kind'], n_epoch=-1), 'n_epoch'),
+    (dict(cat_names=['kind'], min_ratings=0), 'min_ratings'), (dict(cont_names=['kind']), "'kind' is not numeric"), (dict(cat_names=['kind'], lr=0), 'lr must be')])
+def test_a_metadata_model_that_cannot_be_is_refused(kw, msg):
+    with pytest.raises(ValueError, match=msg): MetadataModel(model, dls, people(), **kw)
+
+@pytest.mark.parametrize('kw', [dict(cat_names='kind'), dict(cont_names='size')])
+def test_column_names_are_a_list_and_not_the_letters_of_one(kw):
+    with pytest.raises(TypeError, match=f'{[*kw][0]} must be a list'): MetadataModel(model, dls, people(), **kw)
+
+@pytest.mark.parametrize('size,msg', [(np.inf, 'infinite'), (-np.inf, 'infinite'), ('big', 'not numeric')])
+def test_numbers_that_are_none_are_refused_in_training_and_for_newcomers(size, msg):
+    meta,t = MetadataModel(model, dls, people(), ['kind'], ['size']),people()
+    bad = t.assign(size=[size]*len(t))
+    with pytest.raises(ValueError, match=f"'size'.*{msg}"): MetadataModel(model, dls, bad, ['kind'], ['size'])
+    with pytest.raises(ValueError, match=f"'size'.*{msg}"): meta.vectors(bad[:1])
+
 # questions
 
 @pytest.mark.parametrize('by', ['known', 'contested', 'informative', 'random'])
@@ -296,7 +388,7 @@ def test_questions_are_different_trained_items(by):
     res = questions(model, dls, 12, by, seed=0)
     assert len(set(res))==12 and set(res) <= set(trained_vectors(model, dls, 'item').ids)
 
-def train_frame(): return pd.DataFrame({'i': dls.train_ds.x[:,1].numpy(), 'y': dls.train_ds.y.numpy().astype(float)}).groupby('i').y
+def train_frame(side='item'): return pd.DataFrame({'i': dls.train_ds.x[:,int(side=='item')].numpy(), 'y': dls.train_ds.y.numpy().astype(float)}).groupby('i').y
 
 def test_known_and_contested_are_counts_and_sums_of_squares():
     g = train_frame()
@@ -379,6 +471,41 @@ def test_a_list_without_pull_changes_nothing_that_is_watched(loop_world):
     assert with_list.followed.mean() < 0.3
 
 @pytest.mark.parametrize('kw,msg', [(dict(rank_by='stars'), 'rank_by'), (dict(rounds=1), 'rounds'), (dict(n_list=500), '120 films'), (dict(explore=11), 'explore'),
-                                    (dict(rounds=601), 'fewer rounds'), (dict(n_watch=0), 'n_watch')])
+                                    (dict(rounds=601), 'fewer rounds'), (dict(n_watch=0), 'n_watch'), (dict(pull=0), 'pull'), (dict(pull=-1), 'pull'),
+                                    (dict(pull=float('nan')), 'pull'), (dict(n_fans=-5), 'n_fans'), (dict(fan_rounds=-1), 'fan_rounds'), (dict(cap=0), 'cap'), (dict(cap=-3), 'cap')])
 def test_a_loop_that_cannot_be_is_refused(loop_world, kw, msg):
     with pytest.raises(ValueError, match=msg): feedback_loop(loop_world, **kw)
+
+
+# ---- what a practitioner got past it
+
+def test_newcomers_may_be_a_category_with_unused_values():
+    movies = dls.classes['movie'][1:3]
+    R = pd.DataFrame(dict(user=['n', 'n', 'm'], movie=[movies[0], movies[1], movies[0]], rating=[4., 3., 2.]))
+    plain = fold_in(model, dls, R.query('user=="n"'))
+    assert_close(fold_in(model, dls, R.astype({'user': 'category'}).query('user=="n"')).vectors, plain.vectors)
+
+def test_one_vector_is_a_prior_for_everybody():
+    movie,who = dls.classes['movie'][1],representative(model, dls)
+    R = pd.DataFrame(dict(user=['n', 'm'], movie=[movie]*2, rating=[4., 2.]))
+    got = fold_in(model, dls, R, prior=who)
+    assert got.ids==['n', 'm']
+    assert_close(got.vectors, fold_in(model, dls, R, prior=who.vectors[0]).vectors)
+    none = fold_in(model, dls, {}, prior=who)
+    assert none.ids==who.ids and none.ids is not who.ids
+
+@pytest.mark.parametrize('call', [lambda m, d: representative(m, d), lambda m, d: trained_vectors(m, d), lambda m, d: questions(m, d, 3, 'informative'),
+                                  lambda m, d: fold_in(m, d, {d.classes['movie'][1]: 3.})])
+def test_a_model_that_failed_in_training_is_refused(call):
+    failed = copy.deepcopy(model)
+    with torch.no_grad(): failed.user_factors[2],failed.item_factors[2] = float('nan'),float('nan')
+    with pytest.raises(ValueError, match='NaN or infinite'): call(failed, dls)
+
+def test_a_model_or_loaders_of_another_kind_are_refused_with_the_way_out():
+    with pytest.raises(TypeError, match='from_fastai'): representative(DotProduct(dls.n_users, dls.n_items, 3), dls)
+    with pytest.raises(TypeError, match='RatingsDataLoaders'): representative(model, dls.train)
+
+def test_tables_that_are_none_or_name_a_column_twice_are_refused():
+    movie = dls.classes['movie'][1]
+    twice = pd.DataFrame([['n', movie, 3., 4.]], columns=['user', 'movie', 'rating', 'rating'])
+    with pytest.raises(ValueError, match='several columns'): fold_in(model, dls, twice)

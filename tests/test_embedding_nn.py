@@ -399,3 +399,27 @@ def test_the_frame_stays_as_it_was(frame):
     before = frame.copy()
     feature_table(frame, 'id', vocab, one_hot=['sex'], multi_hot=['tags'], numbers=['age'])
     pd.testing.assert_frame_equal(frame, before)
+
+def test_a_constant_number_is_zero_for_everybody_it_was_fitted_on():
+    frame = pd.DataFrame(dict(u=range(8), x=[.1]*7 + [.2]))
+    x = feature_table(frame, 'u', [na, *range(8)], numbers=['x'], fit_rows=range(1, 8)).x
+    assert x[:8].abs().max()<1e-6 and abs(x[7])<1
+
+@pytest.mark.parametrize('frame, lists', [(dict(u=[1, 2], v=pd.Series([1, '1'], dtype=object)), dict(one_hot=['v'])),
+    ({'u': [1, 2], 'a': ['b: c', 'd'], 'a: b': ['c', 'e']}, dict(one_hot=['a', 'a: b'])),
+    ({'u': [1, 2], 'job': ['x', 'y'], 'job: x': [1., 2.]}, dict(one_hot=['job'], numbers=['job: x']))])
+def test_features_that_would_share_a_name_are_refused(frame, lists):
+    with pytest.raises(ValueError, match='written alike|second feature'): feature_table(pd.DataFrame(frame), 'u', [na, 1, 2], **lists)
+
+@pytest.mark.parametrize('vocab', [[1, 2], [], {'u': [na, 1, 2]}])
+def test_a_vocabulary_must_begin_with_na(vocab):
+    with pytest.raises(ValueError, match='one vocabulary'): feature_table(pd.DataFrame(dict(u=[1, 2], x=[1., 2.])), 'u', vocab, numbers=['x'])
+
+def test_a_table_that_is_none_or_has_a_column_twice_is_refused():
+    with pytest.raises(TypeError, match='pass a DataFrame'): feature_table({'u': [1]}, 'u', [na, 1], numbers=['x'])
+    twice = pd.DataFrame([[1, 2., 3.]], columns=['u', 'x', 'x'])
+    with pytest.raises(ValueError, match='several columns'): feature_table(twice, 'u', [na, 1], numbers=['x'])
+
+def test_blanks_around_the_values_of_a_bag_do_not_make_new_values():
+    t = feature_table(pd.DataFrame(dict(u=[1, 2], g=['x | y', 'y|x'])), 'u', [na, 1, 2], multi_hot=['g'])
+    assert list(t)==['g: x', 'g: y'] and t.iloc[1:].eq(1).all(axis=None)

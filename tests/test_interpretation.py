@@ -1,5 +1,5 @@
 "Chapter 06: biases, components, neighbours and the picture against independent computations, and what is refused"
-import base64, html, io, json, subprocess, sys
+import base64, copy, html, io, json, subprocess, sys
 
 import numpy as np
 import pandas as pd
@@ -425,6 +425,23 @@ def test_titles_as_drawn_do_not_collide(plot):
     inside = ax.get_window_extent(renderer).extents
     assert all((e[:2]>=inside[:2]-1).all() and (e[2:]<=inside[2:]+1).all() for e in drawn.values())
 
+def test_the_names_of_the_axes_and_the_title_lie_inside_the_picture(plot):
+    fig = plot.figure()
+    renderer = FigureCanvasAgg(fig).get_renderer()
+    fig.draw(renderer)
+    (ax,) = fig.axes
+    axes = ax.get_window_extent(renderer).extents
+    for text in (ax.xaxis.label, ax.yaxis.label, ax.title):
+        box = text.get_window_extent(renderer).extents
+        assert text.get_text() and (box[:2]>=2).all() and (box[2:]<=np.array(plot.size) - 2).all()
+        assert overlaps([box, axes])==[]
+    for tick in ax.yaxis.get_ticklabels(): assert overlaps([tick.get_window_extent(renderer).extents, ax.yaxis.label.get_window_extent(renderer).extents])==[]
+
+def test_the_title_is_the_callers_or_says_what_is_shown(plot, model, dls):
+    assert plot.title==plot.figure().axes[0].get_title()=='The 40 most rated items by components 0 and 2'
+    own = plot_factors(model, dls, n_titles=3, title='a < $b$')
+    assert own.figure().axes[0].get_title()=='a < $b$' and own.plotly()['layout']['title']['text']=='a &lt; $b$'
+
 def check_annotations(plot):
     d = plot.plotly()
     (x0, x1), (y0, y1) = (d['layout'][a]['range'] for a in ('xaxis', 'yaxis'))
@@ -439,8 +456,8 @@ def check_annotations(plot):
 def test_the_live_titles_lie_where_the_static_ones_do(plot): check_annotations(plot)
 
 def test_a_line_leads_to_each_title_that_had_to_move_far():
-    at = pd.DataFrame(dict(x=[0., 0.01, 0.02, 1], y=[0., 0.01, 0, 1], name=list('abcd'), hover='', left=[300, 200, 60, 790], bottom=[300, 200, 60, 560],
-                           right=[340, 240, 100, 830], top=[315, 215, 75, 575]))
+    at = pd.DataFrame(dict(x=[0., 0.01, 0.02, 1], y=[0., 0.01, 0, 1], name=list('abcd'), hover='', left=[300, 200, 60, 785], bottom=[300, 200, 60, 540],
+                           right=[340, 240, 100, 805], top=[315, 215, 75, 555]))
     plot = FactorPlot(at, ('x', 'y'), (900, 650))
     assert [n['showarrow'] for n in plot.plotly()['layout']['annotations']]==[True, True, True, False]
     check_annotations(plot)
@@ -464,3 +481,35 @@ dls = RatingsDataLoaders.from_df(planted_ratings(n_users=30, n_items=20, n_ratin
 print(len(plot_factors(DotProductBias(dls.n_users, dls.n_items, 4), dls)._repr_mimebundle_()))'''
     res = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True)
     assert res.stdout.strip()=='2', res.stderr
+
+
+# ---- what a practitioner got past it
+
+def test_long_names_and_line_breaks_do_not_fill_the_picture(model, dls):
+    names = {i: f'a very long name\nof number {i} ' + 'x'*200 for i in dls.classes['movie'][1:]}
+    plot = plot_factors(model, dls, n_titles=10, n_items=50, titles=names)
+    assert plot.titled.name.str.endswith('…').all() and not plot.points.name.str.contains('\n').any()
+    assert plot.points.hover.str.contains('x'*200).all()
+
+def test_huge_factors_still_have_ticks(model, dls):
+    huge = copy.deepcopy(model)
+    with torch.no_grad(): huge.item_factors.mul_(1e14)
+    assert plot_factors(huge, dls, n_titles=3, n_items=50).png()[:4]==b'\x89PNG'
+
+@pytest.mark.parametrize('kwargs, match', [(dict(components=1), 'components must be'), (dict(components=None), 'components must be'),
+                                           (dict(size=800), 'size must be'), (dict(size=(800, 600, 1)), 'size must be'),
+                                           (dict(titles=['x']*25), 'indexed by item id')])
+def test_arguments_of_another_kind_are_refused(model, dls, kwargs, match):
+    with pytest.raises((TypeError, ValueError), match=match): plot_factors(model, dls, n_items=50, n_titles=3, **kwargs)
+
+def test_part_of_a_date_is_no_item():
+    days = pd.date_range('2024-01-01', periods=30)
+    rng = np.random.default_rng(0)
+    df = pd.DataFrame(dict(user=rng.integers(0, 9, 400), movie=days[rng.integers(0, 30, 400)], rating=rng.integers(1, 6, 400)*1.)).drop_duplicates(['user', 'movie'])
+    dls = RatingsDataLoaders.from_df(df, seed=0)
+    model = DotProductBias(dls.n_users, dls.n_items, 3)
+    with pytest.raises(ValueError, match='no item'): nearest(model, dls, '2024-01')
+    assert len(nearest(model, dls, df.movie.mode()[0], 5))==5
+
+def test_loaders_of_fastai_are_refused_with_the_way_out(model, dls):
+    with pytest.raises(TypeError, match='from_fastai'): bias_ranking(model, dls.train)

@@ -487,3 +487,9 @@ def test_pairs_that_are_no_table_are_a_type_error(dls, items):
 def test_one_dict_is_one_pair(dls, ratings):
     pair = ratings.iloc[0]
     assert len(dls.test_dl({'user': int(pair.user), 'movie': int(pair.movie)}).dataset)==1
+
+def test_a_type_error_names_the_id_that_is_odd():
+    with pytest.raises(ValueError, match="'20' \\(str\\) here, 7 \\(int\\) there"): ids_to_rows([7, '20'], [na, 7, 20])
+
+def test_a_float_id_that_is_too_large_is_named_itself():
+    with pytest.raises(ValueError, match='-9007199254740994 from'): ids_to_rows(pd.Series([1., -2.**53-2], name='u'), [na, 1])

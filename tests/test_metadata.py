@@ -82,7 +82,7 @@ def test_every_import_is_required(root, settings):
 def test_tools_are_required(root, kwargs):
     "What tools and tests import comes with the `dev` extra"
     have = names(kwargs['install_requires'] + kwargs['extras_require']['dev'])
-    comes_with = dict(nbformat='nbclient', jupyter_client='nbclient', fastcore='nbdev', packaging='build', tomli='build', numpy='pandas')
+    comes_with = dict(sklearn='fastai', scipy='fastai', PIL='fastai', nbformat='nbclient', jupyter_client='nbclient', fastcore='nbdev', packaging='build', tomli='build', numpy='pandas')
     own = {o.stem for d in ('tools', 'tests', 'bench') for o in (root/d).glob('*.py')} | {'tasks', 'setup', settings_name(root)}
     used = {o for d in ('tools', 'tests') for p in (root/d).glob('*.py') for o in imports(p)} - own - {*sys.stdlib_module_names, 'tomllib'}  # Python 3.10 has no tomllib of its own
     missing = {o for o in used if canonicalize_name(comes_with.get(o, o)) not in have}

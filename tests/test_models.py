@@ -14,6 +14,7 @@ from torch.testing import assert_close
 from collab_course.create_params import DotProductBias, create_params
 from collab_course.data import planted_ratings
 from collab_course.dot_product import DotProduct, mse_on, quick_fit
+from collab_course.embedding_nn import CollabNN
 from collab_course.loaders import RatingsDataLoaders
 
 MODELS = [DotProduct, DotProductBias]
@@ -311,3 +312,13 @@ def test_a_column_of_predictions_is_refused_and_not_broadcast():
 @pytest.mark.parametrize('n_epoch', [0, -1, 1.5])
 def test_quick_fit_needs_a_whole_number_of_epochs(n_epoch):
     with pytest.raises(ValueError, match='n_epoch must be a whole number'): quick_fit(None, None, n_epoch=n_epoch)
+
+@pytest.mark.parametrize('y_range', [(8, -1), (3, 3), (float('nan'), 5), (0, float('inf')), 5, 'ab', (.5,), (1, 2, 3)])
+@pytest.mark.parametrize('make', [DotProduct, DotProductBias, lambda u, i, n, y_range: CollabNN((u, n), (i, n), y_range)])
+def test_a_range_that_is_none_is_refused_before_training(make, y_range):
+    with pytest.raises(ValueError, match='y_range must be'): make(3, 4, 2, y_range=y_range)
+
+def test_loaders_without_training_rows_are_refused(world):
+    dls = RatingsDataLoaders.from_df(world.ratings, seed=0)
+    empty = RatingsDataLoaders(dls.train.new(dls.train_ds.new_empty()), dls.valid)
+    with pytest.raises(ValueError, match='no training rows'): quick_fit(DotProduct(dls.n_users, dls.n_items, 2), empty)

@@ -28,7 +28,7 @@ QUESTIONS = {
     'What do the axes of the PCA picture mean, and why do they flip from run to run? Why are the factors transposed or not?':
         {'06_interpretation': '140ad5be dcf15a8b 560ce08a 360a6871 04905c99 c7b20bfc'},
     'Cosine, Euclidean or dot: which neighbour is right, and why is an unknown film so near?': {'06_interpretation': '47d83af0 f23db76c 81a8f68b 9c7a5102'},
-    'Why is the network not better than the dot product?': {'08_embedding_nn': 'df3bc79f 4e426330 64aefdbc 70fc1c50'},
+    'Why is the network not better than the dot product?': {'08_embedding_nn': 'df3bc79f 67a8310c 531a9c87 70fc1c50 38ad4aee'},
     'What becomes of a new person or a new film?': {'02_loaders': '3c91983d f4535030', '09_bootstrapping': '094e9e18 32cd02e1'},
     'Why do my numbers differ from the book\'s?': {'03_dot_product': 'ba3744b1', '02_loaders': '11694a2e'},
     'How do I get the ten best films for one person?': {'07_fastai_collab': '373feb16 b1a92aa5 c6d5b086'},
