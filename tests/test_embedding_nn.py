@@ -15,17 +15,7 @@ from collab_course.data import planted_ratings
 from collab_course.dot_product import mse_on, quick_fit
 from collab_course.embedding_nn import CollabNN, SideFeatureNN, feature_table
 from collab_course.loaders import RatingsDataLoaders, na
-
-def rows(n_users, n_items, n, seed=0):
-    g = torch.Generator().manual_seed(seed)
-    return torch.stack([torch.randint(n_users, (n,), generator=g), torch.randint(n_items, (n,), generator=g)], 1)
-
-def big(model, sd=0.5, seed=0):
-    "`model` with weights far from zero"
-    g = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters(): p.copy_(sd*torch.randn(p.shape, generator=g))
-    return model
+from weights import big, rows
 
 def feats(n, k, seed=0):
     t = torch.randn(n, k, generator=torch.Generator().manual_seed(seed))

@@ -19,17 +19,11 @@ from collab_course.dot_product import mse_on, quick_fit
 from collab_course.fastai_collab import from_fastai
 from collab_course.interpretation import bias_ranking, factor_pca, nearest
 from collab_course.loaders import RatingsDataLoaders
+from weights import big
 
 pytestmark = pytest.mark.filterwarnings('ignore:`torch.jit.script` is deprecated', 'ignore:The given NumPy array is not writable',
                                         'ignore:load_learner:UserWarning', 'ignore:numpy.core:DeprecationWarning',
                                         'ignore:Constructing a Categorical')
-
-def big(model, sd=0.5, seed=0):
-    "`model` with weights far from zero"
-    g = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters(): p.copy_(sd*torch.randn(p.shape, generator=g))
-    return model
 
 def table(seed=0, n_users=30, n_items=20, n=300):
     "Ratings as people have them: ids that are not row numbers, columns with names and an order of their own"

@@ -16,20 +16,10 @@ from collab_course.data import planted_ratings
 from collab_course.dot_product import DotProduct, mse_on, quick_fit
 from collab_course.embedding_nn import CollabNN
 from collab_course.loaders import RatingsDataLoaders
+from weights import big, rows
 
 MODELS = [DotProduct, DotProductBias]
 both = pytest.mark.parametrize('cls', MODELS)
-
-def rows(n_users, n_items, n, seed=0):
-    g = torch.Generator().manual_seed(seed)
-    return torch.stack([torch.randint(n_users, (n,), generator=g), torch.randint(n_items, (n,), generator=g)], 1)
-
-def big(model, sd=0.5, seed=0):
-    "`model` with weights far from zero"
-    g = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters(): p.copy_(sd*torch.randn(p.shape, generator=g))
-    return model
 
 @st.composite
 def sizes(draw): return draw(st.integers(1, 12)), draw(st.integers(1, 12)), draw(st.integers(1, 6)), draw(st.integers(0, 20)), draw(st.integers(0, 10**6))
