@@ -114,8 +114,8 @@ def _standard(c, values, fit):
     "Mean 0 and standard deviation 1 over the ids that decide"
     if not pd.api.types.is_numeric_dtype(values): raise ValueError(f'column {c!r} is not numeric: it holds {values.tolist()[0]!r}')
     nums = values.to_numpy(float)
-    mean,sd = nums[fit].mean(),nums[fit].std()
     if not np.isfinite(nums).all(): raise ValueError(f'column {c!r} is infinite for {values.index[~np.isfinite(nums)].tolist()[0]!r}')
+    mean,sd = nums[fit].mean(),nums[fit].std()
     return {c: (nums - mean)/(sd if sd > 1e-9*abs(mean) else 1)} # rounding leaves a constant column a tiny deviation
 
 # %% ../nbs/08_embedding_nn.ipynb #73f07f96
