@@ -15,7 +15,8 @@ from fastai.tabular.core import Categorify, Normalize, TabularPandas
 from fastai.tabular.model import TabularModel, get_emb_sz
 from fastcore.basics import patch
 from .data import _check_choice, _check_values, _check_whole
-from .interpretation import _weights as _checked_table
+from .embedding_nn import _need
+from .interpretation import _weights
 from .loaders import ids_to_rows
 
 # %% ../nbs/09_bootstrapping.ipynb #21e261fe
@@ -83,7 +84,7 @@ def _side(model, dls, side):
     "Id column, vocabulary, factors and bias of one side"
     _check_choice('side', side, tuple(_others))
     c = dls.cat_names[side=='item']
-    factors,bias = (torch.from_numpy(_checked_table(model, dls, f'{side}_{t}')).float() for t in ('factors', 'bias'))
+    factors,bias = (torch.from_numpy(_weights(model, dls, f'{side}_{t}')).float() for t in ('factors', 'bias'))
     return c,dls.classes[c],factors,bias
 
 # %% ../nbs/09_bootstrapping.ipynb #864ffa99
@@ -148,13 +149,6 @@ def _ridge(X, y, penalty, centre):
     return centre + torch.linalg.solve(A, X.T@(y - X@centre))
 
 # %% ../nbs/09_bootstrapping.ipynb #a496f0ef
-def _need(df, cols):
-    if not isinstance(df, pd.DataFrame): raise TypeError(f'pass a DataFrame, such as df.iloc[[0]], not {type(df).__name__}')
-    if not df.columns.is_unique:
-        raise ValueError(f'the table has several columns named {df.columns[df.columns.duplicated()].tolist()[0]!r}')
-    if miss := [c for c in cols if c not in df]:
-        raise ValueError(f'there is no column {miss[0]!r}; the table has {list(df)}')
-
 def _as_table(ratings, cols, names):
     "A dict {id: rating} of one newcomer as a table; an empty table needs the newcomers' names"
     if isinstance(ratings, dict):
@@ -393,12 +387,12 @@ def _order(model, dls, rows, n, by, penalty, seed):
     "Positions in `rows`, the film to ask about first first"
     if by=='random': return np.random.default_rng(seed).permutation(len(rows))[:n].tolist()
     count = _train_counts(dls, 'item').double()
-    if by!='informative': return (-_weights(dls, count, by)[rows]).argsort(stable=True)[:n].tolist()
+    if by!='informative': return (-_fame(dls, count, by)[rows]).argsort(stable=True)[:n].tolist()
     factors = _side(model, dls, 'item')[2]
     V = torch.cat([factors, torch.ones(len(factors), 1)], 1).double()[rows]
     return _informative(V, count[rows]/(_train_counts(dls, 'user')>0).sum(), n, penalty)
 
-def _weights(dls, count, by):
+def _fame(dls, count, by):
     "Number of ratings of each item, or the sum of their squared distances from the item's mean"
     if by=='known': return count
     x,y = dls.train_ds.x[:,1].cpu(),dls.train_ds.y.cpu().double()

@@ -76,15 +76,21 @@ def _check_no_gaps(df):
         if (bad := df[c].isna()).any(): raise ValueError(f'column {c!r} has no value for {int(bad.sum()):,} ids, such as {df.index[bad].tolist()[:3]}: fill it first')
 
 # %% ../nbs/08_embedding_nn.ipynb #ee081569
+def _need(df, cols):
+    "Refuse what is no table, or lacks a column, or has one twice"
+    if not isinstance(df, pd.DataFrame): raise TypeError(f'pass a DataFrame, such as df.iloc[[0]], not {type(df).__name__}')
+    if not df.columns.is_unique:
+        raise ValueError(f'the table has several columns named {df.columns[df.columns.duplicated()].tolist()[0]!r}')
+    if miss := [c for c in cols if c not in df]:
+        raise ValueError(f'there is no column {miss[0]!r}; the table has {list(df)}')
+
 def _check_lists(frame, id_name, **lists):
     "All columns that the lists name, after a check that the frame has them"
-    if not isinstance(frame, pd.DataFrame): raise TypeError(f'pass a DataFrame with one row an id, not {type(frame).__name__}')
-    if not frame.columns.is_unique: raise ValueError(f'the table has several columns named {frame.columns[frame.columns.duplicated()][0]!r}')
     for arg,cs in lists.items():
         if isinstance(cs, str): raise ValueError(f'{arg} is a list of columns: write {arg}=[{cs!r}]')
     cols = [c for cs in lists.values() for c in cs]
     if not cols: raise ValueError(f'no columns to make features of: name some in {" or ".join(lists)}')
-    if lost := [c for c in [id_name, *cols] if c not in frame]: raise ValueError(f'there is no column {lost[0]!r}; the table has {list(frame)}')
+    _need(frame, [id_name, *cols])
     return list(dict.fromkeys(cols))
 
 def _to_numpy(o): return np.asarray(o.detach().cpu() if isinstance(o, torch.Tensor) else o)
