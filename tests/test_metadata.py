@@ -13,7 +13,7 @@ else: import tomli as tomllib
 # what `setup()` sets, and what `[project].dynamic` calls it; packages are no field of `[project]`
 FIELDS = dict(version='version', description='description', long_description='readme', long_description_content_type='readme', author='authors',
               author_email='authors', license='license', keywords='keywords', classifiers='classifiers', install_requires='dependencies',
-              extras_require='optional-dependencies', entry_points='entry-points', packages=None)
+              extras_require='optional-dependencies', entry_points={'nbdev': 'entry-points', 'console_scripts': 'scripts'}, packages=None)
 PACKAGE = dict(fastcore='fastai', fastprogress='fastai', numpy='pandas', IPython='fastcore')  # comes with
 
 @pytest.fixture(scope='module')
@@ -46,7 +46,8 @@ def test_ruff_reads_the_oldest_python(settings, pyproject):
     assert pyproject['tool']['ruff']['target-version'] == 'py' + settings['min_python'].replace('.', '')
 
 def test_dynamic_lists_all_that_setup_sets(kwargs, pyproject):
-    assert {FIELDS[k] for k in kwargs} - {None} == set(pyproject['project']['dynamic'])
+    fields = {f for k in kwargs for f in ([FIELDS[k][o] for o in kwargs[k]] if isinstance(FIELDS[k], dict) else [FIELDS[k]])}
+    assert fields - {None} == set(pyproject['project']['dynamic'])
 
 def test_nothing_is_said_twice(settings, pyproject):
     assert set(pyproject['project']) == {'name', 'requires-python', 'dynamic', 'urls'}
