@@ -1,0 +1,719 @@
+"Chapter 12: what is recommended and why, strangers, newcomers, models that may be served, bundles that may be loaded"
+import copy, json, pickle, random, subprocess, sys, warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from fastai.collab import CollabDataLoaders, EmbeddingDotBias, EmbeddingNN, collab_learner
+from fastai.learner import Learner
+from fastai.losses import MSELossFlat
+from fastai.tabular.core import TabDataLoader
+from hypothesis import given, settings, strategies as st
+from torch import nn
+from torch.testing import assert_close
+
+from collab_course import recommender
+from collab_course.bootstrapping import fold_in
+from collab_course.bundles import BundleError, load_bundle, save_bundle
+from collab_course.create_params import DotProductBias
+from collab_course.data import planted_ratings
+from collab_course.dot_product import DotProduct
+from collab_course.embedding_nn import CollabNN, SideFeatureNN
+from collab_course.interpretation import nearest
+from collab_course.loaders import RatingsDataLoaders
+from collab_course.recommender import Recommender
+from weights import big
+
+quick = settings(deadline=None, max_examples=30)
+seeds = st.integers(0, 10**6)
+planted = planted_ratings(n_users=40, n_items=30, n_ratings=700, n_factors=4, skew=1, rating_range=(1, 5), step=1, seed=0).ratings
+titles = {i: f'Film № {i}' for i in range(1, 25)} # some have none
+
+def loaders(df=planted, valid_pct=0.1, **kw): return RatingsDataLoaders.from_df(df, valid_pct=valid_pct, seed=0, bs=64, device='cpu', **kw)
+dls = loaders()
+def dot(dls=dls, n_factors=4, seed=0, y_range=(0, 5.5)): return big(DotProductBias(dls.n_users, dls.n_items, n_factors, y_range), seed=seed)
+def net(dls=dls): return big(CollabNN((dls.n_users, 5), (dls.n_items, 6), n_act=7))
+def features(dls=dls):
+    g = torch.Generator().manual_seed(1)
+    return big(SideFeatureNN((dls.n_users, 3), (dls.n_items, 4), torch.randn(dls.n_users, 2, generator=g), torch.randn(dls.n_items, 5, generator=g), n_act=6, p_blank=0.3))
+
+rec = Recommender.from_model(dot(), dls, titles)
+network = Recommender.from_model(net(), dls, titles)
+either = pytest.mark.parametrize('rec', [rec, network], ids=['dot product', 'network'])
+all_pairs = pd.DataFrame([(u, i) for u in dls.classes['user'][1:] for i in dls.classes['movie'][1:]], columns=['user', 'movie'])
+seen = set(zip(planted.user, planted.movie))
+trained_items = {dls.classes['movie'][r] for r in dls.train_ds.x[:,1].tolist()}
+def same(a, b): pd.testing.assert_frame_equal(a, b, check_exact=True)
+
+# predict
+
+def directly(model, df, dls=dls):
+    with torch.no_grad(): return model.eval()(dls.test_dl(df, bs=10**6).one_batch()[0]).reshape(-1).numpy()
+
+@pytest.mark.parametrize('make', [dot, lambda: dot(y_range=None), lambda: dot(n_factors=0), net, features, lambda: big(DotProduct(dls.n_users, dls.n_items, 4))])
+def test_predictions_are_those_of_the_model(make):
+    model = make()
+    np.testing.assert_allclose(Recommender.from_model(model, dls).predict(all_pairs).prediction, directly(model, all_pairs), rtol=1e-5, atol=1e-5)
+
+@pytest.mark.parametrize('kw', [{}, dict(layers=[8, 6]), dict(layers=[8], ps=[0.4], embed_p=0.3), dict(layers=[8], use_bn=False), dict(layers=[8], bn_final=True),
+                                dict(layers=[8, 5], lin_first=False), dict(layers=[8], act_cls=nn.Tanh()), dict(layers=[])])
+@pytest.mark.parametrize('y_range', [(0, 5.5), None])
+def test_any_network_of_fastai_is_served_exactly(kw, y_range):
+    model = EmbeddingNN([(dls.n_users, 5), (dls.n_items, 4)], **{'layers': [9], **kw}, y_range=y_range)
+    model.train()
+    for _ in range(3): model(torch.stack([torch.randint(0, dls.n_users, (64,)), torch.randint(0, dls.n_items, (64,))], 1)) # batch statistics of its own
+    np.testing.assert_allclose(Recommender.from_model(model, dls).predict(all_pairs).prediction, directly(model, all_pairs), rtol=1e-4, atol=1e-5)
+
+def test_predict_keeps_the_callers_table():
+    df = pd.DataFrame({'note': ['b', 'a'], 'movie': [3, 4], 'user': [2, 1]}, index=[7, 7])
+    res = rec.predict(df)
+    assert list(res)==['note', 'movie', 'user', 'prediction'] and res.index.tolist()==[7, 7] and 'prediction' not in df
+    assert res.prediction.dtype==np.float32
+    same(res.drop(columns='prediction'), df)
+
+def test_predict_takes_a_list_of_dicts_and_one_dict():
+    df = pd.DataFrame([dict(user=1, movie=2), dict(user=2, movie=3)])
+    same(rec.predict(df.to_dict('records')), rec.predict(df))
+    same(rec.predict(dict(user=1, movie=2)), rec.predict(df[:1]))
+
+def test_an_empty_table_gets_an_empty_column():
+    res = rec.predict(pd.DataFrame({'user': [], 'movie': []}))
+    assert list(res)==['user', 'movie', 'prediction'] and len(res)==0 and res.prediction.dtype==np.float32
+
+@pytest.mark.parametrize('dtype', ['int8', 'int32', 'uint16', 'float64', 'Int64', 'category', 'object'])
+def test_ids_are_found_by_value_whatever_their_dtype(dtype):
+    df = all_pairs[:50]
+    assert rec.predict(df.astype({'user': dtype, 'movie': dtype})).prediction.tolist()==rec.predict(df).prediction.tolist()
+
+@quick
+@given(seeds, st.integers(1, 300))
+def test_scores_follow_ids_whatever_the_order_of_rows(seed, n):
+    df = all_pairs.sample(n, random_state=seed)
+    for r in (rec, network):
+        part = r.predict(df).prediction
+        assert part.tolist()==r.predict(all_pairs).prediction[df.index].tolist()
+
+@pytest.mark.parametrize('pairs,error,msg', [
+    (pd.DataFrame({'user': [1]}), ValueError, "no column 'movie'"), (pd.Series([1]), TypeError, 'DataFrame'), (None, TypeError, 'DataFrame'), ('x', TypeError, 'DataFrame'),
+    (pd.DataFrame({'user': [1], 'movie': [1], 'prediction': [0]}), ValueError, 'already'),
+    (pd.DataFrame({'user': [1, None], 'movie': [1, 2]}), ValueError, 'no id in 1 of 2'),
+    (pd.DataFrame({'user': ['1'], 'movie': [1]}), ValueError, "'1' is text"), (pd.DataFrame({'user': [True], 'movie': [1]}), ValueError, 'bool'),
+    (pd.DataFrame({'user': [1.5], 'movie': [1]}), ValueError, 'no user 1.5'), (pd.DataFrame({'user': [2.**60], 'movie': [1]}), ValueError, 'floats'),
+    (pd.DataFrame({'user': [[1]], 'movie': [1]}), ValueError, 'cannot be an id|convert'), (pd.DataFrame({'user': [99], 'movie': [1]}), ValueError, 'nearest are 40, 39, 38'),
+    (pd.DataFrame([[1, 2, 3]], columns=['user', 'user', 'movie']), ValueError, 'several columns')])
+def test_predict_refuses(pairs, error, msg):
+    with pytest.raises(error, match=msg): rec.predict(pairs)
+
+# recommend
+
+@either
+@pytest.mark.parametrize('exclude', [True, False])
+def test_a_list_is_all_predictions_sorted_and_cut(rec, exclude):
+    scores = rec.predict(all_pairs)
+    for u in (1, 7, 40):
+        mine = scores[(scores.user==u) & scores.movie.isin(trained_items)]
+        if exclude: mine = mine[[(u, m) not in seen for m in mine.movie]]
+        best = mine.sort_values('prediction', ascending=False, kind='stable').head(6)
+        res = rec.recommend(u, n=6, exclude_seen=exclude)
+        assert res.movie.tolist()==best.movie.tolist() and res.score.tolist()==best.prediction.tolist()
+
+@either
+def test_what_was_rated_is_never_recommended_be_it_for_validation(rec):
+    res = rec.recommend_all(n=30)
+    assert not {*zip(res.user, res.movie)} & seen
+    assert {*zip(res.user, res.movie)} | seen >= {(u, i) for u in range(1, 41) for i in trained_items}
+
+@quick
+@given(seeds, st.integers(1, 40), st.booleans())
+def test_recommend_is_recommend_all(seed, n, exclude):
+    users = random.Random(seed).sample(range(1, 41), 3)
+    for r in (rec, network): same(r.recommend_all(n, users, exclude), pd.concat([r.recommend(u, n, exclude) for u in users], ignore_index=True))
+
+def test_blocks_do_not_change_a_digit(monkeypatch):
+    whole = [r.recommend_all(5) for r in (rec, network)]
+    monkeypatch.setattr(recommender, '_block_bytes', 4*31*3)
+    for r,w in zip((rec, network), whole): same(r.recommend_all(5), w)
+
+@quick
+@given(st.sets(st.integers(1, 30)), seeds)
+def test_a_filter_is_respected_in_both_forms(allowed, seed):
+    res = rec.recommend_all(4, filter=allowed)
+    assert set(res.movie) <= allowed
+    same(res, rec.recommend_all(4, filter=lambda items: items.movie.isin(allowed)))
+    same(res, rec.recommend_all(4, filter=lambda items: items.movie.isin(allowed).tolist()))
+
+@pytest.mark.parametrize('filter,error,msg', [([1, 99], ValueError, 'no movie 99'), ('1', TypeError, 'collection'), (5, TypeError, 'collection'), (['1'], ValueError, 'text'),
+                                              (lambda i: i.movie, ValueError, 'True or False'), (lambda i: [True], ValueError, 'True or False')])
+def test_odd_filters_are_refused(filter, error, msg):
+    with pytest.raises(error, match=msg): rec.recommend(1, filter=filter)
+
+def test_a_filter_that_changes_its_table_changes_nothing_else():
+    before = rec.items
+    def spoil(items):
+        items['count'] = 0
+        return items['count']==0
+    rec.recommend(1, filter=spoil)
+    same(rec.items, before)
+
+def test_equal_scores_go_in_the_order_of_the_vocabulary():
+    flat = DotProductBias(dls.n_users, dls.n_items, 2)
+    with torch.no_grad():
+        for p in flat.parameters(): p.zero_()
+        flat.item_bias[[5, 9, 20]] = 1.
+    res = Recommender.from_model(flat, dls).recommend(1, n=30, exclude_seen=False).movie.tolist()
+    first = [dls.classes['movie'][r] for r in (5, 9, 20)]
+    assert res==first + [i for i in dls.classes['movie'][1:] if i not in first]
+
+def test_equal_scores_keep_their_order_in_a_catalogue_with_far_more_of_them_than_candidates():
+    n,g = 3000,torch.Generator().manual_seed(0)
+    m = recommender._dot(torch.ones(4, 1), torch.randint(0, 3, (n, 1), generator=g).float()).eval().requires_grad_(False)
+    _,items,scores = recommender._rank(m, np.array([1, 2]), 7, torch.arange(n)>0)
+    best = [i for i in range(1, n) if m.item_factors[i,0]==2][:7]
+    assert items.tolist()==best*2
+
+def test_scores_that_the_sigmoid_makes_equal_keep_the_order_of_the_vocabulary():
+    n = 500
+    m = recommender._dot(torch.ones(2, 1), torch.linspace(50, 100, n)[:,None], y_range=(0, 5.5)).eval().requires_grad_(False)
+    _,items,scores = recommender._rank(m, np.array([1]), 4, torch.arange(n)>0)
+    assert items.tolist()==[1, 2, 3, 4] and set(scores.tolist())=={5.5}
+
+@quick
+@given(st.integers(1, 60), st.integers(1, 5000), seeds)
+def test_top_is_topk(k, n, seed):
+    x = torch.randn(25, max(n, k), generator=torch.Generator().manual_seed(seed))
+    vals,at = recommender._top(x, k)
+    assert_close(vals, x.topk(k).values, rtol=0, atol=0)
+    assert_close(x.gather(1, at), vals, rtol=0, atol=0)
+
+def test_fewer_are_left_than_asked_for():
+    res = rec.recommend(1, n=1000)
+    assert len(res)==len(trained_items - {m for u,m in seen if u==1}) and res.score.is_monotonic_decreasing
+
+@either
+def test_nothing_left_is_an_empty_table_of_the_usual_form(rec):
+    full,empty = rec.recommend(1, n=2),rec.recommend(1, filter=[])
+    assert len(empty)==0 and list(empty)==list(full)==['user', 'movie', 'title', 'score']
+    assert (empty.dtypes.drop('title')==full.dtypes.drop('title')).all() and empty.index.equals(pd.RangeIndex(0))
+    assert list(rec.recommend_all(users=[]))==list(full) and len(rec.recommend_all(users=[]))==0
+
+def test_results_have_fresh_indices_and_the_dtypes_of_the_ids():
+    res = rec.recommend_all(2)
+    assert res.index.equals(pd.RangeIndex(len(res))) and res.user.dtype==res.movie.dtype==np.int64 and res.score.dtype==np.float32
+
+def test_a_title_that_is_not_known_is_missing():
+    items = rec.items.set_index('movie').title
+    assert items[3]=='Film № 3' and pd.isna(items[30])
+
+@pytest.mark.parametrize('n', [0, -1, 2.5, '3', True])
+def test_n_is_a_whole_number(n):
+    for call in (lambda: rec.recommend(1, n), lambda: rec.recommend_all(n), lambda: rec.similar(1, n), lambda: rec.fold_in({1: 5}, n)):
+        with pytest.raises(ValueError, match='n must be'): call()
+
+# strangers
+
+lonely = pd.concat([planted, pd.DataFrame({'user': [77, 77], 'movie': [1, 88], 'rating': [4, 3]})], ignore_index=True)
+
+def with_validation_strangers():
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        d = RatingsDataLoaders.from_df(lonely, splits=(np.arange(len(planted)), np.arange(len(planted), len(lonely))), bs=64, device='cpu')
+    return Recommender.from_model(dot(d), d)
+
+def test_an_id_without_training_ratings_is_unknown_and_never_listed():
+    r = with_validation_strangers()
+    with pytest.raises(ValueError, match='no training rating'): r.recommend(77)
+    with pytest.raises(ValueError, match='no training rating'): r.similar(88)
+    assert 88 not in set(r.recommend_all(100).movie) | set(r.similar(1, 100).movie)
+    assert 77 not in set(r.recommend_all(1).user) and 1 not in set(r.recommend(77, 100, on_unknown='mean').movie)
+    assert 1 not in set(r.recommend(77, 100, on_unknown='popular').movie)
+
+def test_the_mean_row_stands_in_for_strangers():
+    users,items = (t[1:].mean(0) for t in (rec.model.user_factors, rec.model.item_factors))
+    u,i = rec.model.user_bias[1:].mean(),rec.model.item_bias[1:].mean()
+    end = lambda s: (torch.sigmoid(s)*5.5).item()
+    pairs = pd.DataFrame({'user': [99, 1, 99], 'movie': [2, 98, 98]})
+    raw = [users@rec.model.item_factors[2] + u + rec.model.item_bias[2], rec.model.user_factors[1]@items + rec.model.user_bias[1] + i, users@items + u + i]
+    np.testing.assert_allclose(rec.predict(pairs, on_unknown='mean').prediction, [end(s) for s in raw], rtol=1e-5)
+
+def test_popular_is_the_mean_of_the_side_that_is_known():
+    train = dls.train_ds
+    mean = lambda c,row: train.y[train.x[:,c]==row].mean().item()
+    res = rec.predict(pd.DataFrame({'user': [99, 1, 99, 1], 'movie': [2, 98, 98, 2]}), on_unknown='popular').prediction
+    np.testing.assert_allclose(res[:3], [mean(1, 2), mean(0, 1), train.y.mean()], rtol=1e-6)
+    assert res[3]==rec.predict(dict(user=1, movie=2)).prediction[0]
+
+def test_popular_lists_the_most_rated_with_their_means():
+    res = rec.recommend(99, 5, on_unknown='popular')
+    by_count = rec.items.sort_values('count', ascending=False, kind='stable').head(5)
+    assert res.movie.tolist()==by_count.movie.tolist() and res.user.tolist()==[99]*5
+    np.testing.assert_allclose(res.score, by_count.mean_rating, rtol=1e-6)
+
+@pytest.mark.parametrize('how', ['mean', 'popular'])
+def test_strangers_among_others_keep_their_place_and_leave_the_others_alone(how):
+    res = rec.recommend_all(3, [5, 99, 2, 98], on_unknown=how)
+    assert res.user.tolist()==[5]*3 + [99]*3 + [2]*3 + [98]*3
+    for u in (5, 2): same(res[res.user==u].reset_index(drop=True), rec.recommend(u, 3))
+    assert res[res.user==99].movie.tolist()==res[res.user==98].movie.tolist()==rec.recommend(1234, 3, on_unknown=how).movie.tolist()
+
+def test_similar_to_a_stranger():
+    res = rec.similar(99, 4, on_unknown='popular')
+    assert res.score.isna().all() and res.movie.tolist()==rec.recommend(99, 4, on_unknown='popular').movie.tolist()
+    mean = rec.model.item_factors[1:].double().mean(0)
+    cos = torch.cosine_similarity(rec.model.item_factors[1:].double(), mean[None])
+    np.testing.assert_allclose(rec.similar(99, 4, on_unknown='mean').score, cos.sort(descending=True).values[:4], rtol=1e-5)
+
+def test_another_type_is_refused_whatever_may_stand_in():
+    for how in ('raise', 'mean', 'popular'):
+        for call in (lambda: rec.recommend('1', on_unknown=how), lambda: rec.similar(b'1', on_unknown=how), lambda: rec.predict([dict(user=1, movie='1')], on_unknown=how)):
+            with pytest.raises(ValueError, match='convert it'): call()
+    with pytest.raises(ValueError, match='on_unknown must be'): rec.recommend(1, on_unknown='na')
+
+@pytest.mark.parametrize('user', [None, float('nan'), pd.NA, pd.NaT])
+def test_a_missing_id_is_refused_whatever_may_stand_in(user):
+    for how in ('raise', 'mean', 'popular'):
+        with pytest.raises(ValueError, match='no id'): rec.recommend(user, on_unknown=how)
+
+def test_text_ids_get_the_nearest_texts_and_titles():
+    df = planted.assign(movie=planted.movie.map('film-{:02}'.format))
+    d = loaders(df)
+    r = Recommender.from_model(dot(d), d, {'film-07': 'The Third Man', 'film-08': 'Ran'})
+    with pytest.raises(ValueError, match='film-12'): r.similar('Film-012')
+    with pytest.raises(ValueError, match='film-07'): r.similar('the third man')
+    with pytest.raises(ValueError, match='whole number.*text'): r.similar(7)
+
+def test_the_nearest_text_of_a_million_is_found_in_time():
+    known = [f'reader-{i:07}' for i in range(1_000_000)]
+    assert recommender._near_text('reader-0123456x', known)[0]=='reader-0123456'
+
+# similar
+
+@pytest.mark.parametrize('by', ['cosine', 'euclidean', 'dot'])
+@pytest.mark.parametrize('min_count', [1, 20])
+def test_similar_is_nearest_of_chapter_06(by, min_count):
+    for item in (1, 15):
+        res,theirs = rec.similar(item, 8, by, min_count),nearest(rec.model, rec.dls, item, 8, by, min_count)
+        assert res.movie.tolist()==theirs.index.tolist()
+        np.testing.assert_allclose(res.score, theirs[by])
+
+def test_a_network_has_similar_items_too():
+    res = network.similar(3, 5)
+    X = torch.cat([network.model.item_rows[1:]]).double()
+    cos = torch.cosine_similarity(X, X[2][None])
+    np.testing.assert_allclose(res.score, cos[cos<1 - 1e-9].sort(descending=True).values[:5], rtol=1e-6)
+
+def test_a_model_without_factors_has_no_neighbours():
+    r = Recommender.from_model(dot(n_factors=0), dls)
+    with pytest.raises(ValueError, match='near to nothing'): r.similar(1)
+    with pytest.raises(ValueError, match='by must be'): rec.similar(1, by='taste')
+
+# fold in, explain
+
+@quick
+@given(seeds, st.integers(1, 20), st.sampled_from([0.5, 10., 100.]))
+def test_folded_lists_are_those_of_chapter_09(seed, n, penalty):
+    rng = np.random.default_rng(seed)
+    df = pd.DataFrame({'user': np.repeat([901, 902], n), 'movie': np.concatenate([rng.permutation(np.arange(1, 31))[:n] for _ in range(2)]), 'rating': rng.integers(1, 6, 2*n)})
+    scores = fold_in(rec.model, rec.dls, df, penalty=penalty).predict(rec.model, rec.dls)
+    res = rec.fold_in(df, 5, penalty)
+    np.testing.assert_allclose(res.score, [scores.loc[u, m] for u,m in zip(res.user, res.movie)], atol=1e-4)
+    assert not {*zip(res.user, res.movie)} & {*zip(df.user, df.movie)}
+
+def test_a_newcomer_who_was_added_is_served_like_one_who_was_folded_in():
+    df = planted[planted.user==3].assign(user=500)
+    larger = rec.add_users(df)
+    same(larger.recommend(500, 5), rec.fold_in(df, 5))
+    same(larger.recommend(3, 5), rec.recommend(3, 5))
+    assert len(rec.users)==40 and larger.users.user.tolist()[-1]==500
+    assert larger.n_train==rec.n_train + len(df) and len(larger.x)==len(rec.x) + len(df)
+    same(larger.items[['movie', 'title']], rec.items[['movie', 'title']])
+
+def test_newcomers_may_come_one_after_the_other():
+    a,b = (planted[planted.user==u].assign(user=500 + u) for u in (3, 4))
+    one,other = rec.add_users(pd.concat([a, b])),rec.add_users(a).add_users(b)
+    same(one.recommend_all(5), other.recommend_all(5))
+
+def fold_loss(r, w, items, target, penalty):
+    raw = r.model.layers(torch.cat([w.expand(len(items), -1), r.model.item_rows[items]], 1)).squeeze(1)
+    return (((raw - target)**2).sum() + penalty*((w - r._means[0][0][0])**2).sum()).item()
+
+def test_a_network_folds_in_to_a_row_that_no_small_step_betters():
+    items,y = torch.tensor([1, 4, 9, 20, 25]),torch.tensor([5., 4, 1, 2, 5])
+    target = torch.logit(y/5.5)
+    w = network._solve(np.zeros(5, int), items.numpy(), y.double().numpy(), 1.)[0].float()
+    best,g = fold_loss(network, w, items, target, 1.),torch.Generator().manual_seed(0)
+    assert best < fold_loss(network, network._means[0][0][0], items, target, 1.)
+    assert all(fold_loss(network, w + 0.02*torch.randn(w.shape, generator=g), items, target, 1.) > best - 1e-4 for _ in range(50))
+
+@pytest.mark.parametrize('ratings,error,msg', [
+    ({}, ValueError, 'no ratings'), ({99: 5}, ValueError, 'no movie 99'), ({1: 9}, ValueError, 'not between'), ({1: float('nan')}, ValueError, 'no rating'), ({'1': 3}, ValueError, 'text'),
+    ([1, 2], TypeError, 'DataFrame or a dict'), (pd.DataFrame({'user': [7, 7], 'movie': [1, 1], 'rating': [5, 4]}), ValueError, 'repeat a pair'),
+    (pd.DataFrame({'user': [7], 'movie': [1], 'rating': [5]}), ValueError, 'known already'), (pd.DataFrame({'user': ['x'], 'movie': [1], 'rating': [5]}), ValueError, 'another type'),
+    (pd.DataFrame({'user': [900], 'movie': [1]}), ValueError, "no column 'rating'"), (pd.DataFrame({'user': [None], 'movie': [1], 'rating': [5]}), ValueError, 'no id')])
+def test_fold_in_refuses(ratings, error, msg):
+    with pytest.raises(error, match=msg): rec.fold_in(ratings)
+
+def test_add_users_needs_ids(): 
+    with pytest.raises(TypeError, match='need an id'): rec.add_users({1: 5})
+
+@either
+@pytest.mark.parametrize('n', [0, 3, 1000])
+def test_an_explanation_adds_up_to_the_score(rec, n):
+    for u,i in ((1, 2), (7, 30), (40, 11)):
+        score = np.log((p := rec.predict(dict(user=u, movie=i)).prediction[0]/5.5)/(1 - p))
+        res = rec.explain(u, i, n)
+        assert res.contribution.sum()==pytest.approx(score, abs=1e-4)
+        mine = rec.x[:rec.n_train][rec.x[:rec.n_train,0]==u]
+        assert (res.reason=='rating').sum()==min(n, len(mine))
+        assert set(res.movie.dropna()) <= {m for who,m in seen if who==u}
+
+def test_an_explanation_by_factors_adds_up_too():
+    res = rec.explain(1, 2, 2, by='factors')
+    score = torch.logit(torch.tensor(rec.predict(dict(user=1, movie=2)).prediction[0]/5.5)).item()
+    assert res.contribution.sum()==pytest.approx(score, abs=1e-4) and res.reason.tolist()[-1]=='other factors'
+    with pytest.raises(ValueError, match='a network has no factors'): network.explain(1, 2, by='factors')
+
+def test_a_folded_person_is_explained_by_ratings_alone():
+    larger = rec.add_users(planted[planted.user==3].assign(user=500))
+    res = larger.explain(500, 8).set_index('reason').contribution
+    assert abs(res['rest of training']) < 1e-5 < abs(res['other ratings'])
+
+def test_each_addend_is_what_its_rating_does_to_the_folded_score():
+    mine = planted[planted.user==3].assign(user=500)
+    other = mine.copy()
+    other.iloc[0, other.columns.get_loc('rating')] = 1 if mine.rating.iloc[0]>2 else 5
+    a,b = (rec.add_users(df) for df in (mine, other))
+    changed = mine.movie.iloc[0]
+    parts = [r.explain(500, 8, 1000).dropna(subset='movie').set_index('movie').contribution for r in (a, b)]
+    logits = [torch.logit(torch.tensor(r.predict(dict(user=500, movie=8)).prediction[0]/5.5)).item() for r in (a, b)]
+    assert logits[1] - logits[0]==pytest.approx(parts[1][changed] - parts[0][changed], abs=1e-4)
+    np.testing.assert_allclose(parts[0].drop(changed).sort_index(), parts[1].drop(changed).sort_index(), atol=1e-6)
+
+def test_a_range_that_ends_at_the_ratings_cannot_be_turned_round():
+    r = Recommender.from_model(dot(y_range=(0, 5)), dls)
+    with pytest.raises(ValueError, match='wider y_range'): r.fold_in({1: 5})
+
+# evaluate
+
+def test_evaluate_counts_and_measures():
+    df = pd.concat([planted[:50], pd.DataFrame({'user': [99, 1], 'movie': [1, 98], 'rating': [3, 3]})])
+    res = rec.evaluate(df)
+    err = rec.predict(planted[:50]).prediction - planted.rating[:50]
+    assert (res['n'], res['n_unknown'], res['n_seen'])==(50, 2, 50)
+    assert res['rmse']==pytest.approx(np.sqrt((err**2).mean()), rel=1e-5) and res['mae']==pytest.approx(err.abs().mean(), rel=1e-5)
+
+def test_the_baseline_minimises_its_shrunk_errors():
+    x,y = dls.train_ds.x.numpy(),dls.train_ds.y.numpy().astype(float)
+    mean,u,i = recommender._biases(x, y, (41, 31), rounds=200)
+    loss = lambda u,i: ((y - mean - u[x[:,0]] - i[x[:,1]])**2).sum() + 15*(u**2).sum() + 10*(i**2).sum()
+    rng = np.random.default_rng(0)
+    assert all(loss(u + rng.normal(0, 0.01, u.shape), i + rng.normal(0, 0.01, i.shape)) > loss(u, i) for _ in range(50))
+
+def test_evaluate_refuses_another_scale():
+    with pytest.raises(ValueError, match='not between'): rec.evaluate(planted.assign(rating=planted.rating*2))
+    with pytest.raises(ValueError, match="no column 'rating'"): rec.evaluate(planted.drop(columns='rating'))
+
+# fit
+
+def small_fit(df=planted, **kw): return Recommender.fit(df, **{**dict(seed=0, progress=False, n_factors=4), **kw})
+@pytest.fixture(scope='module')
+def fitted():
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        return small_fit()
+
+@pytest.mark.filterwarnings('ignore')
+def test_the_same_seed_gives_the_same_bits_and_disturbs_nobody(fitted):
+    random.seed(3), torch.manual_seed(3), np.random.seed(3)
+    expected = random.random(),torch.rand(1).item(),np.random.rand()
+    random.seed(3), torch.manual_seed(3), np.random.seed(3)
+    again = small_fit()
+    assert (random.random(), torch.rand(1).item(), np.random.rand())==expected
+    assert again.report==fitted.report
+    same(again.recommend_all(), fitted.recommend_all())
+
+@pytest.mark.filterwarnings('ignore')
+def test_a_run_without_a_seed_tells_the_one_it_took():
+    a = small_fit(seed=None)
+    same(a.recommend_all(2), small_fit(seed=a.report['seed']).recommend_all(2))
+
+def test_the_report_says_what_was_done(fitted):
+    r = fitted.report
+    assert r['n_train']==630 and r['n_valid'] + r['n_unknown']==70 and r['refit'] and r['seed']==0 and r['n_factors']==4 and r['y_range']==[0., 5.5]
+    assert fitted.n_train==700 and fitted.rating_range==(1., 5.) and json.loads(json.dumps(r))==r
+
+@pytest.mark.filterwarnings('ignore')
+def test_without_refit_the_model_that_was_measured_is_kept():
+    r = small_fit(refit=False)
+    assert r.n_train==630 and len(r.x)==700
+    i = r.x[630:].long()
+    df = pd.DataFrame({'user': [r.classes['user'][o] for o in i[:,0]], 'movie': [r.classes['movie'][o] for o in i[:,1]], 'rating': r.y[630:].numpy()})
+    assert r.evaluate(df)['rmse']==pytest.approx(r.report['valid_rmse']) and r.evaluate(df)['baseline_rmse']==pytest.approx(r.report['baseline_rmse'])
+
+@pytest.mark.filterwarnings('ignore')
+def test_the_report_comes_before_the_second_training():
+    calls = []
+    small_fit(n_epoch=2, on_epoch=lambda *a: calls.append(a), on_report=lambda r: calls.append(r))
+    assert [type(c) for c in calls]==[tuple]*2 + [dict] + [tuple]*2
+    assert [c[0] for c in calls if isinstance(c, tuple)]==[0, 1, 0, 1] and calls[0][2]>0 and np.isnan(calls[-1][2])
+
+@pytest.mark.filterwarnings('ignore')
+def test_a_line_is_printed_where_progress_is_wanted(capsys):
+    small_fit(progress=True)
+    assert 'ratings kept back' in capsys.readouterr().out
+    small_fit()
+    assert capsys.readouterr().out==''
+
+@pytest.mark.parametrize('kw,msg', [
+    (dict(valid_pct=0), 'valid_pct'), (dict(valid_pct=1e-5), 'leaves a part empty'), (dict(titles='name'), "no column 'name'"), (dict(titles={'x': 'y'}), 'none of the ids'),
+    (dict(rating_range=(1, 4)), 'not between'), (dict(n_epoch=0), 'n_epoch'), (dict(lr=-1), 'lr'), (dict(duplicates='sum'), 'duplicates')])
+def test_fit_refuses(kw, msg):
+    with pytest.raises(ValueError, match=msg): small_fit(**kw)
+
+def test_equal_ratings_teach_nothing():
+    for rng in (None, (1, 5)):
+        with pytest.raises(ValueError, match='nothing to learn'): small_fit(planted.assign(rating=4), rating_range=rng)
+
+def test_a_model_that_is_no_better_than_biases_is_announced():
+    noise = planted.assign(rating=np.random.default_rng(0).integers(1, 6, len(planted)))
+    with pytest.warns(UserWarning, match='no better than biases alone'): small_fit(noise, n_factors=50, wd=0., n_epoch=30)
+
+def test_nothing_to_measure_is_announced():
+    apart = pd.DataFrame({'user': range(20), 'movie': range(20), 'rating': [1, 5]*10})
+    with pytest.warns(UserWarning, match='nobody can tell'): r = small_fit(apart)
+    assert r.report['valid_rmse'] is None and r.report['n_unknown']==2
+
+@pytest.mark.filterwarnings('ignore')
+def test_planted_taste_is_found():
+    p = planted_ratings(n_users=300, n_items=100, n_ratings=12_000, factor_sd=0.8, noise=0.3, seed=1)
+    r = Recommender.fit(p.ratings, n_factors=10, seed=0, progress=False)
+    assert r.report['valid_rmse'] < r.report['baseline_rmse'] - 0.15
+    best = r.recommend_all(5)
+    rest = r.recommend_all(100)
+    assert p.expected(best.user, best.movie).mean() > p.expected(rest.user, rest.movie).mean() + 0.8
+
+@pytest.mark.filterwarnings('ignore')
+def test_other_columns_dtypes_ranges_and_doubled_pairs():
+    df = pd.DataFrame({'leser': planted.user.astype('int32'), 'buch': planted.movie.map('№{}'.format), 'note': planted.rating*2.5 - 2.5, 'titel': planted.movie.map('Käse {}'.format)})
+    r = Recommender.fit(pd.concat([df, df[:5].assign(note=0)]), 'leser', 'buch', 'note', titles='titel', rating_range=(0, 10), duplicates='first', n_factors=3, seed=0, progress=False)
+    res = r.recommend(5, 2)
+    assert list(res)==['leser', 'buch', 'title', 'score'] and res.leser.dtype=='int32' and r.report['y_range']==[-2.5, 11.25] and len(r.y)==700
+    assert (res.title=='Käse ' + res.buch.str[1:]).all()
+
+def test_column_names_that_results_need_are_refused():
+    for bad in ('score', 'prediction', 'count'):
+        with pytest.raises(ValueError, match='rename'): Recommender.from_model(dot(), loaders(planted.rename(columns={'movie': bad}), item_name=bad))
+    d = loaders(planted.rename(columns={'movie': 'title'}), item_name='title')
+    assert list(Recommender.from_model(dot(d), d).recommend(1, 2))==['user', 'title', 'score']
+    with pytest.raises(ValueError, match="called 'title' already"): Recommender.from_model(dot(d), d, titles)
+
+@pytest.mark.parametrize('odd,error,msg', [(['a'], TypeError, 'Series or a dict'), (pd.Series(['a', 'b'], [1, 1]), ValueError, 'several entries'), ({1: 7}, TypeError, 'must be text')])
+def test_odd_titles_are_refused(odd, error, msg):
+    with pytest.raises(error, match=msg): Recommender.from_model(dot(), dls, odd)
+
+# models
+
+class Embeddings(nn.Module):
+    "The class of chapter 04, and with `movie` of the book"
+    def __init__(self, d, item='item', y_range=(0, 5.5), bias=True):
+        super().__init__()
+        self.item,self.y_range,self.has_bias = item,y_range,bias
+        self.user_factors = nn.Embedding(d.n_users, 4)
+        setattr(self, f'{item}_factors', nn.Embedding(d.n_items, 4))
+        if bias: self.user_bias = nn.Embedding(d.n_users, 1)
+        if bias: setattr(self, f'{item}_bias', nn.Embedding(d.n_items, 1))
+    def forward(self, x):
+        res = (self.user_factors(x[:,0])*getattr(self, f'{self.item}_factors')(x[:,1])).sum(1, keepdim=True)
+        if self.has_bias: res = res + self.user_bias(x[:,0]) + getattr(self, f'{self.item}_bias')(x[:,1])
+        return torch.sigmoid(res)*(self.y_range[1] - self.y_range[0]) + self.y_range[0]
+
+@pytest.mark.parametrize('item', ['item', 'movie'])
+@pytest.mark.parametrize('bias', [True, False])
+def test_models_of_embeddings_are_known_by_their_tables(item, bias):
+    m = Embeddings(dls, item, bias=bias)
+    np.testing.assert_allclose(Recommender.from_model(m, dls).predict(all_pairs).prediction, directly(m, all_pairs), atol=1e-5)
+
+class Crossed(Embeddings):
+    def forward(self, x): return super().forward(x.flip(1).clamp(max=30))
+
+class TwiceNN(CollabNN):
+    def forward(self, x): return 2*super().forward(x)
+
+@pytest.mark.parametrize('model,msg', [(Crossed(dls), 'predicts otherwise'), (TwiceNN((41, 3), (31, 3)), 'no model that can be served'), (nn.Linear(2, 1), 'no model that can be served')])
+def test_what_only_resembles_a_known_model_is_refused(model, msg):
+    with pytest.raises(TypeError, match=msg): Recommender.from_model(model, dls)
+
+def test_a_strange_layer_is_refused():
+    m = CollabNN((41, 3), (31, 3))
+    m.layers = nn.Sequential(nn.Linear(6, 4), nn.Softmax(1), nn.Linear(4, 1))
+    with pytest.raises(TypeError, match='Softmax'): Recommender.from_model(m, dls)
+
+def test_tables_of_another_size_and_broken_weights_are_refused():
+    with pytest.raises(ValueError, match='loaders that it was trained on'): Recommender.from_model(DotProductBias(41, 99, 3), dls)
+    m = dot()
+    with torch.no_grad(): m.item_bias[3] = float('nan')
+    with pytest.raises(ValueError, match='training has failed'): Recommender.from_model(m, dls)
+
+def test_the_model_of_the_caller_stays_as_it_is():
+    m = features()
+    m.train()
+    before = copy.deepcopy(m.state_dict())
+    r = Recommender.from_model(m, dls)
+    scores = r.predict(all_pairs)
+    assert m.training and all(p.requires_grad for p in m.parameters())
+    with torch.no_grad(): m.user_factors.weight.zero_()
+    same(r.predict(all_pairs), scores)
+    assert not torch.equal(before['user_factors.weight'], m.user_factors.weight)
+
+def their_loaders(df, **kw): return CollabDataLoaders.from_df(df, seed=0, bs=64, dl_type=TabDataLoader, device='cpu', **kw)
+
+@pytest.mark.filterwarnings('ignore')
+@pytest.mark.parametrize('use_nn', [False, True])
+@pytest.mark.parametrize('text', [False, True])
+def test_a_fastai_learner_is_served_with_its_own_predictions(use_nn, text):
+    df = planted.rename(columns={'movie': 'item'})[['user', 'item', 'rating']]
+    if text: df = df.astype({'user': str, 'item': str})
+    theirs = their_loaders(df)
+    torch.manual_seed(0)
+    learn = collab_learner(theirs, n_factors=5, use_nn=use_nn, y_range=(0, 5.5), layers=[10])
+    with learn.no_bar(), learn.no_logging(): learn.fit(1, 1e-2)
+    rows = df.loc[theirs.train_ds.items.index[:300], ['user', 'item']]
+    with learn.no_bar(): preds,_ = learn.get_preds(dl=theirs.test_dl(rows))
+    r = Recommender(learn)
+    np.testing.assert_allclose(r.predict(rows).prediction, preds.flatten(), atol=1e-4)
+    assert len(r.y)<=len(df) and not set(zip(*r.recommend_all(30)[['user', 'item']].to_numpy().T)) & set(zip(df.user, df.item))
+
+def test_a_learner_of_this_library_is_served():
+    m = dot()
+    r = Recommender(Learner(dls, m, loss_func=MSELossFlat()), titles)
+    same(r.recommend_all(3), rec.recommend_all(3))
+
+@pytest.mark.filterwarnings('ignore')
+def test_what_is_no_learner_and_a_learner_without_ratings_are_refused(tmp_path):
+    with pytest.raises(TypeError, match='Recommender.fit'): Recommender(planted)
+    with pytest.raises(TypeError, match='Recommender.from_model'): Recommender(dot())
+    learn = Learner(dls, EmbeddingDotBias(3, dls.n_users, dls.n_items), loss_func=MSELossFlat())
+    learn.dls = learn.dls.new_empty()
+    with pytest.raises(ValueError, match='no training rows'): Recommender(learn)
+
+# bundles
+
+@either
+def test_everything_is_equal_after_save_and_load(rec, tmp_path):
+    again = Recommender.load(rec.save(tmp_path/'b'))
+    for call in (lambda r: r.recommend_all(), lambda r: r.predict(all_pairs), lambda r: r.similar(3), lambda r: r.explain(1, 2), lambda r: r.fold_in({1: 5, 2: 3}), lambda r: r.users,
+                 lambda r: r.items, lambda r: r.recommend(99, on_unknown='mean'), lambda r: r.recommend(99, on_unknown='popular'), lambda r: r.predict(dict(user=99, movie=98), on_unknown='mean'),
+                 lambda r: r.add_users(planted[planted.user==3].assign(user=500)).recommend_all()): same(call(rec), call(again))
+    assert again.evaluate(planted)==rec.evaluate(planted) and again.report==rec.report and again.rating_range==rec.rating_range
+    assert repr(again)==repr(rec) and (again.user_name, again.item_name, again.rating_name)==('user', 'movie', 'rating')
+    first,second = ((tmp_path/n/'bundle.json').read_text() for n in ('b', again.save(tmp_path/'c').name))
+    assert first==second
+
+def test_a_larger_one_keeps_the_means_of_the_trained_people(tmp_path):
+    larger = rec.add_users(planted[planted.user==3].assign(user=500))
+    again = Recommender.load(larger.save(tmp_path/'b'))
+    same(again.fold_in({1: 5}), rec.fold_in({1: 5}))
+    same(again.recommend_all(), larger.recommend_all())
+
+def test_the_same_bits_in_another_process(tmp_path, root):
+    rec.save(tmp_path/'d'), network.save(tmp_path/'n')
+    code = ("import sys; from collab_course.recommender import Recommender; r = [Recommender.load(p) for p in sys.argv[1:]]; "
+            "print(*[t.score.to_numpy().tobytes().hex() for o in r for t in (o.recommend_all(5), o.fold_in({1: 5, 2: 1}))])")
+    out = subprocess.run([sys.executable, '-c', code, str(tmp_path/'d'), str(tmp_path/'n')], capture_output=True, text=True, check=True, cwd=root).stdout.split()
+    assert out==[t.score.to_numpy().tobytes().hex() for o in (rec, network) for t in (o.recommend_all(5), o.fold_in({1: 5, 2: 1}))]
+
+def test_loading_runs_nothing_of_pickle(tmp_path, monkeypatch):
+    rec.save(tmp_path/'b')
+    def refuse(*a, **kw): raise AssertionError('pickle')
+    for module,name in ((pickle, 'load'), (pickle, 'loads'), (torch, 'load')): monkeypatch.setattr(module, name, refuse)
+    Recommender.load(tmp_path/'b')
+
+ids = st.one_of(st.lists(st.integers(-2**62, 2**62), min_size=2, max_size=6, unique=True),
+                st.lists(st.text(min_size=1).filter(lambda s: s!='#na#' and '\x00' not in s and not any(0xd800<=ord(c)<0xe000 for c in s)), min_size=2, max_size=6, unique=True),
+                st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32).filter(lambda f: 0<abs(f)<2**53), min_size=2, max_size=6, unique=True))
+
+@settings(deadline=None, max_examples=40)
+@given(ids, ids, seeds)
+def test_vocabularies_survive_as_bijections_and_so_do_scores(tmp_path_factory, users, items, seed):
+    rows = pd.DataFrame([(u, i, 1 + (a + b)%5) for a,u in enumerate(users) for b,i in enumerate(items) if (a, b)!=(0, 1)], columns=['user', 'movie', 'rating'])
+    d = RatingsDataLoaders.from_df(rows, splits=(np.arange(1, len(rows)), np.array([0])), bs=8, device='cpu') if len(rows)>2 else None
+    if d is None: return
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        r = Recommender.from_model(dot(d, 2, seed), d)
+    again = Recommender.load(r.save(tmp_path_factory.mktemp('h')/'b'))
+    assert again.classes==r.classes and [type(o) for o in again.classes['user']]==[type(o) for o in r.classes['user']]
+    for side in (0, 1):
+        known = pd.Series(again._index[side])
+        assert again._rows(side, known, 'mean')[0].tolist()==list(range(1, len(known)+1))
+        assert again._ids(side, np.arange(1, len(known)+1)).tolist()==known.tolist()
+    same(again.recommend_all(3, exclude_seen=False), r.recommend_all(3, exclude_seen=False))
+
+@pytest.mark.parametrize('ids,msg', [(pd.to_datetime(['2020-01-01', '2021-01-01']), 'Timestamp'), ([(1, 2), (3, 4)], 'tuple'), ([True, False], 'bool|whole numbers')])
+def test_ids_that_a_bundle_cannot_keep_are_refused_when_saving(tmp_path, ids, msg):
+    df = pd.DataFrame({'user': [1, 1, 2, 2], 'movie': pd.Series(list(ids)*2), 'rating': [1, 2, 3, 4]})
+    d = RatingsDataLoaders.from_df(df, splits=([0, 1, 2], [3]), bs=8, device='cpu')
+    r = Recommender.from_model(dot(d, 2), d)
+    assert len(r.recommend_all(5, exclude_seen=False))==4
+    with pytest.raises(ValueError, match=msg): r.save(tmp_path/'b')
+    assert not (tmp_path/'b').exists()
+
+def test_columns_without_a_text_for_a_name_are_refused_when_saving(tmp_path):
+    d = loaders(planted.rename(columns={'user': 0}), user_name=0)
+    with pytest.raises(ValueError, match='no text'): Recommender.from_model(dot(d), d).save(tmp_path/'b')
+
+def changed(r, tmp_path, change):
+    tensors,meta = load_bundle(r.save(tmp_path/'good'))
+    change(tensors, meta)
+    return save_bundle(tmp_path/'bad', tensors, meta)
+
+def put(where, key, value):
+    def change(tensors, meta): (tensors if where=='t' else meta)[key] = value(tensors.get(key, meta.get(key))) if callable(value) else value
+    return change
+
+def inside(key, at, value):
+    def change(tensors, meta):
+        if key in tensors: tensors[key] = tensors[key].clone()
+        (tensors if key in tensors else meta)[key][at] = value
+    return change
+
+def drop(where, key): return lambda tensors,meta: (tensors if where=='t' else meta).pop(key)
+
+@pytest.mark.parametrize('change', [
+    put('m', 'kind', 'recipe'), put('m', 'version', 2), put('m', 'version', True), put('m', 'version', '1'), put('m', 'extra', 1), drop('m', 'users'), drop('m', 'report'),
+    put('m', 'model', 'network'), put('m', 'model', 'pickle'), put('m', 'model', ['dot product']), put('m', 'layers', ['linear']), put('m', 'layers', 'linear'), put('m', 'y_range', [5.5, 0.]),
+    put('m', 'y_range', [0., 0.]), put('m', 'y_range', [0.]), put('m', 'y_range', 'none'), put('m', 'y_range', [0, 5]), put('m', 'rating_range', None), put('m', 'columns', ['user', 'movie']),
+    put('m', 'columns', ['user', 'user', 'rating']), put('m', 'columns', ['user', 'score', 'rating']), put('m', 'columns', ['user', 1, 'rating']), put('m', 'users', lambda v: v[:-1]),
+    put('m', 'users', lambda v: [*v, 999]), put('m', 'users', lambda v: v[::-1]), inside('users', 1, 2), inside('users', 1, '1'), inside('users', 1, True), inside('users', 0, 0),
+    put('m', 'items', {}), put('m', 'items', ['#na#']), put('m', 'titles', ['a']), inside('titles', 1, 5), put('m', 'n_train', 0), put('m', 'n_train', 10**9), put('m', 'n_train', 5.),
+    put('m', 'dtypes', ['int64']), put('m', 'dtypes', ['object', None]), put('m', 'dtypes', [['int32'], None]), put('m', 'report', []), drop('t', 'model.user_bias'), drop('t', 'history.rows'),
+    drop('t', 'mean.0.0'), put('t', 'model.evil', torch.ones(1)), put('t', 'model.user_factors', lambda t: t[:-1]), put('t', 'model.user_factors', lambda t: t[:,:-1]),
+    put('t', 'model.item_factors', lambda t: t.double()), put('t', 'model.item_bias', lambda t: t[:,None]), inside('model.item_bias', 1, float('nan')), inside('mean.0.0', 0, float('inf')),
+    inside('history.rows', 0, -1), inside('history.rows', 0, 0), inside('history.rows', 0, 10**6), inside('history.ratings', 0, float('nan')), put('t', 'history.ratings', lambda t: t[:-1]),
+    put('t', 'history.rows', lambda t: t.long()), put('t', 'history.rows', lambda t: t[:,:1]), put('t', 'history.rows', lambda t: t.flatten()), put('t', 'model.user_factors', lambda t: t[0])])
+def test_a_bundle_that_is_whole_but_does_not_fit_is_refused(change, tmp_path):
+    with pytest.raises(BundleError, match='bad'): Recommender.load(changed(rec, tmp_path, change))
+
+@pytest.mark.parametrize('change', [
+    put('m', 'layers', []), put('m', 'layers', ['linear', 'relu']), put('m', 'layers', ['linear', 'eval', 'linear']), put('m', 'layers', ['relu', 'linear', 'linear']), put('m', 'model', 'dot product'),
+    put('m', 'layers', ['linear', 'linear', 'linear']), put('t', 'model.layers.0.weight', lambda t: t[:,:-1]), put('t', 'model.layers.2.weight', lambda t: torch.cat([t, t])),
+    put('t', 'model.layers.2.bias', lambda t: t[0]), put('t', 'model.layers.0.bias', lambda t: t[:-1]), drop('t', 'model.layers.2.bias'), put('t', 'model.user_rows', lambda t: t[:,:2]),
+    put('t', 'model.user_rows', lambda t: t[0]), inside('model.layers.0.weight', 0, float('nan')), put('m', 'layers', [['linear']])])
+def test_a_network_that_does_not_fit_is_refused(change, tmp_path):
+    with pytest.raises(BundleError, match='bad'): Recommender.load(changed(network, tmp_path, change))
+
+def test_a_bundle_of_something_else_is_refused(tmp_path):
+    save_bundle(tmp_path/'bad', {'a': torch.ones(2)}, {})
+    with pytest.raises(BundleError, match='does not hold a Recommender'): Recommender.load(tmp_path/'bad')
+    with pytest.raises(BundleError): Recommender.load(tmp_path/'nowhere')
+
+def test_a_newer_version_asks_for_an_update(tmp_path):
+    with pytest.raises(BundleError, match='update'): Recommender.load(changed(rec, tmp_path, put('m', 'version', 2)))
+
+@pytest.mark.filterwarnings('ignore')
+def test_dtypes_and_titles_survive(tmp_path, fitted):
+    df = planted.astype({'user': 'int16', 'movie': 'int8'}).assign(title=planted.movie.map(titles))
+    r = small_fit(df, titles='title')
+    again = Recommender.load(r.save(tmp_path/'b'))
+    assert again.recommend(1).dtypes.astype(str).to_dict()['user']=='int16' and again.recommend(1).dtypes.astype(str).to_dict()['movie']=='int8'
+    same(again.items, r.items)
