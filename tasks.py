@@ -359,8 +359,8 @@ def readme(*args):
 
 def clean(*args):
     "remove what can be made again (`--all`: .venv too)"
-    here = ['build', 'dist', '_proc', '_docs', '.pytest_cache', '.ruff_cache', '.hypothesis', *(['.venv'] if '--all' in args else [])]
-    dirs = [root/o for o in here] + [o for d in (root, lib, root/'nbs', root/'tests', root/'tools', root/'bench') for o in d.glob('*')
+    here = ['build', 'dist', '_proc', '_docs', '.pytest_cache', '.ruff_cache', '.hypothesis', *(['.venv', 'bench/peers/.venv'] if '--all' in args else [])]
+    dirs = [root/o for o in here] + [o for d in (root, lib, root/'nbs', root/'tests', root/'tools', root/'bench', root/'bench'/'peers') for o in d.glob('*')
                                      if o.name in ('__pycache__', '.ipynb_checkpoints') or o.suffix=='.egg-info']
     for o in dirs: shutil.rmtree(o, ignore_errors=True)
 

@@ -171,6 +171,9 @@ def _check_whole(least=1, **sizes):
     for arg,n in sizes.items():
         if not _is_whole(n, least): raise ValueError(f'{arg} must be a whole number, at least {least}, not {n!r}')
 
+def _check_seed(seed):
+    if seed is not None: _check_whole(0, seed=seed)
+
 def _check_range(r, arg='rating_range', finite=False):
     "A range is a pair of numbers, the lower first"
     ok = isinstance(r, (tuple, list)) and len(r)==2 and all(isinstance(o, (int, float, np.number)) for o in r) and r[0]<r[1]
@@ -178,6 +181,8 @@ def _check_range(r, arg='rating_range', finite=False):
     if r is not None and not ok: raise ValueError(f'{arg} must be (lowest, highest), such as (1, 5), not {r!r}')
 
 # %% ../nbs/00_data.ipynb #5e008827
+def _is_plain(col): return isinstance(col.dtype, np.dtype) and col.dtype.kind in 'iuf'
+
 def _check_ids(df, c):
     ids = df[c]
     if (bad := ids.isna()).any(): raise ValueError(f'column {c!r} has no id in {_rows(df, bad)}Drop or repair them')
@@ -187,10 +192,10 @@ def _check_ids(df, c):
     kinds = sorted({type(o.item() if isinstance(o, np.generic) else o).__name__ for o in ids}) if ids.dtype==object else []
     if len(kinds)>1:
         raise ValueError(f'column {c!r} mixes ids of the types {kinds}, and 1 is not "1": convert it, e.g. with .astype(str)')
-    try: n = ids.nunique()
+    try: several = ids.min()!=ids.max() if _is_plain(ids) else ids.nunique()>1
     except TypeError: raise ValueError(f'column {c!r} holds ids that cannot be hashed, such as {ids.tolist()[0]!r}: '
                                        'use numbers, strings or tuples') from None
-    if n<2: raise ValueError(f'column {c!r} holds one id only, {ids.tolist()[0]!r}: there is nothing to compare it with')
+    if not several: raise ValueError(f'column {c!r} holds one id only, {ids.tolist()[0]!r}: there is nothing to compare it with')
 
 # %% ../nbs/00_data.ipynb #15fc78f2
 def _check_values(df, c, rating_range):
@@ -210,7 +215,7 @@ def _check_values(df, c, rating_range):
 def _check_order(df, user, item, rating):
     "Ratings take few values and ids many: the other way round, two columns are swapped"
     y = df[rating]
-    if y.nunique()<=100 or (y%1!=0).any(): return
+    if any((part.to_numpy(float)%1!=0).any() for part in (y.head(1000), y)) or y.nunique()<=100: return
     right = f'If it is right, pass rating_range=({y.min()}, {y.max()})'
     if y.nunique()>len(y)/2:
         raise ValueError(f'column {rating!r}, named as the rating, takes {y.nunique():,} whole values in {len(y):,} rows, as ids and times do. {right}')
@@ -236,12 +241,34 @@ def validate_ratings(
     if rating_range is None: _check_order(ratings, user_name, item_name, rating_name)
     return ratings if duplicates=='keep' else _merge_pairs(ratings, [user_name, item_name], rating_name, duplicates)
 
+# %% ../nbs/00_data.ipynb #e2fd88d8
+def _span(ids):
+    "Lowest of whole-number ids, and how many numbers there are up to the highest; None where they are no whole numbers or lie far apart"
+    if not isinstance(ids.dtype, np.dtype) or ids.dtype.kind not in 'iu' or not np.can_cast(ids.dtype, np.int64) or not len(ids): return None
+    lo,hi = int(ids.min()),int(ids.max())
+    return (lo, hi-lo+1) if hi-lo < 2*len(ids) + 1_000_000 else None
+
+def _codes(ids):
+    "Whole numbers from 0 that are equal where ids are equal (-1: missing), and how many there may be"
+    if span := _span(ids): return ids.to_numpy().astype(np.int64) - span[0],span[1]
+    codes,known = pd.factorize(ids)
+    return codes.astype(np.int64),len(known)
+
+def _all_differ(df, pair):
+    "Whether each pair comes once: as one number each, sorted, which is many times faster than pandas' `duplicated`"
+    (keys,_),(others,n) = (_codes(df[c]) for c in pair)
+    keys *= n
+    keys += others
+    keys.sort()
+    return not (keys[1:]==keys[:-1]).any()
+
 # %% ../nbs/00_data.ipynb #40cd8c16
 def _check_choice(name, value, allowed):
     if value not in allowed: raise ValueError(f'{name} must be {" or ".join(map(repr, allowed))}, not {value!r}')
 
 def _merge_pairs(df, pair, rating, how):
-    if not (again := df.duplicated(pair)).any(): return df
+    if _all_differ(df, pair): return df
+    again = df.duplicated(pair)
     if how=='raise':
         some = df[df.duplicated(pair, keep=False)].sort_values(pair, kind='stable').head(4)
         raise ValueError(f"{again.sum():,} rows repeat a pair of {pair}, such as\n{some.to_string()}\n"
@@ -267,9 +294,14 @@ class Split:
 # %% ../nbs/00_data.ipynb #e4f79126
 def _unseen(ratings, names, train, test):
     "How many test rows hold an id without a training row; then those ids, a column each"
-    ids = [ratings[c].reset_index(drop=True) for c in names]
-    new = [c[test][~c[test].isin(c[train])] for c in ids]
-    return len(new[0].index.union(new[1].index)),*new
+    masks = [_not_in(*_codes(ratings[c]), train, test) for c in names]
+    return int((masks[0] | masks[1]).sum()),*(ratings[c].iloc[test[o]] for c,o in zip(names, masks))
+
+def _not_in(codes, n, train, test):
+    "Which of the test rows have a code that no training row has"
+    seen = np.zeros(n+1, dtype=bool) # the last for -1
+    seen[codes[train]] = True
+    return ~seen[codes[test]]
 
 def _split(ratings, in_test, user_name, item_name):
     "A `Split` from a boolean mask of the test rows"
@@ -296,6 +328,7 @@ def random_split(
 )->Split:
     "Rows drawn at random"
     _check_columns(ratings, user_name=user_name, item_name=item_name)
+    _check_seed(seed)
     n = len(ratings)
     in_test = np.zeros(n, dtype=bool)
     in_test[np.random.default_rng(seed).permutation(n)[:_n_test(n, test_pct)]] = True
@@ -312,6 +345,7 @@ def user_split(
     "All rows of people drawn at random: everybody in the test part is new"
     _check_columns(ratings, user_name=user_name, item_name=item_name)
     _check_ids(ratings, user_name)
+    _check_seed(seed)
     users = np.sort(ratings[user_name].unique())
     held = np.random.default_rng(seed).permutation(users)[:_n_test(len(users), test_pct)]
     return _split(ratings, ratings[user_name].isin(held), user_name, item_name)
@@ -426,6 +460,7 @@ def planted_ratings(
 )->Planted:
     "Ratings made from known factors, biases, popularity and noise"
     _check_planted(n_users, n_items, n_ratings, n_factors, noise, rating_range, step)
+    _check_seed(seed)
     rng = np.random.default_rng(seed)
     sd = (factor_sd**2/n_factors)**0.25
     draw = lambda sd,*shape: rng.standard_normal(shape, dtype=np.float32)*np.float32(sd)

@@ -12,7 +12,7 @@ from fastai.data.core import DataLoaders, TfmdDL
 from fastai.losses import MSELossFlat
 from fastai.torch_core import default_device, display_df, to_detach as detach, to_np
 from fastcore.basics import patch, store_attr
-from .data import _check_choice, _check_share, _check_values, _check_whole, _unseen, random_split, validate_ratings
+from .data import _check_choice, _check_seed, _check_share, _check_values, _check_whole, _span, _unseen, random_split, validate_ratings
 
 # %% ../nbs/02_loaders.ipynb #dadf69b0
 na = '#na#'
@@ -21,10 +21,18 @@ def make_vocab(
     ids, # Column of ids, each occurring any number of times
 )->list: # `#na#`, then the distinct ids, sorted where they can be sorted
     "The vocabulary of a column: which row of the table belongs to which id"
-    items = pd.Series(ids).dropna().unique().tolist()
+    ids = pd.Series(ids)
+    if span := _span(ids): return [na, *_present(ids, *span).tolist()]
+    items = ids.dropna().unique().tolist()
     if na in items: raise ValueError(f'{na!r} is the name of row 0 and cannot be an id: rename it')
     try: return [na, *sorted(items)]
     except TypeError: return [na, *items]
+
+def _present(ids, low, n):
+    "The distinct ones of whole-number ids, sorted: one flag for each number that there may be"
+    there = np.zeros(n, dtype=bool)
+    there[ids.to_numpy().astype(np.int64) - low] = True
+    return np.flatnonzero(there) + low
 
 # %% ../nbs/02_loaders.ipynb #7830b2a1
 _sorts = {'integer': 'number', 'floating': 'number', 'mixed-integer-float': 'number', 'datetime': 'datetime64', 'timedelta': 'timedelta64'}
@@ -42,6 +50,18 @@ def _check_sort(ids, known):
     raise ValueError(f'column {ids.name!r} holds ids of another type than the vocabulary: {here!r} ({type(here).__name__}) here, '
                      f'{there!r} ({type(there).__name__}) there. Convert the column, e.g. with .astype')
 
+# %% ../nbs/02_loaders.ipynb #72d479ff
+def _find(ids, known):
+    "Where `known` has each of `ids`, counted from 1; 0: nowhere"
+    if not (span := _span(known)) or not (len(ids) and _span(ids)) or not known.is_unique:
+        return pd.Index(known, tupleize_cols=False).get_indexer(pd.Index(ids, tupleize_cols=False)).astype(np.int64) + 1
+    low,n = span
+    table = np.zeros(n+1, dtype=np.int64) # the last for numbers outside
+    table[known.to_numpy().astype(np.int64) - low] = np.arange(1, len(known)+1)
+    at = ids.to_numpy().astype(np.int64) - low
+    at[(at<0) | (at>=n)] = n
+    return table[at]
+
 # %% ../nbs/02_loaders.ipynb #81bdc5be
 def ids_to_rows(
     ids, # Column of ids to look up
@@ -56,7 +76,7 @@ def ids_to_rows(
         raise ValueError(f'column {ids.name!r} holds ids as floats, which cannot tell {ids[ids.abs()>=2**53].iloc[0]:.0f} from its neighbour: pass whole numbers, '
                          'such as the one-row frame df.iloc[[0]] instead of the row df.iloc[0]')
     _check_sort(ids, known)
-    rows = pd.Index(known, tupleize_cols=False).get_indexer(pd.Index(ids, tupleize_cols=False)).astype(np.int64) + 1
+    rows = _find(ids, known)
     if on_unknown=='na' or rows.all(): return torch.from_numpy(rows)
     bad = ids[rows==0].unique().tolist()
     raise ValueError(f'column {ids.name!r}: {len(bad):,} of the ids are not in the vocabulary, such as {str(bad[:3])[:100]}. '
@@ -129,7 +149,7 @@ class RatingsDL(TfmdDL):
         num_workers=0, # Ignored: slicing needs no workers
         **kwargs # Passed on to fastai's `TfmdDL`
     ):
-        _check_whole(bs=bs)
+        _check_whole(bs=bs), _check_seed(seed)
         super().__init__(dataset, bs=bs, shuffle=shuffle, num_workers=0, **kwargs)
         self.seed,self._n_inp,self._types = seed,1,None
         if seed is not None: self.rng = random.Random(int(seed))
@@ -142,7 +162,8 @@ class RatingsDL(TfmdDL):
         for i in range(0, n, self.block):
             part = idxs[i*self.bs:(i+self.block)*self.bs if i+self.block<n else None]
             sizes = [self.bs]*(min(n-i, self.block) - 1)
-            its = [t if self.device is None else t.to(self.device) for t in self.dataset[part]]
+            x,*ys = [t if self.device is None else t.to(self.device) for t in self.dataset[part]]
+            its = [x.t().contiguous().t(), *ys] # users beside users in memory, items beside items
             yield from map(self.after_batch, zip(*(t.split([*sizes, len(part)-sum(sizes)]) for t in its)))
         self.after_iter()
 

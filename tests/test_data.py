@@ -281,6 +281,17 @@ def test_every_split_is_a_partition_that_counts_the_new(n, pct, seed, kind):
     assert s.unseen_rows==sum(u or i for u,i in cold)
     assert s.unseen_users==len(set(df.user.iloc[test])-known_u) and s.unseen_items==len(set(df.movie.iloc[test])-known_i)
 
+@pytest.mark.parametrize('seed', [-1, 1.5, 'lucky', True])
+def test_a_seed_is_a_whole_number(seed):
+    df = planted_ratings(20, 15, 100).ratings
+    for f in (lambda: random_split(df, seed=seed), lambda: user_split(df, seed=seed), lambda: planted_ratings(20, 15, 100, seed=seed)):
+        with pytest.raises(ValueError, match=f'seed must be a whole number, at least 0, not {seed!r}'): f()
+
+@pytest.mark.parametrize('kind', ['int64[pyarrow]', 'double[pyarrow]', 'Float64'])
+def test_ratings_of_other_libraries_are_numbers_too(kind):
+    df = planted_ratings(20, 15, 100, rating_range=(1, 5), step=1).ratings.astype({'rating': kind})
+    assert validate_ratings(df) is df
+
 def test_a_seed_fixes_a_split_and_another_changes_it():
     df = planted_ratings(50, 40, 900).ratings
     a,b,c = (random_split(df, seed=s).test for s in (1, 1, 2))

@@ -24,6 +24,7 @@ same = {
     'last digits':      (shown('loss 0.8731'), shown('loss 0.8733')),
     'a processor':      (shown('0.871302 0.822517'), shown('0.873650 0.820011')),
     'rounded figures':  (shown('RMSE 0.87'), shown('RMSE 0.88')),
+    'beyond a float':   (shown('[1e999, 3e400]'), shown('[1e999, 3e400]')),
     'rounding noise':   (shown('2.4e-07'), shown('-1.1e-06')),
     'minute times':     (shown('epoch 0 00:07'), shown('epoch 0 01:12')),
     'addresses':        (shown('<a at 0x7f12ab>'), shown('<a at 0x5521cd>')),

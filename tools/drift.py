@@ -29,7 +29,7 @@ def split_numbers(
 def _decimals(s):
     "Size of one step in the last written digit of `s`; 0 for a whole number"
     m, _, e = s.lower().partition('e')
-    return 10**(int(e or 0)-len(m.partition('.')[2])) if '.' in m or e else 0
+    return 10.**min(int(e or 0)-len(m.partition('.')[2]), 300) if '.' in m or e else 0
 
 def same_number(
     a,  # a number as it was written
@@ -38,7 +38,7 @@ def same_number(
     "Whole numbers equal, others within the tolerance"
     x,y = (float(o.replace(',', '').replace('−', '-')) for o in (a,b))
     step = max(_decimals(a), _decimals(b))
-    return x==y if not step else abs(x-y) <= max(ABS + REL*max(abs(x), abs(y)), 1.01*step)
+    return x==y or bool(step) and abs(x-y) <= max(ABS + REL*max(abs(x), abs(y)), 1.01*step)
 
 def diff_text(
     a,  # saved
