@@ -7,6 +7,7 @@ __all__ = ['BundleError', 'save_bundle', 'load_bundle', 'bundle_info']
 
 # %% ../nbs/13_bundles.ipynb #230500dc
 import errno, hashlib, json, math, os, platform, re, secrets, stat, struct
+from collections.abc import Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 import safetensors, torch
@@ -20,7 +21,9 @@ except ImportError: fcntl = None # Windows has no such locks
 class BundleError(ValueError):
     "A bundle that is refused: the message says where, what is wrong and what to do"
 
-def _refuse(where, wrong, todo='copy the bundle again, or save it anew'):
+_again = 'copy the bundle again, or save it anew'
+
+def _refuse(where, wrong, todo=_again):
     raise BundleError(f'{where} {wrong}: {todo}')
 
 def _short(o): return s if len(s := repr(o))<=60 else f'{s[:40]}…{s[-15:]}'
@@ -34,19 +37,35 @@ def _simple(o):
     return (t is str or t is bool or o is None or (t is int and o.bit_length()<=3*_max_digits)
             or (t is float and math.isfinite(o)))
 
-# %% ../nbs/13_bundles.ipynb #1f745816
+# %% ../nbs/13_bundles.ipynb #abaa0820
+def _named(o):
+    "The type of `o` with its article"
+    if o is None: return 'None'
+    t = type(o).__name__
+    return f"{'an' if re.match('[AEIOaeio]|L$|nd|NA', t) else 'a'} {t}"
+
 def _oddity(o):
     "What is wrong with a value"
-    t = type(o).__name__
     if type(o) is float and not _simple(o): return f'is {o}, which JSON has no word for'
     if type(o) is int and not _simple(o): return f'is an int of {o.bit_length():,} bits, too large'
-    return f"is {'an' if t[0].lower() in 'aeiou' else 'a'} {t}"
+    return f'is {_named(o)}'
+
+# %% ../nbs/13_bundles.ipynb #b189f3c8
+def _cure(o):
+    "What to do about it"
+    if type(o) is int: return 'keep it as a str'
+    if type(o) is float: return 'keep None in its place'
+    use = ''
+    if hasattr(o, 'tolist'): use = 'use .tolist(), ' if getattr(o, 'ndim', 0) else 'use .item(), '
+    elif isinstance(o, Mapping): use = 'use dict(…), '
+    elif hasattr(o, '__iter__') and not isinstance(o, (str, bytes)): use = 'use list(…), '
+    return f'{use}meta takes str, int, finite float, bool, None, list and dict'
 
 # %% ../nbs/13_bundles.ipynb #c02ea0db
 def _check_meta(o, where='meta', depth=1):
     "Refuse what JSON would not give back just as it was"
     if type(o) not in (dict, list):
-        _refuse(where, _oddity(o), 'meta takes str, int, finite float, bool, None, list and dict')
+        _refuse(where, _oddity(o), _cure(o))
     if depth>_max_depth: _refuse(_short(where), f'lies more than {_max_depth} deep', 'make meta flatter')
     if type(o) is dict and (odd := [k for k in o if type(k) is not str]):
         _refuse(f'{where} has the key {_short(odd[0])}, which', _oddity(odd[0]), 'keys must be str')
@@ -56,9 +75,56 @@ def _check_meta(o, where='meta', depth=1):
 # %% ../nbs/13_bundles.ipynb #5d8a4db5
 def _dump(meta):
     "`meta` as the bytes of a JSON file"
-    if type(meta) is not dict: _refuse('meta', _oddity(meta), 'it must be a dict')
+    if type(meta) is not dict: _refuse('meta', f'is {_named(meta)}', 'it must be a dict')
     _check_meta(meta)
     return json.dumps(meta, ensure_ascii=False, separators=(',', ':')).encode('utf-8', 'surrogatepass')
+
+# %% ../nbs/13_bundles.ipynb #ca0d44f8
+def _flags(*names): return sum(getattr(os, o, 0) for o in names) # some don't exist on Windows
+
+def _put(fd, data):
+    "All of `data`, until the disk has it: a call may take a part only, and says how much it took"
+    try:
+        while data: data = data[os.write(fd, data[:2**26]):]
+        os.fsync(fd)
+    finally: os.close(fd)
+
+# %% ../nbs/13_bundles.ipynb #402c7a19
+def _write(folder, name, data):
+    "Put `data` into file `name` of `folder`: all of it, or nothing"
+    tmp = os.path.join(folder, f'.bundle-{secrets.token_hex(8)}.tmp')
+    fd = os.open(tmp, _flags('O_WRONLY', 'O_CREAT', 'O_EXCL', 'O_BINARY', 'O_CLOEXEC'), 0o666)
+    try:
+        _put(fd, memoryview(data))
+        os.replace(tmp, os.path.join(folder, name))
+    except BaseException:
+        with suppress(OSError): os.unlink(tmp)
+        raise
+
+# %% ../nbs/13_bundles.ipynb #396414be
+_format,_format_version = 'collab_course bundle',1
+_suffix = dict(weights='safetensors', meta='json')
+
+def _file_name(kind, sha): return f'{kind}-{sha[:12]}.{_suffix[kind]}'
+
+def _describe(kind, data):
+    sha = hashlib.sha256(data).hexdigest()
+    return dict(name=_file_name(kind, sha), bytes=len(data), sha256=sha)
+
+# %% ../nbs/13_bundles.ipynb #98647524
+def _versions():
+    return dict(collab_course=__version__, torch=str(torch.__version__), safetensors=safetensors.__version__,
+                python=platform.python_version())
+
+# %% ../nbs/13_bundles.ipynb #a082cd9f
+def _seal(m): return hashlib.sha256(json.dumps(m, sort_keys=True).encode()).hexdigest()
+
+# %% ../nbs/13_bundles.ipynb #556dcf81
+def _manifest(contents, specs):
+    "What a bundle says about itself"
+    m = dict(format=_format, format_version=_format_version, versions=_versions(),
+             files={k: _describe(k, data) for k,data in contents.items()}, tensors=specs)
+    return dict(m, seal=_seal(m))
 
 # %% ../nbs/13_bundles.ipynb #be549753
 def _object(pairs):
@@ -78,14 +144,15 @@ def _float(s):
 def _constant(s): raise ValueError(f'{s}, which is no JSON')
 
 # %% ../nbs/13_bundles.ipynb #8c06afb3
-_token = re.compile(r'"(?:[^"\\]+|\\.)*"?|[][{}]', re.S)
+_no_marks = bytes(set(range(256)) - set(b'"[]{}'))
 
-def _check_depth(text):
+def _check_depth(data):
     "Refuse brackets within brackets within brackets before a parser follows them"
-    if text.count('[') + text.count('{') <= _max_depth: return
-    depth = 0
-    for m in _token.finditer(text):
-        depth += (m[0] in '[{') - (m[0] in ']}')
+    marks = data.replace(rb'\\', b'').replace(rb'\"', b'').translate(None, _no_marks).replace(b'""', b'')
+    depth,within = 0,False
+    for c in marks:
+        if c==ord('"'): within = not within
+        elif not within: depth += 1 if c in b'[{' else -1
         if depth>_max_depth: raise ValueError(f'brackets more than {_max_depth} deep')
 
 # %% ../nbs/13_bundles.ipynb #afb21f12
@@ -95,47 +162,10 @@ _json = json.JSONDecoder(object_pairs_hook=_object, parse_int=_int, parse_float=
 def _parse(data, what):
     "The object that the JSON in `data` describes, without the traps that JSON leaves open"
     try:
-        text = data.decode('utf-8', 'surrogatepass')
-        _check_depth(text)
-        res = _json.decode(text)
+        _check_depth(data)
+        res = _json.decode(data.decode('utf-8', 'surrogatepass'))
     except ValueError as e: _refuse(what, f'is not the JSON that we write ({e})')
     return res if type(res) is dict else _refuse(what, 'is not a JSON object')
-
-# %% ../nbs/13_bundles.ipynb #cec574b7
-def _flags(*names): return sum(getattr(os, o, 0) for o in names) # some don't exist on Windows
-
-def _write(folder, name, data):
-    "Put `data` into file `name` of `folder`: all of it, or nothing"
-    tmp,data = os.path.join(folder, f'.bundle-{secrets.token_hex(8)}.tmp'),memoryview(data)
-    fd = os.open(tmp, _flags('O_WRONLY', 'O_CREAT', 'O_EXCL', 'O_BINARY', 'O_CLOEXEC'), 0o666)
-    try:
-        while data: data = data[os.write(fd, data[:2**26]):]
-        os.fsync(fd)
-    finally: os.close(fd)
-    os.replace(tmp, os.path.join(folder, name))
-
-# %% ../nbs/13_bundles.ipynb #396414be
-_format,_format_version = 'collab_course bundle',1
-_suffix = dict(weights='safetensors', meta='json')
-
-def _file_name(kind, sha): return f'{kind}-{sha[:12]}.{_suffix[kind]}'
-
-def _describe(kind, data):
-    sha = hashlib.sha256(data).hexdigest()
-    return dict(name=_file_name(kind, sha), bytes=len(data), sha256=sha)
-
-def _versions():
-    return dict(collab_course=__version__, torch=str(torch.__version__), safetensors=safetensors.__version__,
-                python=platform.python_version())
-
-# %% ../nbs/13_bundles.ipynb #556dcf81
-def _seal(m): return hashlib.sha256(json.dumps(m, sort_keys=True).encode()).hexdigest()
-
-def _manifest(contents, specs):
-    "What a bundle says about itself"
-    m = dict(format=_format, format_version=_format_version, versions=_versions(),
-             files={k: _describe(k, data) for k,data in contents.items()}, tensors=specs)
-    return dict(m, seal=_seal(m))
 
 # %% ../nbs/13_bundles.ipynb #6b1db340
 _codes = dict(F64='float64', F32='float32', I64='int64', I32='int32', BOOL='bool')
@@ -171,7 +201,7 @@ def _entry(o, room, what):
     if end-start!=n: _refuse(what, f'takes {n:,} bytes by its shape and {end-start:,} by its offsets')
     return start,end,spec
 
-# %% ../nbs/13_bundles.ipynb #9817dcd8
+# %% ../nbs/13_bundles.ipynb #7b7e2e7c
 def _header_size(data, what):
     "Length of a safetensors file's header"
     if len(data)<8: _refuse(what, f'has {len(data)} bytes, too few for a header')
@@ -180,6 +210,7 @@ def _header_size(data, what):
         _refuse(what, f'claims a header of {n:,} bytes in a file of {len(data):,}')
     return n
 
+# %% ../nbs/13_bundles.ipynb #9817dcd8
 def _header(data, what):
     "Dtype and shape of each tensor in a safetensors file, once its claims are found to be true"
     start = 8+_header_size(data, what)
@@ -229,6 +260,7 @@ def _check_contents(m, what):
             _refuse(what, f'does not give dtype and shape of tensor {_short(k)}')
         _n_bytes(o, f'{what}, tensor {_short(k)},')
 
+# %% ../nbs/13_bundles.ipynb #faf023da
 def _check_manifest(m, what):
     "The manifest without its seal, once nothing in it is found to be wrong"
     _check_format(m, what)
@@ -255,6 +287,7 @@ def _open_ordinary(file, flags):
         on_refusal.pop_all()
     return fd
 
+# %% ../nbs/13_bundles.ipynb #a4ececb8
 def _open(file):
     "An ordinary file, open for reading"
     _check_ordinary(os.lstat(file), file)
@@ -286,25 +319,51 @@ def _pack(name, t):
     if (type(name) is not str or not 0<len(name)<=200 or name=='__metadata__'
         or re.search('[\ud800-\udfff]', name)):
         _refuse(what, 'has a name that a file cannot hold', 'names are ordinary text of 1 to 200 characters')
-    if not isinstance(t, torch.Tensor): _refuse(what, _oddity(t), 'it must be a tensor')
+    if not isinstance(t, torch.Tensor):
+        _refuse(what, f'is {_named(t)}', 'it must be a tensor, and all else belongs into meta')
     if t.layout!=torch.strided or t.is_meta:
         _refuse(what, 'is sparse or has no values', 'make it an ordinary tensor first')
+    if t.dim()>_max_dims: _refuse(what, f'has {t.dim()} dimensions', f'reshape it to {_max_dims} or fewer')
     _n_bytes(_spec(t), what)
     return t.detach().as_subclass(torch.Tensor).cpu().resolve_neg().contiguous()
+
+# %% ../nbs/13_bundles.ipynb #70e55193
+def _pack_all(tensors):
+    "Each of the tensors, packed"
+    if isinstance(tensors, Mapping): return {k: _pack(k, t) for k,t in tensors.items()}
+    todo = 'give model.state_dict()' if hasattr(tensors, 'state_dict') else 'it must be a dict of tensors by name'
+    _refuse('tensors', f'is {_named(tensors)}', todo)
+
+# %% ../nbs/13_bundles.ipynb #6dfe8daf
+def _folder(path):
+    "`path` as a Path, if a folder can be called so"
+    with suppress(TypeError, ValueError, RuntimeError): # in turn: no path, no such text, no such home
+        res = Path(path).expanduser()
+        if str(path) and b'\0' not in bytes(res): return res
+    _refuse(f'path {_short(path)}', 'is no name that a folder can have', 'give a str or a Path')
+
+# %% ../nbs/13_bundles.ipynb #68029bfb
+_no_locks = {getattr(errno, o) for o in ('ENOLCK', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EBADF') if hasattr(errno, o)}
+
+def _lock(fd):
+    "Wait for the lock on an open folder; False where there are no locks"
+    try: fcntl.flock(fd, fcntl.LOCK_EX)
+    except OSError as e:
+        if e.errno not in _no_locks: raise
+        return False
+    return True
 
 # %% ../nbs/13_bundles.ipynb #31f8db65
 @contextmanager
 def _locked(folder):
-    "One saver at a time; yields the open folder"
+    "One saver at a time; yields the open folder, and whether it is really locked"
     if fcntl is None:
-        yield None
+        yield None,False
         return
     fd = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError): fcntl.flock(fd, fcntl.LOCK_EX) # some network disks have no locks
-        yield fd
+    try: yield fd,_lock(fd)
     finally:
-        with suppress(OSError): fcntl.flock(fd, fcntl.LOCK_UN)
+        with suppress(OSError): fcntl.flock(fd, fcntl.LOCK_UN) # a forked child may still hold the folder open
         os.close(fd)
 
 # %% ../nbs/13_bundles.ipynb #1bc4f856
@@ -315,37 +374,47 @@ def _sync(fd):
     except OSError as e:
         if e.errno not in (errno.EINVAL, errno.ENOTSUP): raise
 
-# %% ../nbs/13_bundles.ipynb #266e3d48
+# %% ../nbs/13_bundles.ipynb #021d4eff
 _ours = re.compile(r'weights-[0-9a-f]{12}\.safetensors|meta-[0-9a-f]{12}\.json|\.bundle-[0-9a-f]{16}\.tmp')
 
-def _sweep(folder):
+def _is_old(file, manifest): return os.stat(manifest).st_mtime - os.stat(file).st_mtime > 3600
+
+# %% ../nbs/13_bundles.ipynb #266e3d48
+def _sweep(folder, locked):
     "Remove what earlier saves left behind: our files that no manifest names"
     try: m = _read_manifest(folder)
     except (BundleError, OSError): return # not knowing what is named, touch nothing
     named = {o['name'] for o in m['files'].values()} if m else set()
     for o in os.listdir(folder):
-        if _ours.fullmatch(o) and o not in named:
-            with suppress(OSError): os.unlink(os.path.join(folder, o))
+        if not _ours.fullmatch(o) or o in named: continue
+        file = os.path.join(folder, o)
+        with suppress(OSError):
+            if locked or _is_old(file, os.path.join(folder, 'bundle.json')): os.unlink(file)
 
 # %% ../nbs/13_bundles.ipynb #9f9ae0d9
 def _check_free(folder):
-    "Refuse a folder where something else than a bundle lives"
-    if _read_manifest(folder) is not None: return
-    if other := sorted(o for o in os.listdir(folder) if not _ours.fullmatch(o)):
+    "Refuse a folder where something else than a bundle lives, or a bundle that can't be understood"
+    try: there = _read_manifest(folder)
+    except BundleError as e:
+        raise BundleError(str(e).replace(_again, 'remove the folder, or save into another one')) from None
+    if there is not None: return
+    other = sorted(o for o in os.listdir(folder) if not _ours.fullmatch(o))
+    if 'bundle.json' in other: return _check_free(folder) # somebody saved in between
+    if other:
         _refuse(folder, f'holds {_short(other[0])} and no bundle', 'name an empty folder or a new one')
 
 # %% ../nbs/13_bundles.ipynb #524004d3
 def _replace(folder, files, contents, manifest):
     "Put a bundle in the place of the one in `folder`"
-    with _locked(folder) as fd:
+    with _locked(folder) as (fd,locked):
         _check_free(folder)
         try:
-            _sweep(folder)
+            _sweep(folder, locked)
             for k,o in files.items(): _write(folder, o['name'], contents[k])
             _sync(fd)
             _write(folder, 'bundle.json', manifest)
             _sync(fd)
-        finally: _sweep(folder)
+        finally: _sweep(folder, locked)
 
 # %% ../nbs/13_bundles.ipynb #069f5ea0
 def save_bundle(
@@ -354,14 +423,16 @@ def save_bundle(
     meta, # dict with str keys; in it str, int, finite float, bool, None, list and dict
 )->Path: # The folder
     "Save tensors and what they mean; killed at any moment, the folder holds the old bundle or the new"
-    path = Path(path).expanduser()
-    packed = {k: _pack(k, t) for k,t in tensors.items()}
+    path,packed = _folder(path),_pack_all(tensors)
     contents = dict(weights=_to_safetensors({k: t.numpy() for k,t in packed.items()}), meta=_dump(meta))
     m = _manifest(contents, {k: _spec(t) for k,t in packed.items()})
     text = json.dumps(m, indent=1).encode()
-    if len(text)>_max_header//2: _refuse('tensors', f'are {len(packed):,}, too many for one bundle', 'join some')
+    if len(text)>_max_header//2:
+        _refuse('tensors', f'are {len(packed):,}, too many for one bundle', 'join some')
     with _disk(f'saving the bundle {path} (the bundle that is there, if any, is whole)'):
         if path.is_file(): raise NotADirectoryError(errno.ENOTDIR, 'A file, not a folder, is there')
+        if path.is_symlink() and not path.exists():
+            _refuse(path, 'is a link that leads nowhere', 'remove it, or save into another folder')
         os.makedirs(path, exist_ok=True)
         _replace(path, m['files'], contents, text)
     return path
@@ -374,8 +445,10 @@ def _need_manifest(path):
     except FileNotFoundError: _refuse(path, 'does not exist', todo)
     if not stat.S_ISDIR(st.st_mode): _refuse(path, 'is a file, and a bundle is a folder', todo)
     if (m := _read_manifest(path)) is not None: return m
-    _refuse(path, 'has no bundle.json in it' if os.listdir(path) else 'is empty', todo)
+    missing = 'has no bundle.json in it (it is no bundle, or its first save was cut off)'
+    _refuse(path, missing if os.listdir(path) else 'is empty', todo)
 
+# %% ../nbs/13_bundles.ipynb #1e9f6a2a
 def _check_size(f, due):
     if (n := _size(f))==due: return
     wrong = 'is truncated' if n<due else 'is longer than it was'
@@ -415,7 +488,7 @@ def load_bundle(
     path, # Folder that `save_bundle` wrote
 ): # {name: tensor} on the CPU, in the order in which they were saved; and meta
     "Load tensors and meta, checked before they are believed; nothing in the files is run"
-    with _opened(Path(path).expanduser()) as (m,files):
+    with _opened(_folder(path)) as (m,files):
         data = {k: _take(f, m['files'][k]['bytes']) for k,f in files.items()}
         for k,o in m['files'].items():
             if hashlib.sha256(data[k]).hexdigest()!=o['sha256']:
@@ -428,4 +501,4 @@ def bundle_info(
     path, # Folder that `save_bundle` wrote
 )->dict: # format, format_version, versions, files (name, bytes, sha256), tensors (dtype, shape)
     "What a bundle says about itself, sizes checked, without reading its weights"
-    with _opened(Path(path).expanduser()) as (m,_): return m
+    with _opened(_folder(path)) as (m,_): return m

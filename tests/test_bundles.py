@@ -1,5 +1,5 @@
 "Bundles: what is saved comes back, what is damaged or hostile is refused, and a kill at any moment leaves the old bundle or the new"
-import builtins, errno, json, os, random, resource, shutil, signal, struct, sys, tempfile, time
+import builtins, errno, json, os, random, resource, shutil, signal, struct, sys, tempfile, threading, time, tracemalloc
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
@@ -187,29 +187,47 @@ for _ in range(40): x.append(x := [])
 loop = {}
 loop['again'] = loop
 @pytest.mark.parametrize('meta,message', [
-    ([1], 'meta is a list: it must be a dict'), (None, 'meta is a NoneType: it must be a dict'),
+    ([1], 'meta is a list: it must be a dict'), (None, 'meta is None: it must be a dict'),
     (dict(vocab=dict(user=['a', 'b', 'c', pd.Timestamp('2024')])), r"meta\['vocab'\]\['user'\]\[3\] is a Timestamp: meta takes str, int"),
-    (dict(n=np.int64(3)), r"meta\['n'\] is an int64"), (dict(n=np.float64(3)), r"meta\['n'\] is a float64"), (dict(s=np.str_('x')), r"meta\['s'\] is a str_"),
-    (dict(t=(1, 2)), r"meta\['t'\] is a tuple"), (dict(t={1}), r"meta\['t'\] is a set"), (dict(t=b'x'), r"meta\['t'\] is a bytes"),
-    (dict(t=torch.ones(1)), r"meta\['t'\] is a Tensor"), (dict(t=L(1)), r"meta\['t'\] is a L"), (dict(t=datetime(2024, 1, 1)), r"meta\['t'\] is a datetime"),
-    (dict(t=Path('x')), 'is a PosixPath'), (dict(t=pd.NA), 'is a NAType'), (dict(t=[1., float('nan')]), r"meta\['t'\]\[1\] is nan, which JSON has no word for"),
-    (dict(t=float('-inf')), 'is -inf'), ({1: 2}, 'meta has the key 1, which is an int: keys must be str'), (dict(a={None: 1}), r"meta\['a'\] has the key None, which is a NoneType"),
-    (dict(t=10**4300), 'is an int of 14,285 bits, too large'), (dict(t=deep), 'lies more than 32 deep: make meta flatter'), (loop, 'lies more than 32 deep'),
+    (dict(n=np.int64(3)), r"meta\['n'\] is an int64: use \.item\(\), "), (dict(n=np.float64(3)), r"meta\['n'\] is a float64: use \.item\(\)"), (dict(s=np.str_('x')), r"meta\['s'\] is a str_"),
+    (dict(t=(1, 2)), r"meta\['t'\] is a tuple: use list\(…\), meta takes str, int, finite float, bool, None, list and dict"), (dict(t={1}), r"meta\['t'\] is a set: use list"), (dict(t=b'x'), r"meta\['t'\] is a bytes"),
+    (dict(t=torch.ones(1)), r"meta\['t'\] is a Tensor: use \.tolist\(\)"), (dict(t=L(1)), r"meta\['t'\] is an L: use list\(…\)"), (dict(t=np.ones(2)), r"meta\['t'\] is an ndarray: use \.tolist\(\)"), (dict(t=datetime(2024, 1, 1)), r"meta\['t'\] is a datetime"),
+    (dict(t=Path('x')), 'is a PosixPath'), (dict(t=pd.NA), 'is an NAType'), (dict(t=[1., float('nan')]), r"meta\['t'\]\[1\] is nan, which JSON has no word for"),
+    (dict(t=float('-inf')), 'is -inf'), ({1: 2}, 'meta has the key 1, which is an int: keys must be str'), (dict(a={None: 1}), r"meta\['a'\] has the key None, which is None: keys must be str"),
+    (dict(t=10**4300), 'is an int of 14,285 bits, too large: keep it as a str'), (dict(t=deep), 'lies more than 32 deep: make meta flatter'), (loop, 'lies more than 32 deep'),
     ({'k'*10**5: {1}}, r"meta\['kkkk.*…k*'\] is a set")])
 def test_meta_that_json_would_change_is_refused(meta, message, tmp_path):
     with pytest.raises(BundleError, match=message) as e: save_bundle(tmp_path/'b', {}, meta)
     assert len(str(e.value)) < 3000 and not (tmp_path/'b').exists()
 
 @pytest.mark.parametrize('tensors,message', [
-    (dict(a=[1.]), r"tensors\['a'\] is a list: it must be a tensor"), (dict(a=np.ones(2)), r"tensors\['a'\] is a ndarray"), (dict(a=None), 'is a NoneType'),
+    (dict(a=[1.]), r"tensors\['a'\] is a list: it must be a tensor"), (dict(a=np.ones(2)), r"tensors\['a'\] is an ndarray"), (dict(a=None), 'is None: it must be a tensor'),
     (dict(a=torch.ones(2).half()), "has dtype 'float16': only float64, float32, int64, int32, bool are kept"), (dict(a=torch.ones(2, dtype=torch.cfloat)), "'complex64'"),
     (dict(a=torch.ones(2, dtype=torch.uint8)), "'uint8'"), (dict(a=torch.ones(2).to_sparse()), 'is sparse or has no values'), (dict(a=torch.ones(2, device='meta')), 'has no values'),
-    (dict(a=torch.zeros([1]*17)), 'impossible shape'), ({1: torch.ones(1)}, r'tensors\[1\] has a name that a file cannot hold'), ({'': torch.ones(1)}, 'has a name'),
+    (dict(a=torch.zeros([1]*17)), 'has 17 dimensions: reshape it to 16 or fewer'), ({1: torch.ones(1)}, r'tensors\[1\] has a name that a file cannot hold'), ({'': torch.ones(1)}, 'has a name'),
     ({'\ud800': torch.ones(1)}, 'has a name'), ({'__metadata__': torch.ones(1)}, 'has a name'), ({'x'*201: torch.ones(1)}, 'has a name'),
     ({f'{i:0200}': torch.ones(0) for i in range(9000)}, 'are 9,000, too many for one bundle')])
 def test_tensors_that_would_not_come_back_are_refused(tensors, message, tmp_path):
     with pytest.raises(BundleError, match=message): save_bundle(tmp_path/'b', tensors, {})
     assert not (tmp_path/'b').exists()
+
+ARGUMENTS = {
+    'a model': (lambda p: save_bundle(p/'b', nn.Linear(2, 1), {}), r'tensors is a Linear: give model\.state_dict\(\)'),
+    'a list of tensors': (lambda p: save_bundle(p/'b', [torch.ones(1)], {}), r'tensors is a list: it must be a dict of tensors by name'),
+    'no tensors': (lambda p: save_bundle(p/'b', None, {}), 'tensors is None: it must be a dict'),
+    'a text as tensors': (lambda p: save_bundle(p/'b', 'weights', {}), 'tensors is a str: it must be a dict'),
+    'tensors and meta exchanged': (lambda p: save_bundle(p/'b', META, TENSORS), r"tensors\['vocab'\] is a dict: it must be a tensor, and all else belongs into meta"),
+    'tensors first': (lambda p: save_bundle(TENSORS, p/'b', META), '(?s)path .*is no name that a folder can have: give a str or a Path'),
+    'tensors as meta': (lambda p: save_bundle(p/'b', {}, TENSORS), r"meta\['w'\] is a Tensor"),
+    **{f'{name} the path {path!r:.20}': (lambda p, f=f, path=path: f(path), 'path .* is no name that a folder can have') for path in ('', 'a\0b', None, 7, '\ud800', b'', '~nobody has this name/x')
+       for name,f in dict(save=lambda p: save_bundle(p, {}, {}), load=load_bundle, info=bundle_info).items()}}
+
+@pytest.mark.parametrize('case', ARGUMENTS)
+def test_arguments_that_make_no_sense_are_refused(case, tmp_path, monkeypatch):
+    call,message = ARGUMENTS[case]
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BundleError, match=message): call(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 def test_what_can_be_saved_can_be_loaded_at_the_limits(tmp_path):
     tensors = {f'{i:0200}': torch.tensor([i]) for i in range(5000)} | {'😀'*200: torch.zeros([1]*16)}
@@ -238,6 +256,22 @@ def test_another_programs_bundle_json_is_left_alone(text, message, tmp_path):
 def test_a_newer_bundle_is_not_overwritten(bundle):
     reseal(bundle, lambda m: m.update(format_version=2))
     with pytest.raises(BundleError, match='format version 2.*upgrade collab_course'): save_bundle(bundle, TENSORS, META)
+
+@pytest.mark.parametrize('spoil', [lambda f: os.truncate(f, 30), lambda f: flip(f, 100), lambda f: f.write_text('[]'), lambda f: (f.unlink(), f.symlink_to('nowhere'))])
+def test_a_damaged_manifest_in_the_way_of_a_save_is_left_alone_and_the_way_out_is_said(spoil, bundle):
+    spoil(bundle/'bundle.json')
+    before = os.listdir(bundle)
+    with pytest.raises(BundleError, match=r'bundle\.json .*: remove the folder, or save into another one$') as e: save_bundle(bundle, TENSORS, META)
+    assert 'anew' not in str(e.value) and os.listdir(bundle) == before
+
+def test_a_link_that_leads_nowhere_is_said(tmp_path):
+    (tmp_path/'current').symlink_to(tmp_path/'gone')
+    with pytest.raises(BundleError, match='current is a link that leads nowhere: remove it, or save into another folder'): save_bundle(tmp_path/'current', {}, {})
+    with pytest.raises(BundleError, match='current does not exist'): load_bundle(tmp_path/'current')
+
+def test_a_first_save_that_was_cut_off_is_named_among_the_causes(bundle):
+    (bundle/'bundle.json').unlink()
+    with pytest.raises(BundleError, match='has no bundle.json in it .*or its first save was cut off'): load_bundle(bundle)
 
 def test_a_readme_beside_a_bundle_survives(bundle):
     (bundle/'README.md').write_text('mine')
@@ -429,6 +463,33 @@ def test_meta_with_traps_is_refused(meta, message, bundle):
     t = time.process_time()
     with pytest.raises(BundleError, match=message): load_bundle(bundle)
     assert time.process_time()-t < 2
+
+HOSTILE = {'many escapes': b'[' + b'[],'*40 + b'"' + rb'\n'*5_000_000 + b'"', 'escaped quotes': b'[' + b'[],'*40 + b'"' + rb'\"'*5_000_000 + b'"',
+           'texts with brackets': b'[' + b'"[[[",'*1_600_000 + b'[' * 40, 'many lists': b'[' + b'[],'*3_300_000 + b'['*40, 'empty texts': b'[' + b'"",'*3_300_000 + b'['*40}
+@pytest.mark.parametrize('case', HOSTILE)
+def test_ten_megabytes_of_traps_are_refused_for_little_memory_and_time(case):
+    data = b'{"a":' + HOSTILE[case]
+    t = time.process_time()
+    with pytest.raises(BundleError, match='is not the JSON'): bundles._parse(data, 'meta')
+    assert time.process_time()-t < 10
+    tracemalloc.start()
+    try:
+        with pytest.raises(BundleError): bundles._parse(data, 'meta')
+        assert tracemalloc.get_traced_memory()[1] < 5*len(data)
+    finally: tracemalloc.stop()
+
+@given(st.text('[]{}"\\a', max_size=60))
+def test_brackets_are_counted_as_by_hand(s):
+    depth,deepest,within,i = 0,0,False,0
+    while i<len(s):
+        if within and s[i]=='\\': i += 1
+        elif s[i]=='"': within = not within
+        elif not within and s[i]=='\\': break # no JSON from here on
+        elif not within: depth += (s[i] in '[{') - (s[i] in ']}')
+        deepest,i = max(deepest, depth),i+1
+    try: bundles._check_depth(('['*30 + s).encode())
+    except ValueError: assert deepest>2 or '\\' in s
+    else: assert deepest<=2
 
 def test_brackets_within_texts_are_no_depth(bundle):
     meta = {'[{'*50: ['{'*500, '\\"['*50, [[]]]}
@@ -713,6 +774,52 @@ def test_a_file_system_without_locks_will_do(tmp_path, monkeypatch):
     assert what(save(tmp_path/'a', 1)) == 1
     monkeypatch.setattr(bundles, 'fcntl', None)
     assert what(save(tmp_path/'b', 1)) == 1
+
+def test_a_lock_that_fails_otherwise_is_no_reason_to_go_on(tmp_path, monkeypatch):
+    def interrupted(*_): raise OSError(errno.EIO, 'Input/output error')
+    path = save(tmp_path/'b', 0)
+    monkeypatch.setattr(bundles.fcntl, 'flock', interrupted)
+    with pytest.raises(OSError, match='Input/output error while saving the bundle'): save(path, 1)
+    assert what(path) == 0
+
+@pytest.mark.parametrize('how', ['no fcntl', 'no locks'])
+def test_savers_without_locks_lose_nothing(how, quick, monkeypatch):
+    "Three threads save into one folder, again and again, while a reader looks"
+    def no_locks(*_): raise OSError(errno.ENOLCK, 'No locks available')
+    if how=='no fcntl': monkeypatch.setattr(bundles, 'fcntl', None)
+    else: monkeypatch.setattr(bundles.fcntl, 'flock', no_locks)
+    for k in range(4):
+        path,errors,seen,until = quick/f'b{k}',[],Counter(),time.monotonic()+0.4
+        def saver(i):
+            try:
+                while time.monotonic()<until: save_bundle(path, BIG[i%2], dict(i=i%2, saver=i))
+            except BaseException as e: errors.append(e)
+        threads = [threading.Thread(target=saver, args=[i]) for i in range(3)]
+        for o in threads: o.start()
+        while any(o.is_alive() for o in threads):
+            if path.exists() and (path/'bundle.json').exists(): seen[what(path)] += 1
+        for o in threads: o.join()
+        assert not errors and what(path) in (0, 1) and set(seen) <= {0, 1}
+
+def test_without_locks_only_what_is_an_hour_older_than_the_manifest_is_swept_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(bundles, 'fcntl', None)
+    path = save(tmp_path/'b', 0)
+    old,young = path/'weights-0123456789ab.safetensors',path/'.bundle-0123456789abcdef.tmp'
+    for o in (old, young): o.write_text('half')
+    for o in path.iterdir(): os.utime(o, (t := time.time()-3700, t)) if o!=young else None
+    save(path, 1)
+    assert what(path) == 1 and young.exists() and len(listing_names(path)) == 4
+
+def test_a_failed_save_without_locks_leaves_no_half_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(bundles, 'fcntl', None)
+    path = save(tmp_path/'b', 0)
+    f = Fault()
+    def full(fd, data): raise OSError(errno.ENOSPC, 'No space left on device')
+    f.write = full
+    with monkeypatch.context() as m:
+        m.setattr(bundles, 'os', f)
+        with pytest.raises(OSError, match='No space'): save(path, 1)
+    assert what(path) == 0 and len(listing_names(path)) == 3
 
 def test_no_file_stays_open(bundle):
     opened = lambda: len(os.listdir('/proc/self/fd'))
