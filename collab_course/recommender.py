@@ -6,12 +6,14 @@
 __all__ = ['RowNetwork', 'Recommender']
 
 # %% ../nbs/12_recommender.ipynb #ef12b537
-import difflib, random, secrets, warnings
+import difflib, os, random, secrets, warnings
 from bisect import bisect_left
+from collections.abc import Hashable
 from contextlib import contextmanager
 from copy import deepcopy
 import numpy as np, pandas as pd, torch
 from fastai.collab import EmbeddingDotBias
+from fastai.data.core import DataLoaders
 from fastai.layers import SigmoidRange, sigmoid_range
 from fastai.learner import Learner
 from fastai.tabular.model import TabularModel
@@ -23,12 +25,12 @@ from torch.nn import functional as F
 from .bootstrapping import _as_table, _check_above, _check_newcomers, _newcomers, _ridge, _targets
 from .bundles import BundleError, load_bundle, save_bundle
 from .create_params import DotProductBias
-from .data import _check_choice, _check_columns, _check_share, _check_values, _check_whole, random_split, validate_ratings
+from .data import _check_choice, _check_columns, _check_range, _check_share, _check_values, _check_whole, random_split, validate_ratings
 from .embedding_nn import CollabNN, SideFeatureNN, _need
 from .fastai_collab import _check_model, _check_rows, _to_loaders, _to_model, _unwrapped
 from .interpretation import _measures
 from .loaders import RatingsDataLoaders, RatingsDataset, RatingsDL, _check_sort, na
-from .scale import good_recipe, lean_fit
+from .scale import adam_memory, good_recipe, lean_fit
 
 # %% ../nbs/12_recommender.ipynb #f4b15973
 class RowNetwork(Module):
@@ -91,6 +93,8 @@ class Recommender:
 # %% ../nbs/12_recommender.ipynb #9b63723d
 @patch
 def _from(self:Recommender, model, dls, titles):
+    if not isinstance(model, nn.Module) or not isinstance(dls, DataLoaders):
+        raise TypeError(f'from_model(model, dls) takes a model and its DataLoaders, in this order, not {type(model).__name__} and {type(dls).__name__}')
     dls = _to_loaders(dls)
     parts = [(o.x.cpu(), o.y.cpu()) for o in (dls.train_ds, dls.valid_ds)]
     parts = [(x[(x>0).all(1)], y[(x>0).all(1)]) for x,y in parts]
@@ -106,6 +110,7 @@ def _set(self:Recommender, model, classes, x, y, n_train, rating_name):
     "The state of a Recommender; all else follows from it"
     self.model,self.classes,self.x,self.y,self.n_train = model,classes,x.int(),y.float(),n_train
     (self.user_name,self.item_name),self.rating_name = classes,rating_name
+    if rating_name in (*_taken, 'title'): raise ValueError(f'the column of ratings cannot be called {rating_name!r}, as a column of the results is: rename it')
     if bad := [c for c in classes if c in _taken]: raise ValueError(f'a column of ids cannot be called {bad[0]!r}, as a column of the results is: rename it')
     self._index = [pd.Index(v[1:], tupleize_cols=False) for v in classes.values()]
     self._id = [i.to_numpy() if i.dtype.kind in 'iuf' else i.array for i in self._index]
@@ -130,7 +135,10 @@ def _set_titles(self:Recommender, titles):
     if not isinstance(titles, pd.Series): raise TypeError(f'titles must be a Series or a dict from item id to title, not {type(titles).__name__}')
     if not titles.index.is_unique: raise ValueError(f'titles has several entries for {titles.index[titles.index.duplicated()].tolist()[0]!r}: keep one')
     found = titles.index.get_indexer(self._index[1])
-    if not (found>=0).any(): raise ValueError(f'titles has none of the ids of {self.item_name!r}, such as {self.classes[self.item_name][1]!r}: its index must hold them')
+    if not (found>=0).any():
+        mine,theirs = self.classes[self.item_name][1],titles.index[:1].tolist()
+        why = f'; it holds {_kind(theirs[0])}, such as {theirs[0]!r}, and the ids are {_kind(mine)}' if theirs and _kind(theirs[0])!=_kind(mine) else ''
+        raise ValueError(f'titles has none of the ids of {self.item_name!r}, such as {mine!r}: its index must hold them{why}')
     some = titles.to_numpy(object)[found]
     some[(found<0) | pd.isna(some)] = None
     if odd := [t for t in some if t is not None and not isinstance(t, str)]: raise TypeError(f'titles must be text, not {odd[0]!r}: convert them, e.g. with .astype(str)')
@@ -185,7 +193,9 @@ def _wider(rating_range):
 def _range_of(y, rating_range):
     "The range as given, or as the ratings have it"
     if y.min()==y.max(): raise ValueError(f'all {len(y):,} ratings are {y.min():g}: there is nothing to learn from')
-    return tuple(map(float, rating_range or (y.min(), y.max())))
+    lo,hi = map(float, rating_range or (y.min(), y.max()))
+    if y.max() - y.min() < (hi - lo)/2: warnings.warn(f'the ratings go from {y.min():g} to {y.max():g}, less than half of rating_range={rating_range}: is that the range?')
+    return lo,hi
 
 # %% ../nbs/12_recommender.ipynb #460a985f
 @contextmanager
@@ -201,30 +211,61 @@ def _own_random(seed):
 # %% ../nbs/12_recommender.ipynb #74caebb9
 def _how(n, seed, rating_range, n_factors, **given):
     "Everything that decides a training: what chapter 14 tuned for tables of this size, except where the caller says otherwise"
-    seed = secrets.randbelow(2**31) if seed is None else seed
-    return dict(n_factors=n_factors, y_range=_wider(rating_range), seed=seed, **{**good_recipe(n), **{k: v for k,v in given.items() if v is not None}})
+    _check_whole(0, n_factors=n_factors, **({} if seed is None else dict(seed=seed)))
+    if seed is not None and seed>=2**63: raise ValueError(f'seed must be below 2**63, not {seed}')
+    given = {k: v for k,v in given.items() if v is not None}
+    recipe = {**good_recipe(n), **given}
+    if 'bs' in given:
+        _check_whole(bs=given['bs'])
+        recipe['sqr_mom'] = adam_memory(given['bs'])
+    return dict(n_factors=n_factors, y_range=_wider(rating_range), seed=secrets.randbelow(2**31) if seed is None else int(seed), **recipe)
+
+# %% ../nbs/12_recommender.ipynb #feac9f0a
+def _narrower(y_range):
+    "The range of ratings that `_wider` has widened"
+    lo,hi = y_range
+    unit = (hi - lo)/5.5
+    return lo + unit,hi - unit/2
+
+@contextmanager
+def _as_stars(dls, lo, unit):
+    "Ratings from 1 to 5 while it lasts"
+    sets = [dls.train_ds, dls.valid_ds]
+    ys = [ds.y for ds in sets]
+    for ds in sets: ds.y = ((ds.y.double() - lo)/unit + 1).float()
+    try: yield
+    finally:
+        for ds,y in zip(sets, ys): ds.y = y
 
 # %% ../nbs/12_recommender.ipynb #1c58c18a
 def _new_model(dls, n_factors, y_range, seed):
     "An untrained model, from its own random numbers"
-    with _own_random(seed): return DotProductBias(dls.n_users, dls.n_items, n_factors, y_range)
+    with _own_random(seed): return DotProductBias(dls.n_users, dls.n_items, n_factors, y_range).float()
 
-def _train(dls, n_factors, y_range, seed, on_epoch, n_epoch, lr, wd, bs):
+def _train(dls, n_factors, y_range, seed, on_epoch, n_epoch, lr, wd, bs, sqr_mom):
     "A trained model"
-    model = _new_model(dls, n_factors, y_range, seed)
-    with _own_random(seed): lean_fit(model, dls, n_epoch, lr, wd, on_epoch=on_epoch)
+    model,(lo,hi) = _new_model(dls, n_factors, _wider((1, 5)), seed),_narrower(y_range)
+    unit = (hi - lo)/4
+    after = on_epoch and (lambda epoch, *mses: on_epoch(epoch, *(o*unit**2 for o in mses)))
+    with _own_random(seed), _as_stars(dls, lo, unit): lean_fit(model, dls, n_epoch, lr, wd, on_epoch=after, sqr_mom=sqr_mom)
+    if not all(p.isfinite().all() for p in model.parameters()):
+        raise ValueError(f'with lr={lr} and wd={wd} the training failed, its numbers are infinite: try a smaller lr')
+    model.y_range = y_range
     return model
 
 # %% ../nbs/12_recommender.ipynb #6ac2fe5d
 def _split_loaders(df, names, valid_pct, seed, bs):
-    "Loaders with a share of the rows to validate on"
-    _check_share('valid_pct', valid_pct)
-    if not 0<round(len(df)*valid_pct)<len(df):
-        raise ValueError(f'valid_pct={valid_pct} of {len(df):,} rows leaves a part empty: bring more ratings, or another share')
-    splits = tuple(random_split(df, valid_pct, seed, *names[:2]))
+    "Loaders with a share of the rows to validate on; with a share of 0, none"
+    if valid_pct==0: splits = np.arange(1, len(df)),np.arange(1)
+    else:
+        _check_share('valid_pct', valid_pct)
+        if not 0<round(len(df)*valid_pct)<len(df):
+            raise ValueError(f'valid_pct={valid_pct} of {len(df):,} rows leaves a part empty: bring more ratings, or another share; valid_pct=0 trains on all rows and measures nothing')
+        splits = tuple(random_split(df, valid_pct, seed, *names[:2]))
     with warnings.catch_warnings(), _own_random(seed):
         warnings.simplefilter('ignore') # rows with ids that training has not seen are counted in the report
-        return RatingsDataLoaders.from_df(df, *names, splits=splits, seed=seed, duplicates='keep', bs=bs, rating_range=(df[names[2]].min(), df[names[2]].max()))
+        res = RatingsDataLoaders.from_df(df, *names, splits=splits, seed=seed, duplicates='keep', bs=bs, rating_range=(df[names[2]].min(), df[names[2]].max()))
+    return res if valid_pct else _all_rows(res, bs, seed)
 
 def _all_rows(dls, bs, seed):
     "Loaders in which all rows are training rows"
@@ -244,6 +285,7 @@ def _shown(n_epoch, on_epoch, progress):
 def _say(report):
     "One line about how good the model is"
     then = f"; now training on all {report['n_train'] + report['n_valid'] + report['n_unknown']:,}" if report['refit'] else ''
+    if not report['n_valid'] + report['n_unknown']: return print(f"trained on all {report['n_train']:,} ratings, so not measured")
     if not report['n_valid']: return print('no rating kept back could be predicted' + then)
     but = '' if report['valid_rmse']<report['baseline_rmse'] else 'no better than '
     print(f"RMSE on {report['n_valid']:,} ratings kept back: {report['valid_rmse']:.4f} ({but}biases alone: {report['baseline_rmse']:.4f}){then}")
@@ -263,7 +305,7 @@ def _exact(model, users, items):
 @torch.no_grad()
 def _score(model, x, block=1<<14):
     "Predictions for pairs of rows, float32"
-    return torch.cat([torch.zeros(0), *(_end(model, _exact(model, *b.unbind(1))).float() for b in x.split(block))])
+    return torch.cat([torch.zeros(0, dtype=torch.float32), *(_end(model, _exact(model, *b.unbind(1))).float() for b in x.split(block))])
 
 # %% ../nbs/12_recommender.ipynb #058c3033
 @patch
@@ -299,12 +341,19 @@ def _measure(self:Recommender, **more):
     if not known.any(): res = dict.fromkeys(res)
     res |= dict(n_train=self.n_train, n_valid=int(known.sum()), n_unknown=int((~known).sum()), **more)
     self.report = {k: _simple(v) for k,v in res.items()}
-    if not known.any(): warnings.warn(_not_measured.format(**self.report))
-    elif not e['rmse']<e['baseline_rmse']: warnings.warn(_worse.format(**self.report))
+    if len(known) and not known.any(): warnings.warn(_not_measured.format(**self.report))
+    elif len(known) and more['n_factors'] and not e['rmse']<e['baseline_rmse']: warnings.warn(_worse.format(**self.report))
     return self.report
 
 # %% ../nbs/12_recommender.ipynb #507b92a8
 _dtypes = {f'{p}{k}{b}' for k in ('int', 'Int') for b in (8, 16, 32, 64) for p in ('', 'u' if k=='int' else 'U')} - {'int64', 'UInt8', 'UInt16'} | {'float32', 'string'}
+
+def _survive(dtype, ids):
+    "The name of the type, if these ids come back from it as they are"
+    if dtype is None: return None
+    try: back = pd.Series(ids).astype(dtype).tolist()
+    except (TypeError, ValueError, OverflowError): return None
+    return dtype if back==ids else None
 
 def _dtype(column):
     "The name of a column's type where ids lose it on the way through a vocabulary"
@@ -314,18 +363,29 @@ def _dtype(column):
 def _titles_of(df, item_name, titles):
     "Titles from a column of the table: the first of each item"
     if titles is None or isinstance(titles, (dict, pd.Series)): return titles
+    if not isinstance(titles, str) and (not isinstance(titles, Hashable) or titles not in df):
+        raise TypeError(f'titles must be the name of a column, a Series or a dict from item id to title, not {_brief(titles)}')
     _check_columns(df, titles=titles)
+    if titles==item_name:
+        ids = df[item_name].drop_duplicates()
+        return pd.Series(ids.astype(str).to_numpy(), index=ids)
+    if df[titles].isna().all(): raise ValueError(f'column {titles!r} is empty, so there are no titles in it: leave titles away')
     return df.dropna(subset=[titles]).drop_duplicates(item_name).set_index(item_name)[titles]
 
 # %% ../nbs/12_recommender.ipynb #621eb888
 class _Table:
     "A checked table of ratings"
     def __init__(self, ratings, names, titles, rating_range, duplicates):
-        self.df,self.names = validate_ratings(ratings, *names, rating_range, duplicates),names
+        for arg,o in zip(('user_name', 'item_name', 'rating_name'), names):
+            if not isinstance(o, Hashable): raise TypeError(f'{arg} must be the name of a column, not {o!r}')
+        _check_range(rating_range, finite=True)
+        try: self.df,self.names = validate_ratings(ratings, *names, rating_range, duplicates),names
+        except ValueError as e: raise ValueError(str(e).replace('validate_ratings(…, duplicates=', 'fit(…, duplicates=')) from None
         self.rating_range,self.titles = _range_of(self.df[names[2]], rating_range),_titles_of(self.df, names[1], titles)
 
     def fitted(self, cls, how, valid_pct, refit, watch, tell):
         "A Recommender trained on a part and measured on the rest; with `refit`, then one trained on all"
+        refit = refit and valid_pct!=0
         dls = _split_loaders(self.df, self.names, valid_pct, how['seed'], how['bs'])
         res = self.trained(cls, dls, how, watch())
         tell(res._measure(refit=refit, **how))
@@ -349,7 +409,7 @@ def fit(cls:Recommender,
     rating_name='rating', # Column of ratings
     titles=None, # Column of titles in `ratings`, or a Series or dict from item id to title
     n_factors=50, # Factors of each user and item; 0: biases alone
-    valid_pct=0.1, # Share of rows kept back to measure the model
+    valid_pct=0.1, # Share of rows kept back to measure the model; 0: none, so nothing is measured
     refit=True, # After that, train a second model on all rows, and keep that one?
     rating_range=None, # (lowest, highest) rating that there is; None: as in the table
     duplicates='raise', # Pairs rated twice: 'raise', 'keep', only the 'first' or 'last', or their 'mean'
@@ -363,6 +423,8 @@ def fit(cls:Recommender,
     progress=True, # Show a bar while training, and the line?
 ):
     "Train a model on a table of ratings, and measure it"
+    for arg,f in dict(on_epoch=on_epoch, on_report=on_report).items():
+        if f is not None and not callable(f): raise TypeError(f'{arg} must be a function, not {f!r}')
     table = _Table(ratings, (user_name, item_name, rating_name), titles, rating_range, duplicates)
     how = _how(len(table.df), seed, table.rating_range, n_factors, n_epoch=n_epoch, bs=bs, lr=lr, wd=wd)
     return table.fitted(cls, how, valid_pct, refit, lambda: _shown(how['n_epoch'], on_epoch, progress), on_report or (_say if progress else lambda report: None))
@@ -376,6 +438,9 @@ def _same_type(a, b):
     return number(a) and number(b) or isinstance(a, type(b)) and not number(b)
 
 # %% ../nbs/12_recommender.ipynb #d9dfc35d
+def _brief(o): return s if len(s := repr(o))<=80 else f'{s[:60]}…{s[-10:]}'
+def _listed(ids): return ', '.join(map(_brief, ids))
+
 def _near_text(asked, known, n=3, wide=1000):
     "Known texts that resemble another; of many, those beside it in the alphabet and an even sample of the rest"
     if len(known)>3*wide:
@@ -392,11 +457,11 @@ def _hint(self:Recommender, side, asked):
     index = self._index[side]
     some = index[:1].tolist()[0]
     if _kind(asked)!=_kind(some) and isinstance(some, (str, int)):
-        return f'{asked!r} is {_kind(asked)} and the ids are {"text" if isinstance(some, str) else "whole numbers"}, such as {some!r}: convert it'
+        return f'{_brief(asked)} is {_kind(asked)} and the ids are {"text" if isinstance(some, str) else "whole numbers"}, such as {_brief(some)}: convert it'
     if isinstance(asked, str): near = _near_text(asked, index.tolist()) + self._titled_like(side, asked)
     elif pd.api.types.is_numeric_dtype(index): near = index[np.argsort(np.abs(index.to_numpy(float) - float(asked)), kind='stable')[:3]].tolist()
     else: near = []
-    return f'the nearest are {str(near)[1:-1]}' if near else f'the ids are such as {str(index[:3].tolist())[1:-1]}'
+    return f'the nearest are {_listed(near)}' if near else f'the ids are such as {_listed(index[:3].tolist())}'
 
 @patch
 def _titled_like(self:Recommender, side, asked):
@@ -430,7 +495,7 @@ def _rows(self:Recommender, side, ids, on_unknown='raise', advice=_stand_in):
     if pd.api.types.is_float_dtype(ids) and len(index)and isinstance(index[0], (int, np.integer)) and (ids.abs()>=2**53).any():
         raise ValueError(f'column {name!r} holds ids as floats, which cannot tell large numbers apart: pass whole numbers')
     try: rows = index.get_indexer(pd.Index(ids, tupleize_cols=False)) + 1
-    except TypeError: raise ValueError(f'column {name!r} holds what cannot be an id, such as {ids.tolist()[0]!r}') from None
+    except TypeError: raise ValueError(f'column {name!r} holds what cannot be an id, such as {_brief(ids.tolist()[0])}') from None
     known = self._count[side].numpy()[rows]*(rows>0) > 0
     if not known.all(): self._check_unknown(side, ids[(~known)], rows[~known], on_unknown, advice)
     return rows,known
@@ -442,10 +507,10 @@ def _check_unknown(self:Recommender, side, ids, rows, on_unknown, advice):
     name,first = (self.user_name, self.item_name)[side],ids.tolist()[0]
     odd = [o for o in ids[rows==0].tolist() if not _same_type(o, self._index[side][:1].tolist()[0])]
     if on_unknown!='raise' and not odd: return
-    if odd: raise ValueError(f'there is no {name} {odd[0]!r}: {self._hint(side, odd[0])}')
+    if odd: raise ValueError(f'there is no {name} {_brief(odd[0])}: {self._hint(side, odd[0])}')
     many = f' ({ids.nunique():,} ids are unknown)' if ids.nunique()>1 else ''
-    if rows[0]: raise ValueError(f'{name} {first!r} has no training rating, so its row is still random{many}: {advice}')
-    raise ValueError(f'there is no {name} {first!r}{many}; {self._hint(side, first)}. {advice[0].upper()}{advice[1:]}')
+    if rows[0]: raise ValueError(f'{name} {_brief(first)} has no training rating, so its row is still random{many}: {advice}')
+    raise ValueError(f'there is no {name} {_brief(first)}{many}; {self._hint(side, first)}. {advice[0].upper()}{advice[1:]}')
 
 # %% ../nbs/12_recommender.ipynb #55950d6a
 @patch
@@ -553,12 +618,13 @@ def _top(scores, k):
 # %% ../nbs/12_recommender.ipynb #93013b44
 def _dot(user_factors, item_factors, user_bias=None, item_bias=None, y_range=None):
     "A `DotProductBias` with these tables; no bias is a bias of zero"
-    (n_users,n_factors),n_items = user_factors.shape,len(item_factors)
-    y_range = None if y_range is None else tuple(map(float, y_range))
-    with torch.random.fork_rng(devices=[]): res = DotProductBias(n_users, n_items, n_factors, y_range)
-    given = dict(user_factors=user_factors, item_factors=item_factors, user_bias=user_bias, item_bias=item_bias)
-    with torch.no_grad():
-        for n,p in res.named_parameters(): p.zero_() if given[n] is None else p.copy_(given[n].view_as(p))
+    res = DotProductBias.__new__(DotProductBias) # without `__init__`, which draws random numbers
+    nn.Module.__init__(res)
+    res.y_range = None if y_range is None else tuple(map(float, y_range))
+    if res.y_range: _check_range(res.y_range, 'y_range', finite=True)
+    biases = [torch.zeros(len(t)) if b is None else b.reshape(-1) for t,b in ((user_factors, user_bias), (item_factors, item_bias))]
+    tables = dict(user_factors=user_factors, user_bias=biases[0], item_factors=item_factors, item_bias=biases[1])
+    for n,t in tables.items(): setattr(res, n, nn.Parameter(t.detach().float().clone()))
     return res
 
 def _doubtful(model, vals, n, n_items):
@@ -643,8 +709,9 @@ def _mask(self:Recommender, mask):
 @patch
 def _ids(self:Recommender, side, rows):
     "The ids of rows, in the type that the caller's table had"
-    res = self._id[side].take(np.asarray(rows) - 1)
-    return res if self._dtypes[side] is None else res.astype(self._dtypes[side])
+    res,dtype = self._id[side].take(np.asarray(rows) - 1),self._dtypes[side]
+    if dtype is None: return res
+    return pd.array(np.asarray(res), dtype=dtype) if dtype[0] in 'IU' or dtype=='string' else res.astype(dtype)
 
 @patch
 def _frame(self:Recommender, users, items, **columns):
@@ -658,12 +725,12 @@ def _frame(self:Recommender, users, items, **columns):
 @patch(as_prop=True)
 def users(self:Recommender):
     "The users: id, count of training ratings, and their mean"
-    return pd.DataFrame({self.user_name: self._ids(0, np.arange(1, len(self._count[0]))), 'count': self._count[0][1:].numpy(), 'mean_rating': self._mean(0)[1:]})
+    return pd.DataFrame({self.user_name: self._ids(0, np.arange(1, len(self._count[0]))), 'count': self._count[0][1:].numpy().copy(), 'mean_rating': self._mean(0)[1:].copy()})
 
 @patch(as_prop=True)
 def items(self:Recommender):
     "The items: id, title where there are any, count of training ratings, and their mean"
-    return self._frame(None, np.arange(1, len(self._count[1])), count=self._count[1][1:].numpy(), mean_rating=self._mean(1)[1:])
+    return self._frame(None, np.arange(1, len(self._count[1])), count=self._count[1][1:].numpy().copy(), mean_rating=self._mean(1)[1:].copy())
 
 # %% ../nbs/12_recommender.ipynb #10d02054
 @patch
@@ -683,6 +750,9 @@ def _popular(self:Recommender, users, n, allowed, seen):
 def _rank_mean(self:Recommender, rows, n, allowed, seen):
     "The mean user's list for each, without what the user has rated"
     bounds,items = seen if seen is not None else (np.zeros(len(self._count[0])+1, np.int64), np.zeros(0, np.int64))
+    if (bounds[rows+1]==bounds[rows]).all(): # nobody has a history: one list for all
+        _,it,s = _rank(self._stranger(), np.zeros(1, np.int64), n, allowed)
+        return np.repeat(np.arange(len(rows)), len(it)),np.tile(it, len(rows)),np.tile(s, len(rows))
     who,where = _cut(bounds, rows)
     own = np.concatenate([[0], np.bincount(who, minlength=len(rows)).cumsum()]),items[where]
     parts = [_rank(self._stranger(), np.zeros(1, np.int64), n, allowed, (np.array([0, own[0][i+1] - own[0][i]]), own[1][own[0][i]:own[0][i+1]])) for i in range(len(rows))]
@@ -777,6 +847,10 @@ def similar(self:Recommender,
     return self._nearest(asked, table, rest, n, by)
 
 # %% ../nbs/12_recommender.ipynb #df315083
+def _scores_of(y, y_range):
+    try: return _targets(y, y_range)
+    except ValueError as e: raise ValueError(f"{e}. Without that, ratings at the ends of the range have no finite score, and only explain(…, by='factors') has an answer") from None
+
 def _one_row(tables): return torch.cat([t.reshape(len(t), -1) for t in tables], 1).double()
 
 def _slopes(model, w, items):
@@ -818,9 +892,17 @@ def _with_users(model, W):
 # %% ../nbs/12_recommender.ipynb #422c2c31
 @patch
 def _check_new(self:Recommender, names):
+    if na in names.tolist(): raise ValueError(f'{na!r} is the name of row 0, so no {self.user_name} can be called that: give another id')
     _check_sort(names.rename(self.user_name), pd.Series(self._index[0][:1]))
     old = self._index[0].get_indexer(pd.Index(names, tupleize_cols=False))>=0
     if old.any(): raise ValueError(f'{self.user_name} {names[old].tolist()[0]!r} is known already: give newcomers other ids, or train again with the new ratings')
+
+@patch
+def _whole(self:Recommender, names):
+    "Newcomers' ids as whole numbers, where the ids of the others are"
+    if not isinstance(self._index[0][0], (int, np.integer)): return names
+    if odd := [k for k in names if k!=int(k)]: raise ValueError(f'{self.user_name} {odd[0]!r} is no whole number, and the ids are: give newcomers such ids, too')
+    return [int(k) for k in names]
 
 @patch
 def _fold(self:Recommender, ratings, penalty):
@@ -830,9 +912,11 @@ def _fold(self:Recommender, ratings, penalty):
     df = _as_table(ratings, (self.user_name, self.item_name, self.rating_name), None)
     _check_newcomers(df, self.user_name, self.item_name, self.rating_name, self.rating_range)
     names = _newcomers(df, self.user_name, None)
-    if isinstance(ratings, pd.DataFrame): self._check_new(pd.Series(names))
-    items,_ = self._rows(1, df[self.item_name], advice=_leave_out)
     place = {k: i for i,k in enumerate(names)}
+    if isinstance(ratings, pd.DataFrame):
+        self._check_new(pd.Series(names))
+        names = self._whole(names)
+    items,_ = self._rows(1, df[self.item_name], advice=_leave_out)
     who,y = np.array([place[o] for o in df[self.user_name].tolist()]),df[self.rating_name].to_numpy(np.float64)
     return names,self._solve(who, items, y, float(penalty)),(who, items, y)
 
@@ -840,7 +924,7 @@ def _fold(self:Recommender, ratings, penalty):
 @patch
 def _solve(self:Recommender, who, items, y, penalty):
     "A row for each newcomer, float64"
-    target = _targets(torch.tensor(y), self.model.y_range)
+    target = _scores_of(torch.tensor(y), self.model.y_range)
     centre,rows = _one_row(self._means[0])[0],[]
     for _,at in pd.Series(np.arange(len(who))).groupby(who):
         at = at.to_numpy()
@@ -879,20 +963,25 @@ def add_users(self:Recommender,
     model = _with_users(self.model, torch.cat([_one_row(_tables(self.model)[0]), rows]))
     res,means = type(self).__new__(type(self)),self._means
     res._set(model, {self.user_name: [*users, *names], self.item_name: item_vocab}, x, y, n + len(new), self.rating_name)
-    res._means,res._titles,res._dtypes,res.report,res.rating_range = means,self._titles,self._dtypes,self.report,self.rating_range
+    res._means,res._titles,res.rating_range = means,self._titles,self.rating_range
+    res._dtypes = [_survive(self._dtypes[0], names) and self._dtypes[0], self._dtypes[1]]
+    res.report = {**self.report, 'n_added': self.report.get('n_added', 0) + len(new)}
     return res
 
 # %% ../nbs/12_recommender.ipynb #3e5a1c0f
 @patch
 def _addends(self:Recommender, i, items, y, penalty):
-    "What each rating adds to the score of item row i: slopes of i, times A⁻¹, times the rating's slopes and surprise"
+    "What each rating adds to the score of item row i by way of the factors, and what all add by way of the bias"
     centre = _one_row(self._means[0])[0]
-    target = _targets(y.double(), self.model.y_range)
+    target = _scores_of(y.double(), self.model.y_range)
     w = _fold_row(self.model, items, target, penalty, centre)
     raw,J = _slopes(self.model, w, items)
     A = J.T@J + penalty*torch.eye(J.shape[1]).double()
     asked = _slopes(self.model, w, torch.tensor([i]))[1][0]
-    return (J@torch.linalg.solve(A, asked)*(target - raw + J@(w - centre))).numpy()
+    level = torch.zeros_like(asked)
+    if not isinstance(self.model, RowNetwork): level[-1] = asked[-1]
+    both = J@torch.linalg.solve(A, torch.stack([asked - level, level], 1))*(target - raw + J@(w - centre))[:,None]
+    return both[:,0].numpy(),both[:,1].sum().item()
 
 def _biggest(values, n):
     "Positions of the n largest amounts, and of the rest"
@@ -907,7 +996,7 @@ def _parts(self:Recommender, base, items, y, parts, rest, n):
     rows = [(name, None, None, v) for name,v in base]
     rows += [('rating', items[k], float(y[k]), parts[k]) for k in top]
     if len(others): rows.append(('other ratings', None, None, parts[others].sum()))
-    rows.append(('rest of training', None, None, rest))
+    rows.append(('rest', None, None, rest))
     reason,item,rating,value = zip(*rows)
     id_of = lambda r: None if r is None else self._ids(1, [r]).tolist()[0]
     res = {'reason': reason, self.item_name: pd.Series(map(id_of, item), dtype=object)}
@@ -917,15 +1006,16 @@ def _parts(self:Recommender, base, items, y, parts, rest, n):
 # %% ../nbs/12_recommender.ipynb #333b09a0
 @patch
 def _by_ratings(self:Recommender, u, i, n, penalty):
-    "Parts of a score: what the item and the mean row bring, an addend for each rating, and what fold-in does not explain"
+    "Parts of a score: what the item, the mean row and the user's level bring, an addend for each rating, and what fold-in does not explain"
     at = np.flatnonzero(self.x[:self.n_train,0].numpy()==u)
     items,y = self.x[at,1].long(),self.y[at]
-    parts = self._addends(i, items, y, penalty)
+    parts,level = self._addends(i, items, y, penalty)
     base = [(f'{self.item_name} bias', self.model.item_bias[i].item())] if not isinstance(self.model, RowNetwork) else []
     centre = _slopes(self.model, _one_row(self._means[0])[0], torch.tensor([i]))[0].item()
     base.append((f'mean {self.user_name}', centre - sum(o for _,o in base)))
+    if not isinstance(self.model, RowNetwork): base.append((f'{self.user_name} level', level))
     score = _slopes(self.model, _one_row([t[u:u+1] for t in _tables(self.model)[0]])[0], torch.tensor([i]))[0].item()
-    return self._parts(base, items.numpy(), y.numpy(), parts, score - centre - parts.sum(), n)
+    return self._parts(base, items.numpy(), y.numpy(), parts, score - centre - level - parts.sum(), n)
 
 @patch
 def _by_factors(self:Recommender, u, i, n):
@@ -962,7 +1052,10 @@ def evaluate(self:Recommender,
     (u,ku),(i,ki) = (self._rows(s, ratings[c], 'mean') for s,c in enumerate(self.classes))
     known,y = ku & ki,ratings[self.rating_name].to_numpy(np.float64)
     u,i,y = u[known],i[known],y[known]
-    return dict(**self._errors(u, i, y), n=len(y), n_unknown=int((~known).sum()), n_seen=self._n_seen(u, i))
+    res = dict(**self._errors(u, i, y), n=len(y), n_unknown=int((~known).sum()), n_seen=self._n_seen(u, i))
+    if not res['n']: warnings.warn('no row has a user and an item with training ratings, so nothing was measured')
+    elif res['n_seen']>res['n']/2: warnings.warn(f"{res['n_seen']:,} of {res['n']:,} rows are in the history: this says little about ratings to come")
+    return res
 
 @patch
 def _n_seen(self:Recommender, u, i):
@@ -974,7 +1067,7 @@ _activations = dict(relu=nn.ReLU, sigmoid=nn.Sigmoid, tanh=nn.Tanh, silu=nn.SiLU
 
 def _linear(weight, bias):
     "A linear layer with these numbers, as float32"
-    with torch.random.fork_rng(devices=[]): res = nn.Linear(*reversed(weight.shape))
+    res = nn.utils.skip_init(nn.Linear, *reversed(weight.shape), dtype=torch.float32) # draws no random numbers
     with torch.no_grad(): res.weight.copy_(weight), res.bias.copy_(bias)
     return res
 
@@ -1059,8 +1152,8 @@ def _check_same(theirs, ours, known):
     sizes,g = [len(t[0]) for t in _tables(ours)],torch.Generator().manual_seed(0)
     x = torch.stack([torch.randint(min(1, n-1), n, (500,), generator=g) for n in sizes], 1)
     x = torch.cat([x, known[:500]])
-    if torch.allclose(theirs(x).reshape(-1), ours(x), rtol=1e-3, atol=1e-3): return
-    raise TypeError(f'{type(theirs).__name__} has the tables of a dot product but predicts otherwise: it cannot be served here')
+    if torch.allclose(theirs(x).reshape(-1), _score(ours, x), rtol=1e-3, atol=1e-3): return
+    raise TypeError(f'{type(theirs).__name__} has the tables of a known model but predicts otherwise, by a forward or a hook of its own: it cannot be served here')
 
 # %% ../nbs/12_recommender.ipynb #1aa6d1b4
 def _servable(model, classes, known):
@@ -1068,7 +1161,7 @@ def _servable(model, classes, known):
     theirs = deepcopy(_unwrapped(model)).cpu().float().eval().requires_grad_(False)
     ours = _converted(theirs, classes).eval().requires_grad_(False)
     _check_fit(ours, classes)
-    if ours is not theirs: _check_same(theirs, ours, known)
+    _check_same(theirs, ours, known)
     return ours
 
 # %% ../nbs/12_recommender.ipynb #ec5ac84f
@@ -1102,6 +1195,7 @@ def save(self:Recommender,
     path, # Folder, made if need be; a bundle that is there is replaced in one step
 ): # The folder
     "Write the model, the vocabularies and who rated what as a bundle"
+    if not isinstance(path, (str, os.PathLike)): raise TypeError(f'path must be the name of a folder, not {path!r}')
     for c in (*self.classes, self.rating_name):
         if not isinstance(c, str): raise ValueError(f'the column {c!r} has a name that is no text, and a bundle can only keep text: rename it and train again')
     for c,vocab in self.classes.items():
@@ -1120,7 +1214,7 @@ _meta_checks = dict(
     kind=lambda o,m: o=='recommender', version=lambda o,m: type(o) is int and o==1, model=lambda o,m: o in ('dot product', 'network'),
     layers=lambda o,m: isinstance(o, list) and all(isinstance(k, str) and (k=='linear' or k in _activations) for k in o),
     y_range=lambda o,m: o is None or _is_range(o) and o[0]<o[1],
-    columns=lambda o,m: isinstance(o, list) and len(o)==3 and all(isinstance(c, str) for c in o) and len(set(o))==3 and not {*o[:2]} & {*_taken},
+    columns=lambda o,m: isinstance(o, list) and len(o)==3 and all(isinstance(c, str) for c in o) and len(set(o))==3 and not {*o} & {*_taken} and o[2]!='title',
     users=lambda o,m: _is_vocab(o), items=lambda o,m: _is_vocab(o),
     titles=lambda o,m: o is None or isinstance(o, list) and len(o)==len(m['items']) and all(t is None or isinstance(t, str) for t in o) and 'title' not in m['columns'][:2],
     n_train=lambda o,m: type(o) is int and o>0, rating_range=lambda o,m: _is_range(o), report=lambda o,m: isinstance(o, dict),
@@ -1199,5 +1293,6 @@ def load(cls:Recommender,
              tensors['history.rows'], tensors['history.ratings'], meta['n_train'], rating)
     res._means = [[tensors[f'mean.{s}.{k}'] for k in range(len(ts))] for s,ts in enumerate(_tables(res.model))]
     res._titles = None if meta['titles'] is None else np.array([*meta['titles'], None], dtype=object)[:-1]
-    res.rating_range,res._dtypes,res.report = tuple(meta['rating_range']),meta['dtypes'],meta['report']
+    res.rating_range,res.report = tuple(meta['rating_range']),meta['report']
+    res._dtypes = [_survive(d, v[1:]) for d,v in zip(meta['dtypes'], res.classes.values())]
     return res

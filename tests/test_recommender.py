@@ -23,6 +23,7 @@ from collab_course.embedding_nn import CollabNN, SideFeatureNN
 from collab_course.interpretation import nearest
 from collab_course.loaders import RatingsDataLoaders
 from collab_course.recommender import Recommender
+from collab_course.scale import adam_memory, good_recipe
 from weights import big
 
 quick = settings(deadline=None, max_examples=30)
@@ -325,7 +326,7 @@ def test_a_newcomer_who_was_added_is_served_like_one_who_was_folded_in():
     same(larger.recommend(500, 5), rec.fold_in(df, 5))
     same(larger.recommend(3, 5), rec.recommend(3, 5))
     assert len(rec.users)==40 and larger.users.user.tolist()[-1]==500
-    assert larger.n_train==rec.n_train + len(df) and len(larger.x)==len(rec.x) + len(df)
+    assert larger.report=={'n_added': len(df)} and rec.report=={} and larger.n_train==rec.n_train + len(df) and len(larger.x)==len(rec.x) + len(df)
     same(larger.items[['movie', 'title']], rec.items[['movie', 'title']])
 
 def test_newcomers_may_come_one_after_the_other():
@@ -376,7 +377,23 @@ def test_an_explanation_by_factors_adds_up_too():
 def test_a_folded_person_is_explained_by_ratings_alone():
     larger = rec.add_users(planted[planted.user==3].assign(user=500))
     res = larger.explain(500, 8).set_index('reason').contribution
-    assert abs(res['rest of training']) < 1e-5 < abs(res['other ratings'])
+    assert abs(res['rest']) < 1e-5 < abs(res['other ratings'])
+
+def test_the_level_of_a_person_stands_apart_and_ratings_keep_what_goes_through_factors():
+    mine = planted[planted.user==3].assign(user=500)
+    larger = rec.add_users(mine)
+    res,m = larger.explain(500, 8, 1000),larger.model
+    X = np.c_[rec.model.item_factors.numpy(), np.ones(len(rec.model.item_bias))].astype(float)
+    at = np.array([dls.classes['movie'].index(o) for o in mine.movie])
+    c = np.append(rec._means[0][0][0].numpy(), rec._means[0][1].item()).astype(float)
+    share = mine.rating.to_numpy()/5.5
+    surprise = np.log(share/(1 - share)) - rec.model.item_bias.numpy()[at] - X[at]@c
+    A = np.linalg.inv(X[at].T@X[at] + 10*np.eye(len(c)))
+    taste = np.append(X[dls.classes['movie'].index(8),:-1], 0)
+    parts = res[res.reason=='rating'].set_index('movie').contribution
+    np.testing.assert_allclose(parts.loc[mine.movie.tolist()].to_numpy(float), X[at]@A@taste*surprise, atol=1e-5)
+    level = res.set_index('reason').contribution['user level']
+    assert level==pytest.approx(m.user_bias[-1].item() - c[-1], abs=1e-5) and abs(level) > 1e-3
 
 def test_each_addend_is_what_its_rating_does_to_the_folded_score():
     mine = planted[planted.user==3].assign(user=500)
@@ -386,7 +403,8 @@ def test_each_addend_is_what_its_rating_does_to_the_folded_score():
     changed = mine.movie.iloc[0]
     parts = [r.explain(500, 8, 1000).dropna(subset='movie').set_index('movie').contribution for r in (a, b)]
     logits = [torch.logit(torch.tensor(r.predict(dict(user=500, movie=8)).prediction[0]/5.5)).item() for r in (a, b)]
-    assert logits[1] - logits[0]==pytest.approx(parts[1][changed] - parts[0][changed], abs=1e-4)
+    level = [r.explain(500, 8, 1000).set_index('reason').contribution['user level'] for r in (a, b)]
+    assert logits[1] - logits[0]==pytest.approx(parts[1][changed] - parts[0][changed] + level[1] - level[0], abs=1e-4)
     np.testing.assert_allclose(parts[0].drop(changed).sort_index(), parts[1].drop(changed).sort_index(), atol=1e-6)
 
 def test_a_range_that_ends_at_the_ratings_cannot_be_turned_round():
@@ -465,10 +483,45 @@ def test_a_line_is_printed_where_progress_is_wanted(capsys):
     assert capsys.readouterr().out==''
 
 @pytest.mark.parametrize('kw,msg', [
-    (dict(valid_pct=0), 'valid_pct'), (dict(valid_pct=1e-5), 'leaves a part empty'), (dict(titles='name'), "no column 'name'"), (dict(titles={'x': 'y'}), 'none of the ids'),
+    (dict(valid_pct=-0.1), 'valid_pct'), (dict(valid_pct=1), 'valid_pct'), (dict(valid_pct='0'), 'valid_pct'), (dict(valid_pct=1e-5), 'leaves a part empty'), (dict(titles='name'), "no column 'name'"), (dict(titles={'x': 'y'}), 'none of the ids'),
     (dict(rating_range=(1, 4)), 'not between'), (dict(n_epoch=0), 'n_epoch'), (dict(lr=-1), 'lr'), (dict(duplicates='sum'), 'duplicates')])
 def test_fit_refuses(kw, msg):
     with pytest.raises(ValueError, match=msg): small_fit(**kw)
+
+@pytest.mark.parametrize('refit', [True, False])
+def test_with_nothing_kept_back_all_rows_are_trained_on_once_and_nothing_is_claimed(refit, capsys):
+    epochs,reports = [],[]
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        r = small_fit(valid_pct=0, refit=refit, n_epoch=2, on_epoch=lambda *a: epochs.append(a), on_report=reports.append)
+    assert r.n_train==len(r.y)==700 and [e[0] for e in epochs]==[0, 1] and np.isnan(epochs[0][2])
+    assert {k: r.report[k] for k in ('valid_rmse', 'valid_mae', 'baseline_rmse', 'n_train', 'n_valid', 'n_unknown', 'refit')}==dict(
+        valid_rmse=None, valid_mae=None, baseline_rmse=None, n_train=700, n_valid=0, n_unknown=0, refit=False)
+    assert reports==[r.report] and json.loads(json.dumps(r.report))==r.report
+    small_fit(valid_pct=0, progress=True, n_epoch=1)
+    assert 'not measured' in capsys.readouterr().out
+
+def test_a_training_without_measuring_learns_from_every_row():
+    r = small_fit(valid_pct=0, n_epoch=10)
+    rows = [(r.classes['user'][u], r.classes['movie'][i], y) for (u,i),y in zip(r.x.tolist(), r.y.tolist())]
+    assert sorted(rows)==sorted(zip(planted.user, planted.movie, planted.rating)) and r.evaluate(planted)['rmse'] < planted.rating.std() - 0.1
+
+@pytest.mark.parametrize('bs', [None, 64, 256])
+def test_the_memory_of_adam_follows_the_batch(monkeypatch, bs):
+    took = []
+    monkeypatch.setattr(recommender, 'lean_fit', lambda *a, **kw: took.append(kw['sqr_mom']))
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        r = small_fit(bs=bs)
+    assert took==[adam_memory(bs) if bs else good_recipe(len(planted))['sqr_mom']]*2 and r.report['sqr_mom']==took[0]
+
+@pytest.mark.filterwarnings('ignore')
+def test_newcomers_leave_the_report_of_the_training_and_are_counted(tmp_path):
+    r = small_fit(refit=False)
+    a,b = (planted[planted.user==u].assign(user=500 + u) for u in (3, 4))
+    larger = r.add_users(a).add_users(b)
+    assert larger.report=={**r.report, 'n_added': len(a) + len(b)} and 'n_added' not in r.report
+    assert Recommender.load(larger.save(tmp_path/'b')).report==larger.report
 
 def test_equal_ratings_teach_nothing():
     for rng in (None, (1, 5)):
@@ -717,3 +770,121 @@ def test_dtypes_and_titles_survive(tmp_path, fitted):
     again = Recommender.load(r.save(tmp_path/'b'))
     assert again.recommend(1).dtypes.astype(str).to_dict()['user']=='int16' and again.recommend(1).dtypes.astype(str).to_dict()['movie']=='int8'
     same(again.items, r.items)
+
+# odd input
+
+def few_ratings():
+    g = np.random.default_rng(0)
+    k = g.choice(2400, 1500, replace=False)
+    return pd.DataFrame(dict(user=k//40 + 1, movie=k%40 + 100, rating=g.integers(1, 6, 1500).astype(float)))
+odd_table = few_ratings()
+def odd_fit(df=odd_table, **kw):
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        return Recommender.fit(df, **{**dict(seed=1, progress=False, n_factors=8, n_epoch=2), **kw})
+@pytest.fixture(scope='module')
+def odd(): return odd_fit()
+def new(user): return pd.DataFrame({'user': [user]*2, 'movie': [100, 101], 'rating': [5., 2.]})
+
+def test_ids_of_newcomers_that_do_not_fit_the_small_type_stay_themselves(tmp_path):
+    larger = odd_fit(odd_table.astype({'user': 'int16'})).add_users(new(65537))
+    assert larger.users.user.tolist()==[*range(1, 61), 65537]
+    assert Recommender.load(larger.save(tmp_path/'b')).recommend(65537, 1).user.tolist()==[65537]
+
+@pytest.mark.parametrize('dtype', sorted(recommender._dtypes))
+def test_ids_come_back_in_every_type(dtype):
+    text = dtype=='string'
+    df = odd_table.assign(user=odd_table.user.astype(dtype), movie=(odd_table.movie - 60).astype(dtype)) if not text else odd_table.astype({'user': 'string', 'movie': 'string'})
+    r,(u,i) = odd_fit(df),(('1', '100') if text else (1, 40))
+    for t in (r.recommend(u, 2), r.recommend_all(2), r.fold_in({i: 5}, 2)): assert str(t.movie.dtype)==dtype
+    assert str(r.recommend(u, 2).user.dtype)==str(r.users.user.dtype)==str(r.items.movie.dtype)==dtype
+    assert r.explain(u, i, 2).movie.dropna().isin(r.items.movie.tolist()).all() and len(r.similar(i, 2))==2
+
+def test_writing_into_items_and_users_changes_nothing(odd):
+    before = odd.items.copy(deep=True),odd.users.copy(deep=True)
+    for t in (odd.items, odd.users):
+        for c in ('count', 'mean_rating'): t[c].to_numpy().flags.writeable and t[c].to_numpy().fill(0)
+        t.loc[:, 'count'] = 0
+    same(odd.items, before[0]), same(odd.users, before[1])
+
+@pytest.mark.parametrize('factor,shift', [(10, 0), (1/1000, 0), (1, -3)])
+def test_the_unit_of_ratings_does_not_matter(factor, shift):
+    p = planted_ratings(n_users=60, n_items=40, n_ratings=1500, factor_sd=0.8, noise=0.3, seed=1).ratings
+    losses = []
+    a,b = (small_fit(df, n_epoch=3, on_epoch=lambda *o: losses.append(o)) for df in (p, p.assign(rating=p.rating*factor + shift)))
+    x,y = a.recommend_all(5),b.recommend_all(5)
+    assert (x.movie==y.movie).mean() > 0.98
+    np.testing.assert_allclose(np.sort(y.score), np.sort(x.score*factor + shift), rtol=1e-3, atol=1e-3*factor)
+    assert b.report['valid_rmse']==pytest.approx(a.report['valid_rmse']*factor, rel=1e-3)
+    np.testing.assert_allclose(losses[6][1:], np.array(losses[0][1:])*factor**2, rtol=1e-2)
+
+@pytest.mark.parametrize('name', ['score', 'prediction', 'count', 'mean_rating', 'reason', 'contribution', 'title'])
+def test_a_rating_column_with_the_name_of_a_result_is_refused(name):
+    with pytest.raises(ValueError, match='rename'): odd_fit(odd_table.rename(columns={'rating': name}), rating_name=name)
+
+def test_newcomers_that_cannot_be_are_refused(odd):
+    text = odd_fit(odd_table.assign(user='u' + odd_table.user.astype(str)))
+    with pytest.raises(ValueError, match='row 0'): text.add_users(new('#na#'))
+    with pytest.raises(ValueError, match='no whole number'): odd.add_users(new(1001.5))
+    larger = odd.add_users(new(1001.))
+    assert larger.users.user.tolist()[-1]==1001 and larger.users.user.dtype==np.int64 and type(larger.classes['user'][-1]) is int
+
+def test_a_hook_that_changes_predictions_is_not_dropped_in_silence():
+    m = dot()
+    m.register_forward_hook(lambda module, args, out: out + 1)
+    with pytest.raises(TypeError, match='hook'): Recommender.from_model(m, dls)
+
+def test_serving_draws_no_random_numbers(tmp_path, monkeypatch):
+    def refuse(*a, **kw): raise AssertionError('fork_rng')
+    path = network.save(tmp_path/'n'),rec.save(tmp_path/'d')
+    monkeypatch.setattr(torch.random, 'fork_rng', refuse)
+    before = torch.get_rng_state()
+    for p in path:
+        r = Recommender.load(p)
+        r.fold_in({1: 5}), r.recommend(99, on_unknown='mean'), r.add_users(planted[planted.user==3].assign(user=500)), r.explain(1, 2)
+    assert torch.equal(torch.get_rng_state(), before)
+
+@pytest.mark.parametrize('kw,error,msg', [
+    (dict(titles=['a']), TypeError, 'titles must be'), (dict(titles=pd.DataFrame({'a': [1]})), TypeError, 'titles must be'), (dict(user_name=['user']), TypeError, 'user_name must be'),
+    (dict(seed=2**64), ValueError, 'below 2\\*\\*63'), (dict(on_report=3), TypeError, 'on_report'), (dict(on_epoch='x'), TypeError, 'on_epoch'), (dict(lr=1e30), ValueError, 'lr=1e.30 and wd='),
+    (dict(rating_range=(1, np.inf)), ValueError, 'rating_range must be'), (dict(titles='name'), ValueError, "'name' is empty"), (dict(titles={'100': 'a'}), ValueError, 'text.*whole number')])
+def test_fit_names_what_is_wrong(kw, error, msg):
+    with pytest.raises(error, match=msg): odd_fit(odd_table.assign(name=None), **kw)
+
+def test_doubled_pairs_are_told_what_fit_can_do():
+    with pytest.raises(ValueError, match=r"fit\(…, duplicates='first', 'last' or 'mean'\)"): odd_fit(pd.concat([odd_table, odd_table[:3]]))
+
+def test_a_range_far_wider_than_the_ratings_is_doubted():
+    with pytest.warns(UserWarning, match='less than half'): Recommender.fit(odd_table, rating_range=(0, 100), seed=0, progress=False, n_epoch=1)
+
+def test_ids_can_be_titles():
+    r = odd_fit(titles='movie')
+    assert r.recommend(1, 2).title.tolist()==r.recommend(1, 2).movie.astype(str).tolist()
+
+def test_from_model_takes_its_arguments_in_order():
+    for args in ((dls, dot()), (dot(), dls.train)):
+        with pytest.raises(TypeError, match=r'from_model\(model, dls\)'): Recommender.from_model(*args)
+    with pytest.raises(TypeError, match='name of a folder'): rec.save(None)
+
+def test_ratings_at_the_ends_of_the_range_can_only_be_explained_by_factors():
+    r = Recommender.from_model(dot(y_range=(1, 5)), dls)
+    for call in (lambda: r.explain(1, 2), lambda: r.fold_in({1: 5})):
+        with pytest.raises(ValueError, match="by='factors'"): call()
+    assert len(r.explain(1, 2, by='factors'))
+
+def test_a_thousand_strangers_are_ranked_once(monkeypatch):
+    calls,rank = [],recommender._rank
+    monkeypatch.setattr(recommender, '_rank', lambda *a: calls.append(a) or rank(*a))
+    res = rec.recommend_all(3, range(1000, 2000), on_unknown='mean')
+    assert len(calls)==1 and len(res)==3000 and res.groupby('user').movie.apply(tuple).nunique()==1
+
+def test_evaluate_doubts_rows_that_it_knows_and_rows_that_it_does_not():
+    with pytest.warns(UserWarning, match='in the history'): rec.evaluate(planted)
+    with pytest.warns(UserWarning, match='nothing was measured'): rec.evaluate(planted.assign(user=999))
+
+def test_the_default_dtype_of_the_program_does_not_matter(odd):
+    torch.set_default_dtype(torch.float64)
+    try: other = odd_fit()
+    finally: torch.set_default_dtype(torch.float32)
+    assert all(p.dtype==torch.float32 for p in other.model.parameters()) and other.predict(odd_table[:5]).prediction.dtype==np.float32
+    assert other.report['valid_rmse']==pytest.approx(odd.report['valid_rmse'], rel=0.02)
