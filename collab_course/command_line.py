@@ -6,7 +6,8 @@
 __all__ = ['TableError', 'Table', 'read_ratings']
 
 # %% ../nbs/15_command_line.ipynb #559cfd12
-import argparse, bz2, csv, difflib, errno, gzip, io, json, lzma, os, re, shutil, sys, unicodedata, warnings, zipfile, zlib
+import argparse, csv, difflib, errno, io, json, os, re, shutil, signal, sys, unicodedata, warnings
+import bz2, gzip, lzma, zipfile, zlib
 from contextlib import contextmanager, redirect_stdout
 from itertools import islice
 from pathlib import Path
@@ -18,7 +19,8 @@ class TableError(ValueError):
     "A file that cannot be read as ratings; the message says where and what to do"
 
 # %% ../nbs/15_command_line.ipynb #c7800060
-_packings = {'gzip': rb'\x1f\x8b', 'bzip2': rb'BZh[1-9]1AY&SY', 'xz': rb'\xfd7zXZ\x00', 'zstd': rb'\x28\xb5\x2f\xfd', 'zip': rb'PK\x03\x04'}
+_packings = {'gzip': rb'\x1f\x8b', 'bzip2': rb'BZh[1-9]1AY&SY',
+             'xz': rb'\xfd7zXZ\x00', 'zstd': rb'\x28\xb5\x2f\xfd', 'zip': rb'PK\x03\x04'}
 _foreign = {'a pickle': rb'\x80[\x02-\x05]', 'an Arrow or Feather file': rb'ARROW1', 'an SQLite database': rb'SQLite format 3',
             'an HDF5 file': rb'\x89HDF', 'a PDF': rb'%PDF-', 'an old Excel workbook': rb'\xd0\xcf\x11\xe0',
             'a web page': rb'(?i)\s*<(!doctype|html)', 'JSON': rb'\s*(\[\s*)?\{', 'a tar archive': rb'(?s).{257}ustar'}
@@ -104,7 +106,8 @@ def _records(text, sep, quoted=True):
     "(number of its first line, fields) of each record; empty lines are left out"
     was,start = csv.field_size_limit(2**31-1),1
     try:
-        reader = csv.reader(io.StringIO(text, newline=''), delimiter=sep, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
+        reader = csv.reader(io.StringIO(text, newline=''), delimiter=sep,
+                            quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
         for row in reader:
             if row: yield start,row
             start = reader.line_num + 1
@@ -120,37 +123,17 @@ def _quoted(text, sep):
     starts,ends = rf'(?:^|{s})"',rf'"(?={s}|\r?$)'
     return sep in ',;|' or len(re.findall(starts, text, re.M))==len(re.findall(ends, text, re.M))
 
-# %% ../nbs/15_command_line.ipynb #f602c892
-_seps = {'\t': 'tabs', '::': '::', ';': 'semicolons', '|': '|', ',': 'commas', ' ': 'spaces'}
-_sep_names = {'tab': '\t', r'\t': '\t', 'comma': ',', 'semicolon': ';', 'pipe': '|', 'space': ' '}
-
-def _head(text, sep):
-    "The first twenty records of the text, as lists of fields"
-    head = text[:2**16]
-    if len(text)>len(head) and '\n' in head: head = head[:head.rindex('\n')]
-    one = sep if len(sep)==1 else _unit
-    head = head.replace(sep, one)
-    return [row for _,row in islice(_records(head, one, _quoted(head, one)), 20)]
-
-# %% ../nbs/15_command_line.ipynb #40ef540a
-def _sniff(text, name, least):
-    "The separator that cuts the first records into equally many fields, or at least the first one"
-    heads = {s: _head(text, s) for s in _seps}
-    even = [s for s,rows in heads.items() if len({*map(len, rows)})==1 and len(rows[0])>=least]
-    first = [s for s,rows in heads.items() if rows and len(rows[0])>=least and s!=' ']
-    for s in sorted(even, key=lambda s: -len(_guesses(heads[s][0]))) or first: return s
-    raise TableError(f'{name} is not cut into {least} or more columns by tabs, commas, semicolons, |, :: or spaces. Its first line is '
-                     f'{text.strip().splitlines()[0][:200]!r}. Name the separator with --sep (sep= in Python)')
-
 # %% ../nbs/15_command_line.ipynb #00c8c5a2
 _known = dict(
-    user='''user userid uid useridx username reviewer reviewerid customer customerid member memberid reader readerid person personid
-            visitor visitorid account accountid profile profileid buyer buyerid listener listenerid player playerid''',
-    item='''item itemid iid itemidx movie movieid film filmid book bookid isbn isbn10 isbn13 asin parentasin product productid sku
-            article articleid artist artistid song songid track trackid album albumid game gameid app appid anime animeid recipe recipeid
-            show showid business businessid place placeid restaurant restaurantid beer beerid wine wineid joke jokeid course courseid''',
-    rating='''rating ratings rate score scores star stars overall grade points bookrating movierating itemrating overallrating userrating
-              ratingscore ratingvalue reviewscore reviewrating reviewoverall''',
+    user='''user userid uid useridx username reviewer reviewerid customer customerid
+            member memberid reader readerid person personid visitor visitorid account accountid profile profileid buyer buyerid listener
+            listenerid player playerid''',
+    item='''item itemid iid itemidx movie movieid film filmid book bookid isbn isbn10 isbn13
+            asin parentasin product productid sku article articleid artist artistid song songid track trackid album albumid
+            game gameid app appid anime animeid recipe recipeid show showid business businessid place placeid restaurant restaurantid
+            beer beerid wine wineid joke jokeid course courseid''',
+    rating='''rating ratings rate score scores star stars overall grade points bookrating movierating
+              itemrating overallrating userrating ratingscore ratingvalue reviewscore reviewrating reviewoverall''',
     title='title movietitle booktitle itemtitle filmtitle producttitle songtitle itemname moviename productname name')
 _known = {role: names.split() for role,names in _known.items()}
 
@@ -166,28 +149,65 @@ def _guesses(columns):
     "{role: positions} of the names that are known"
     return {role: m for role in _known if (m := _matches(columns, role))}
 
+# %% ../nbs/15_command_line.ipynb #f602c892
+_seps = {'\t': 'tabs', '::': '::', ';': 'semicolons', '|': '|', ',': 'commas', ' ': 'spaces'}
+_sep_names = {'tab': '\t', r'\t': '\t', 'comma': ',', 'semicolon': ';', 'pipe': '|', 'space': ' '}
+
+def _head(text, sep):
+    "The first twenty records of the text, as lists of fields"
+    head = text[:2**16]
+    if len(text)>len(head) and '\n' in head: head = head[:head.rindex('\n')]
+    one = sep if len(sep)==1 else _unit
+    head = head.replace(sep, one)
+    return [row for _,row in islice(_records(head, one, _quoted(head, one)), 20)]
+
+# %% ../nbs/15_command_line.ipynb #a7f7c40e
+def _count(n, what): return f'{n:,} {what}' + 's'*(n!=1)
+
+def _uneven(sep, n_first, n):
+    return f'its first line has {_count(n_first, "field")} by {_seps[sep]}, and others have {n}. Is it a title or a remark? Remove it'
+
+# %% ../nbs/15_command_line.ipynb #40ef540a
+def _sniff(text, name, least):
+    "The separator that cuts the first records into equally many fields, or at least the first one"
+    heads = {s: _head(text, s) for s in _seps}
+    even = [s for s,rows in heads.items() if len({*map(len, rows)})==1 and len(rows[0])>=least]
+    first = [s for s,rows in heads.items() if rows and len(rows[0])>=least and s!=' ']
+    for s in sorted(even, key=lambda s: -len(_guesses(heads[s][0]))) or first: return s
+    for s,rows in heads.items():
+        if s!=' ' and (n := max(map(len, rows), default=0))>=least: raise TableError(f'{name}: {_uneven(s, len(rows[0]), n)}')
+    raise TableError(f'{name} is not cut into {least} or more columns by tabs, commas, semicolons, |, :: or spaces. Its first line is '
+                     f'{text.strip().splitlines()[0][:200]!r}. Name the separator with --sep (sep= in Python)')
+
 # %% ../nbs/15_command_line.ipynb #9150113b
 _number = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?')
+_decimal_comma = re.compile(r'[+-]?\d+(,\d{1,2})?')
+
 def _is_number(s): return bool(_number.fullmatch(s.strip()))
+def _numeric(s): return _is_number(s) or bool(_decimal_comma.fullmatch(s.strip()))
 
 def _has_header(rows):
     "Whether the first record holds names"
     first,rest = rows[0],[r for r in rows[1:] if len(r)==len(rows[0])]
-    number = [_is_number(s) for s in first]
-    alike = all(n or not rest or not all(_is_number(r[i]) for r in rest) for i,n in enumerate(number))
+    number = [_numeric(s) for s in first]
+    alike = all(n or not rest or not all(_numeric(r[i]) for r in rest) for i,n in enumerate(number))
     return not (any(number) and alike) or bool({'user', 'rating'} & _guesses(first).keys())
 
 # %% ../nbs/15_command_line.ipynb #f6995ea6
 class _Delimited:
     "A table in a text file"
-    def __init__(self, data, name, sep, encoding, least):
+    def __init__(self, data, name, sep, encoding, least, no_header=False):
         self.name,text = name,_text(data, name, encoding)
+        if sep is not None and (not sep or set(sep) & {*'"\r\n'}):
+            raise TableError(f'the separator is {repr(sep) if sep else "empty"}: name another with --sep, or leave it away')
         if m := re.match(r'sep=(.)\r?\n', text): text,sep = '\n' + text[m.end():],sep or m[1] # a line that Excel writes
         if not text.strip(): raise TableError(f'{name} is empty')
         if '\0' in text[:2**16]: raise TableError(f'{name} is no text: save the table as CSV or Parquet')
         sep = _sep_names.get(sep, sep) or _sniff(text, name, least)
         rows = _head(text, sep)
-        self.form,self.first,self.header = f'separated by {_seps.get(sep, repr(sep))}',rows[0],_has_header(rows)
+        if len(rows[0])<least: raise TableError(f'{name}: {sep!r} cuts the first line into {_count(len(rows[0]), "column")}. '
+                                                'Leave --sep away (sep= in Python), and the separator is found out')
+        self.form,self.first,self.header = f'separated by {_seps.get(sep, repr(sep))}',rows[0],not no_header and _has_header(rows)
         self.columns = [c.strip() for c in rows[0]] if self.header else None
         self.sep = sep if len(sep.encode())==1 else _unit
         self.text = text.replace(sep, self.sep)
@@ -256,13 +276,13 @@ class _Parquet:
         with self.checked(): return self.file.read(names).select(names).columns
 
 # %% ../nbs/15_command_line.ipynb #942271d5
-def _source(path, sep, encoding, least=3):
+def _source(path, sep, encoding, least=3, no_header=False):
     "The table in a file, of whatever form"
     name,data = _content(path)
     if not data: raise TableError(f'{name} is empty')
     if data[:4]==b'PAR1': return _Parquet(data, name)
     if kind := _kind(data, _foreign): raise TableError(f'{name} is {kind}, not a table of ratings: save it as CSV or Parquet')
-    return _Delimited(data, name, sep, encoding, least)
+    return _Delimited(data, name, sep, encoding, least, no_header)
 
 # %% ../nbs/15_command_line.ipynb #f6e19411
 def _listed(columns): return ', '.join(map(repr, columns[:30])) + (f' and {len(columns)-30} more' if len(columns)>30 else '')
@@ -276,29 +296,50 @@ def _named(src, c):
     if n: raise TableError(f'{n} columns of {src.name} are called {c!r}: rename them')
     raise TableError(f'{src.name} has no column {c!r}{_near(c, src.columns)}; it has {_listed(src.columns)}')
 
-# %% ../nbs/15_command_line.ipynb #b97a4b93
-def _guess(src, role, taken):
-    "Position of the column that plays `role` by its name; None: there are no titles"
+# %% ../nbs/15_command_line.ipynb #ef1af08e
+def _candidates(src, role, taken):
+    "Positions of the columns that may play `role` by their names"
     found = [i for i in _matches(src.columns, role) if i not in taken]
-    if role=='item' and not found: found = [i for i in _matches(src.columns, 'title') if i not in taken]
-    if len(found)==1: return found[0]
-    if role=='title': return None
-    some = _listed([src.columns[i] for i in found])
-    why = f'{len(found)} columns could be the {role}: {some}' if found else f'no column has a name that is known for the {role}'
-    raise TableError(f'{src.name}: {why}. The columns are {_listed(src.columns)}. Name the right one with --{role} ({role}_name= in Python)')
+    return _candidates(src, 'title', taken) if role=='item' and not found else found
+
+_header_hint = ' If the first line is a rating and no header, add --no-header (no_header=True in Python)'
+
+def _unsure(src, found):
+    "The error for roles that no column plays for certain; `found` has the candidates of each"
+    none = [r for r,f in found.items() if not f]
+    several = [(r, [src.columns[i] for i in f]) for r,f in found.items() if f]
+    for _,names in several:
+        if len({*names})<len(names): return TableError(f'{len(names)} columns of {src.name} are called {names[0]!r}: rename them')
+    why = [f'no column has a name that is known for the {" or ".join([", ".join(none[:-1])]*(len(none)>1) + none[-1:])}']*bool(none)
+    why += [f'{len(names)} columns could be the {r}: {_listed(names)}' for r,names in several]
+    flags,args = ' '.join(f'--{r} COLUMN' for r in found),', '.join(f'{r}_name=' for r in found)
+    return TableError(f'{src.name}: {"; ".join(why)}. The columns are {_listed(src.columns)}. Name the right one{"s"*(len(found)>1)} with {flags} '
+                      f'({args} in Python).' + _header_hint*(src.form!='Parquet' and 'rating' in src.asked))
+
+# %% ../nbs/15_command_line.ipynb #5c5d008f
+def _by_name(src, roles, res):
+    "Add to `res` the positions of columns whose names are known"
+    unsure = {}
+    for role in roles:
+        found = _candidates(src, role, [*res.values()])
+        if len(found)==1: res[role] = found[0]
+        elif role!='title': unsure[role] = found
+    if unsure: raise _unsure(src, unsure)
+
+# %% ../nbs/15_command_line.ipynb #ec7d054a
+def _by_place(src, roles, res):
+    "Add to `res` the next free columns of a table without names"
+    res |= zip(roles, [i for i in range(len(src.first)) if i not in res.values()])
+    if miss := [role for role in roles if role not in res]: raise TableError(f'{src.name} has no header line, and no column is left for the {miss[0]}')
 
 # %% ../nbs/15_command_line.ipynb #f1fa466a
 def _choose(src, named):
     "{role: position} of the columns that were named, the others guessed by name, or by place where there are no names"
-    res = {role: _named(src, c) for role,c in named.items() if c is not None}
+    src.asked,res = [*named],{role: _named(src, c) for role,c in named.items() if c is not None}
     rest = [role for role in named if role not in res]
-    if src.columns is None:
-        rest = [role for role in rest if role!='title' or 'user' not in named]
-        res |= zip(rest, [i for i in range(len(src.first)) if i not in res.values()])
-        if miss := [role for role in rest if role not in res]: raise TableError(f'{src.name} has no header line, and no column is left for the {miss[0]}')
-    else:
-        for role in rest: res[role] = _guess(src, role, [*res.values()])
-    res = {role: res[role] for role in named if res.get(role) is not None}
+    if src.columns is None: _by_place(src, [role for role in rest if role!='title' or 'user' not in named], res)
+    else: _by_name(src, rest, res)
+    res = {role: res[role] for role in named if role in res}
     if len({*res.values()})<len(res): raise TableError(f'{src.name}: {", ".join(res)} need a column each, and two of them name the same')
     return res
 
@@ -327,14 +368,23 @@ def _check_texts(texts, codes, src, column):
         bad = _mask(pc.match_substring_regex(texts, pattern))
         if bad.any(): raise _refuse(src, codes, bad, column, why, 'Drop or repair the row')
 
+# %% ../nbs/15_command_line.ipynb #bdb2f661
+def _plain_text(col):
+    "A column of text in the form that every version of pyarrow can compute with"
+    import pyarrow as pa
+    return pa.chunked_array([pa.array(col.to_pylist(), pa.string())]) if str(col.type)=='string_view' else col
+
 # %% ../nbs/15_command_line.ipynb #5b5bbe25
 def _text_ids(col, src, column, kind):
     "Ids from text: whole numbers if all are written as such, else the text as it is"
     import pyarrow as pa, pyarrow.compute as pc
-    codes,spaced = _coded(col)
+    codes,spaced = _coded(_plain_text(col))
     texts = pc.utf8_trim_whitespace(spaced)
     note = '' if texts.equals(spaced) else f' (spaces around them in {column!r} were removed)'
     _check_texts(texts, codes, src, column)
+    if kind is not str and _mask(pc.match_substring_regex(texts, r'^(0|-?[1-9][0-9]{0,14})\.0$')).all():
+        note += f', {texts[0].as_py()} as {texts[0].as_py()[:-2]}'
+        texts = pc.replace_substring_regex(texts, r'\.0$', '')
     odd = ~_mask(pc.match_substring_regex(texts, '^(0|-?[1-9][0-9]{0,17})$'))
     some = repr(texts[int(odd.argmax())].as_py())
     if kind is int and odd.any(): raise _refuse(src, codes, odd, column, f'{some} is no whole number, as the ids of the model are', 'Drop or repair the row')
@@ -348,7 +398,7 @@ def _value_type(col, src, column, what):
     if col.null_count:
         raise TableError(f'{src.name}, {src.place(int(_mask(col.is_null()).argmax()))}, column {column!r}: there is no {what}. Drop or repair the row')
     value = col.type.value_type if pa.types.is_dictionary(col.type) else col.type
-    return value,pa.types.is_string(value) or pa.types.is_large_string(value)
+    return value,pa.types.is_string(value) or pa.types.is_large_string(value) or str(value)=='string_view'
 
 # %% ../nbs/15_command_line.ipynb #80e8642d
 def _ids(col, src, column, kind):
@@ -356,21 +406,25 @@ def _ids(col, src, column, kind):
     import pyarrow as pa
     value,text = _value_type(col, src, column, 'id')
     if text: return _text_ids(col, src, column, kind)
-    x = col.to_numpy()
-    whole = pa.types.is_integer(value) or pa.types.is_floating(value) and bool((abs(x)<2**53).all() and (x%1==0).all())
+    x = col.cast(pa.float64()).to_numpy() if pa.types.is_decimal(value) else col.to_numpy()
+    whole = pa.types.is_integer(value) or x.dtype.kind=='f' and bool((abs(x)<2**53).all() and (x%1==0).all())
     if not whole: raise TableError(f'{src.name}: column {column!r} holds {value} and not ids: ids are whole numbers or text. Convert it')
+    if x.dtype.kind=='u' and len(x) and x.max()>=2**63:
+        if kind is int: raise TableError(f'{src.name}: column {column!r} holds {x.max()}, '
+                                         'and the ids of the model are smaller than 2**63. Is it the right column?')
+        return x.astype(str).astype(object),'text, since some are too large for 64 bits with a sign'
     x = x.astype('int64')
     return (x.astype(str).astype(object),'text') if kind is str else (x,'whole numbers')
 
-# %% ../nbs/15_command_line.ipynb #71a877c9
-_decimal_comma = re.compile(r'[+-]?\d+(,\d{1,2})?')
-
 # %% ../nbs/15_command_line.ipynb #5da5eadd
+_truth = 'ratings are true or false: read as 1 and 0'
+
 def _text_ratings(col, src, column):
     "Numbers from text, with a decimal point or, in all of the column, a decimal comma"
     import numpy as np
-    codes,texts = _coded(col)
+    codes,texts = _coded(_plain_text(col))
     texts,note = [o.strip() for o in texts.to_pylist()],''
+    if {o.lower() for o in texts}<={'true', 'false'}: return np.array([float(o.lower()=='true') for o in texts])[codes],_truth
     number,comma = (np.array([bool(f(o)) for o in texts], dtype=bool) for f in (_is_number, _decimal_comma.fullmatch))
     if not number.all() and comma.all():
         some = next(o for o in texts if ',' in o)
@@ -389,6 +443,7 @@ def _ratings(col, src, column):
     import pyarrow as pa
     value,text = _value_type(col, src, column, 'rating')
     if text: y,note = _text_ratings(col, src, column)
+    elif pa.types.is_boolean(value): y,note = col.to_numpy().astype(float),_truth
     elif pa.types.is_integer(value) or pa.types.is_floating(value) or pa.types.is_decimal(value): y,note = col.cast(pa.float64(), safe=False).to_numpy(),''
     else: raise TableError(f'{src.name}: column {column!r} holds {value}, and ratings are numbers')
     return (y.astype('int64') if (abs(y)<2**53).all() and (y%1==0).all() else y),note
@@ -400,19 +455,33 @@ class Table(NamedTuple):
     names: dict # user_name, item_name, rating_name, and titles if there are any: the arguments of `Recommender.fit`
     notes: list # What was read and guessed, a sentence each
 
-# %% ../nbs/15_command_line.ipynb #aea0f272
+# %% ../nbs/15_command_line.ipynb #e8ec9506
 def _said(src, at, columns):
     "The choice of columns in words"
     if src.columns is not None: return 'columns: ' + ', '.join(f'{role} = {c}' for role,c in columns.items())
     places = ', '.join(f'{role} = column {i+1}' for role,i in at.items())
     return f'columns: {places}, since the first line holds no names but {_listed(src.first)}'
 
+def _doubt(src):
+    "A note if the names of the columns may be a rating"
+    number = next((c for c in src.columns or [] if _numeric(c)), None)
+    if src.form=='Parquet' or number is None: return []
+    return [f'careful: the first line is taken for names, though it holds the number {number!r}. '
+            'If it is a rating, add --no-header']
+
+def _check_places(src, at, users):
+    "Refuse a first column that cannot be a user: it was taken by its place"
+    if len(src.first)<4 or len(users)<10 or len({*users.tolist()})<len(users): return
+    rest = [i+1 for i in range(len(src.first)) if i!=at['user']]
+    flags = ' '.join(f'--{r} {i}' for r,i in zip(('user', 'item', 'rating'), rest))
+    raise TableError(f"{src.name}: column {at['user']+1} is different in every row: is it a row number or a time? Name the columns: {flags}")
+
 # %% ../nbs/15_command_line.ipynb #e6531dbe
 def _add_titles(df, columns, col, guessed):
     "Put titles into `df`, unless they were guessed and an item has several"
     import pyarrow as pa
     title,item = columns['title'],columns['item']
-    df[title] = col.cast(pa.string()).to_pandas()
+    df[title] = _plain_text(col).cast(pa.string()).to_pandas()
     if not guessed or len(df[[item, title]].drop_duplicates())==df[item].nunique(): return []
     del df[title]
     return [f'column {title!r} is left out: some items have several values there']
@@ -426,10 +495,11 @@ def _table(src, named, kinds=(None, None)):
     cols = dict(zip(at, src.read([*at.values()])))
     if not len(cols['user']): raise TableError(f'{src.name} has no rows')
     ids = {role: _ids(cols[role], src, columns[role], kind) for role,kind in zip(('user', 'item'), kinds)}
+    if src.columns is None and named['user'] is None and kinds[0] is None: _check_places(src, at, ids['user'][0])
     y,note = _ratings(cols['rating'], src, columns['rating'])
     df = pd.DataFrame({columns[r]: x for r,x in [*((r, x) for r,(x,_) in ids.items()), ('rating', y)]})
     notes = [f'{src.name}: {src.form}, {len(df):,} ratings', _said(src, at, columns),
-             'ids: ' + ', '.join(f'{role} read as {sort}' for role,(_,sort) in ids.items()), *[note]*bool(note)]
+             'ids: ' + ', '.join(f'{role} read as {sort}' for role,(_,sort) in ids.items()), *[note]*bool(note), *_doubt(src)]
     if 'title' in cols: notes += _add_titles(df, columns, cols['title'], named['title'] is None)
     names = {f'{r}_name': columns[r] for r in ('user', 'item', 'rating')}
     return Table(df, names | ({'titles': columns['title']} if columns.get('title') in df else {}), notes)
@@ -443,9 +513,10 @@ def read_ratings(
     title_name=None, # Column of item titles; None: guess, and do without where there is none
     sep=None, # What separates the columns; None: find out
     encoding='utf-8', # How letters are written as bytes
+    no_header=False, # Is the first line a rating, whatever it looks like?
 )->Table: # Unpacks to ratings, names, notes
     "Read a table of ratings that somebody else has written"
-    return _table(_source(path, sep, encoding), dict(user=user_name, item=item_name, rating=rating_name, title=title_name))
+    return _table(_source(path, sep, encoding, no_header=no_header), dict(user=user_name, item=item_name, rating=rating_name, title=title_name))
 
 # %% ../nbs/15_command_line.ipynb #d9b2239a
 def _read_titles(path, item_name, title_name, sep, encoding, kind):
@@ -456,8 +527,23 @@ def _read_titles(path, item_name, title_name, sep, encoding, kind):
     if len(at)<2: raise TableError(f'{src.name}: no column has a name that is known for the title; it has {_listed(src.columns)}. Name it with --title')
     item,title = src.read([*at.values()])
     ids,_ = _ids(item, src, src.columns[at['item']] if src.columns else 'item', kind)
-    res = pd.Series(title.cast('string').to_pandas().to_numpy(object), index=pd.Index(ids))
-    return res[~res.index.duplicated()]
+    res = pd.Series(_plain_text(title).cast('string').to_pandas().to_numpy(object), index=pd.Index(ids))
+    res.name = src.name
+    return res
+
+# %% ../nbs/15_command_line.ipynb #365d5717
+def _told_titles(titles, items):
+    "One title for each id, and notes on how many of the rated items have one"
+    n,all_ = len({*items} & {*titles.index}),len({*items})
+    if not n: raise TableError(f'{titles.name} has titles for none of the {all_:,} items: '
+                               f'ids there are such as {titles.index[:1].tolist()[0]!r}, and here such as {items[0]!r}')
+    several = titles.groupby(level=0).nunique()
+    some = several[several>1].index.tolist()
+    res,notes = titles[~titles.index.duplicated()],[f'{titles.name}: titles for {n:,} of {all_:,} items']
+    if some:
+        notes.append(f'careful: {_count(len(some), "item")} {"has" if len(some)==1 else "have"} several titles there: '
+                     f'the first is taken, such as {res[some[0]]!r} for {some[0]!r}')
+    return res,notes
 
 # %% ../nbs/15_command_line.ipynb #40e1ee8b
 _controls = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]')
@@ -509,19 +595,31 @@ def _show(df, form, head=True):
 # %% ../nbs/15_command_line.ipynb #d4dbf3d0
 def _note(o, *notes):
     "Notes for the person at the terminal"
-    if not o.quiet: print(*notes, sep='\n', file=sys.stderr, flush=True)
+    if not o.quiet and sys.stderr: print(*notes, sep='\n', file=sys.stderr, flush=True)
 
 def _aside(o):
     "What a library prints goes where the notes go"
-    return redirect_stdout(io.StringIO() if o.quiet else sys.stderr)
+    return redirect_stdout(io.StringIO() if o.quiet or not sys.stderr else sys.stderr)
+
+@contextmanager
+def _later():
+    "Ctrl-C waits until an import is done: one that is broken off leaves half a module behind"
+    asked = []
+    try: was = signal.signal(signal.SIGINT, lambda *_: asked.append(1))
+    except ValueError: was = None # not the main thread
+    try: yield
+    finally:
+        if was is not None: signal.signal(signal.SIGINT, was)
+    if asked: raise KeyboardInterrupt
 
 # %% ../nbs/15_command_line.ipynb #aa982cf8
 def _load(o):
     "The Recommender in a folder; that there is none is said before torch is imported"
     path = Path(o.bundle).expanduser()
+    if path.is_file(): raise TableError(f'{path} is a file: the folder of a model comes first')
     if not path.is_dir(): raise TableError(f'there is no folder {path}{_near(path.name, [o.name for o in path.parent.glob("*") if o.is_dir()])}')
     if not (path/'bundle.json').exists(): raise TableError(f'there is no model in {path}: name a folder that `collab-course fit` has written')
-    from collab_course.recommender import Recommender
+    with _later(): from collab_course.recommender import Recommender
     return Recommender.load(path)
 
 # %% ../nbs/15_command_line.ipynb #27b3e42f
@@ -536,13 +634,14 @@ def _progress(o):
 def _reported(o):
     "A line when the model has been measured"
     def line(r):
-        _note(o, f"RMSE on {r['n_valid']:,} ratings kept back: {r['valid_rmse']:.4f}; by biases alone: {r['baseline_rmse']:.4f}")
+        if r['valid_rmse'] is None: _note(o, 'the model is not measured')
+        else: _note(o, f"RMSE on {r['n_valid']:,} ratings kept back: {r['valid_rmse']:.4f}; by averages alone (user and item): {r['baseline_rmse']:.4f}")
         if r['refit']: _note(o, 'and again, on all ratings:')
     return line
 
 # %% ../nbs/15_command_line.ipynb #565db1a2
 def _check_out(path):
-    "Refuse a folder that is no bundle before an hour has been spent on training"
+    "Refuse a folder that is no model before an hour has been spent on training"
     from collab_course.bundles import _check_free
     path = Path(path).expanduser().absolute()
     there = next(p for p in (path, *path.parents) if p.exists())
@@ -550,17 +649,48 @@ def _check_out(path):
     if not os.access(there, os.W_OK): raise TableError(f'nothing can be written into {there}: name another folder with --out')
     if there==path: _check_free(path)
 
+# %% ../nbs/15_command_line.ipynb #3e2cb87c
+def _told_twice(t, how):
+    "Say how many ratings are merged, or refuse them"
+    pair = [t.names['user_name'], t.names['item_name']]
+    again = t.ratings.duplicated(pair)
+    if not (n := int(again.sum())): return []
+    what = f'{_count(n, "row")} repeat{"s"*(n==1)} a pair'
+    if how!='raise': return [f'{what}: {len(t.ratings)-n:,} ratings are left, the {how} of each pair']
+    some = t.ratings[t.ratings.duplicated(pair, keep=False)].sort_values(pair, kind='stable').head(4)
+    lines = '\n'.join(_aligned([*some], some.astype(object).values.tolist()))
+    raise TableError(f'{what} of {pair[0]!r} and {pair[1]!r}, such as\n{lines}\nMerge them with --duplicates first, last or mean')
+
+# %% ../nbs/15_command_line.ipynb #1cde0003
+def _titles_for(o, t):
+    "The arguments of `Recommender.fit` about columns, and notes on titles from a file of their own"
+    if not o.titles: return t.names,[]
+    items = t.ratings[t.names['item_name']]
+    titles = _read_titles(o.titles, items.name, o.title, None, o.encoding, int if items.dtype.kind=='i' else str)
+    titles,notes = _told_titles(titles, items.tolist())
+    return {**t.names, 'titles': titles},notes
+
+# %% ../nbs/15_command_line.ipynb #3f6cde4a
+_own_columns = ('score', 'prediction', 'count', 'mean_rating', 'reason', 'contribution')
+
+def _renamed(t):
+    "The table with another name for a column of ratings that is called as one of the lists, and a note if so"
+    if (old := t.names['rating_name']) not in _own_columns: return t,[]
+    new = next(c for c in ('rating', 'stars', 'grade', 'points') if c not in t.ratings)
+    note = f'the column {old!r} is called {new!r} in the model, since lists have a {old!r} of their own'
+    return t._replace(ratings=t.ratings.rename(columns={old: new}), names={**t.names, 'rating_name': new}),[note]
+
 # %% ../nbs/15_command_line.ipynb #defa7f8b
 def _cmd_fit(o):
-    t = read_ratings(o.ratings, o.user, o.item, o.rating, None if o.titles else o.title, o.sep, o.encoding)
+    t = read_ratings(o.ratings, o.user, o.item, o.rating, None if o.titles else o.title, o.sep, o.encoding, o.no_header)
     _note(o, *t.notes)
-    names = dict(t.names)
-    if o.titles:
-        kind = int if t.ratings[names['item_name']].dtype.kind=='i' else str
-        names['titles'] = _read_titles(o.titles, names['item_name'], o.title, None, o.encoding, kind)
+    for line in _told_twice(t, o.duplicates): _note(o, line)
+    t,notes = _renamed(t)
+    names,more = _titles_for(o, t)
+    for line in notes + more: _note(o, line)
     _check_out(o.out)
     with _aside(o):
-        from collab_course.recommender import Recommender
+        with _later(): from collab_course.recommender import Recommender
         rec = Recommender.fit(t.ratings, **names, n_factors=o.factors, n_epoch=o.epochs, bs=o.batch_size, lr=o.lr, wd=o.wd, valid_pct=o.valid_pct,
             refit=not o.no_refit, rating_range=o.range and tuple(o.range), duplicates=o.duplicates, seed=o.seed,
             on_epoch=_progress(o), on_report=_reported(o), progress=False)
@@ -568,19 +698,33 @@ def _cmd_fit(o):
 
 # %% ../nbs/15_command_line.ipynb #a4d31dfd
 def _id(text, known, role):
-    "An id from the command line, of the type that the bundle's ids have"
+    "An id from the command line, of the type that the model's ids have"
     kind = known.dtype.kind
     if kind not in 'iuf': return text
     if kind=='f' and _is_number(text): return float(text)
     if kind!='f' and re.fullmatch('0|-?[1-9][0-9]{0,17}', text): return int(text)
-    raise TableError(f'{text!r} is no {role} id of this bundle: they are numbers, such as {known.tolist()[0]}')
+    raise TableError(f'{text!r} is no {role} id of this model: they are numbers, such as {known.tolist()[0]}')
+
+# %% ../nbs/15_command_line.ipynb #09c61177
+_stand_ins = dict(mean='that of the mean row', popular='that of the most rated items')
+
+def _say_strangers(o, asked, known):
+    "A note for each id that has no ratings, where something stands in for it"
+    ids = {*known.iloc[:,0][(known['count']>0).to_numpy()]}
+    for i in dict.fromkeys(asked):
+        if i not in ids: _note(o, f'{i!r} has no ratings: the list is {_stand_ins[o.on_unknown]}')
 
 # %% ../nbs/15_command_line.ipynb #014ac474
 def _cmd_recommend(o):
     rec = _load(o)
     how = dict(n=o.n, exclude_seen=not o.include_seen, on_unknown=o.on_unknown)
     ids = rec.users[rec.user_name]
-    if not o.all: return _show(rec.recommend_all(users=[_id(u, ids, 'user') for u in o.user], **how), o.form)
+    if not o.all:
+        asked = [_id(u, ids, 'user') for u in o.user]
+        res = rec.recommend_all(users=asked, **how)
+        _say_strangers(o, asked, rec.users)
+        for u in {*asked} - {*res.iloc[:,0]}: _note(o, f'nothing is left to recommend to {u!r}')
+        return _show(res, o.form)
     if not o.form: return _show(rec.recommend_all(**how), o.form)
     some = ids[(rec.users['count']>0).to_numpy()].tolist()
     for i in range(0, len(some), 1000): _show(rec.recommend_all(users=some[i:i+1000], **how), o.form, head=i==0)
@@ -588,7 +732,8 @@ def _cmd_recommend(o):
 # %% ../nbs/15_command_line.ipynb #2fdfcf78
 def _titled(items, words):
     "The one item whose title is, or else contains, some words"
-    if 'title' not in items: raise TableError('this bundle has no titles: name the item by --item')
+    if not words.strip(): raise TableError('--title is empty: give words of a title, or name the item by --item')
+    if 'title' not in items: raise TableError('this model has no titles: name the item by --item')
     title = items.title.fillna('').astype(str).str.casefold()
     for found in (items[title==words.casefold()], items[title.str.contains(words.casefold(), regex=False)]):
         if len(found)==1: return found.iloc[0, 0]
@@ -597,16 +742,27 @@ def _titled(items, words):
             raise TableError(f'{len(found)} titles match {words!r}: name one by --item\n{some}')
     raise TableError(f'no title contains {words!r}{_near(words, items.title.dropna())}')
 
-# %% ../nbs/15_command_line.ipynb #0099f088
+# %% ../nbs/15_command_line.ipynb #e6ccec52
+def _near_to(rec, item, o):
+    "What is near to one item, its measure as short as a score; a distance is called so"
+    df = rec.similar(item, o.n, o.by, o.min_count, o.on_unknown).astype({'score': 'float32'})
+    return df.rename(columns={'score': 'distance'}) if o.by=='euclidean' else df
+
 def _cmd_similar(o):
     rec = _load(o)
-    items = [_titled(rec.items, o.title)] if o.title else [_id(i, rec.items[rec.item_name], 'item') for i in o.item]
-    for i,item in enumerate(items): _show(rec.similar(item, o.n, o.by, o.min_count, o.on_unknown), o.form, head=i==0 or not o.form)
+    import pandas as pd
+    items = [_titled(rec.items, t) for t in o.title] if o.title else [_id(i, rec.items[rec.item_name], 'item') for i in o.item]
+    found = [_near_to(rec, i, o) for i in items]
+    _say_strangers(o, items, rec.items)
+    if not all(map(len, found)): _note(o, f'no other item has {o.min_count:,} or more ratings: lower --min-count')
+    if len(items)>1:
+        for i,df in zip(items, found): df.insert(0, f'{rec.item_name}_asked', i)
+    _show(pd.concat(found, ignore_index=True), o.form)
 
 # %% ../nbs/15_command_line.ipynb #9528c9f5
 def _like(rec, o):
     "The ratings of a file under the names and in the types that a Recommender knows"
-    src = _source(o.ratings, o.sep, o.encoding)
+    src = _source(o.ratings, o.sep, o.encoding, no_header=o.no_header)
     own = dict(user=rec.user_name, item=rec.item_name, rating=rec.rating_name)
     named = {role: getattr(o, role) or (c if src.columns is not None and c in src.columns else None) for role,c in own.items()}
     kinds = [{'i': int, 'u': int, 'O': str}.get(t[c].dtype.kind) for t,c in ((rec.users, rec.user_name), (rec.items, rec.item_name))]
@@ -621,24 +777,39 @@ def _facts(facts, form):
     print(*_aligned(*(lambda rows: (rows[0], rows[1:]))([[k, str(v)] for k,v in facts.items()])), sep='\n')
 
 # %% ../nbs/15_command_line.ipynb #2357b805
+_averages = 'RMSE of averages alone (user and item)'
+
+def _no_pair(df, rec):
+    "The error for a table of which nothing is known to the model"
+    some = '; '.join(f'{c}: {df[c].tolist()[0]!r} in the file, {known.iloc[0, 0]!r} in the model'
+                     for c,known in ((rec.user_name, rec.users), (rec.item_name, rec.items)))
+    return TableError(f'no row has both a user and an item that the model knows: there is nothing to evaluate. Ids are such as {some}')
+
 def _cmd_evaluate(o):
     rec = _load(o)
-    e = rec.evaluate(_like(rec, o))
+    df = _like(rec, o)
+    e = rec.evaluate(df)
     if e['n_unknown']: _note(o, f"left out for a user or an item without training ratings: {e['n_unknown']:,} of {e['n_unknown']+e['n']:,} rows")
     if e['n_seen']: _note(o, f"careful: the model has seen {e['n_seen']:,} of these ratings in training")
-    if not e['n']: raise TableError('no row has both a user and an item that the model knows: there is nothing to evaluate')
+    if not e['n']: raise _no_pair(df, rec)
     if o.form: return _facts(e, o.form)
-    _facts({'ratings scored': f"{e['n']:,}", 'left out': f"{e['n_unknown']:,}", 'RMSE': f"{e['rmse']:.4f}", 'RMSE of biases alone': f"{e['baseline_rmse']:.4f}", 
+    _facts({'ratings scored': f"{e['n']:,}", 'left out': f"{e['n_unknown']:,}", 'RMSE': f"{e['rmse']:.4f}", _averages: f"{e['baseline_rmse']:.4f}",
             'mean absolute error': f"{e['mae']:.4f}"}, o.form)
+
+# %% ../nbs/15_command_line.ipynb #d894e413
+def _measured(r):
+    "What a report says about errors"
+    if r.get('valid_rmse') is None: return {'RMSE': 'not measured'}
+    name = 'RMSE before the second training' if r['refit'] else 'RMSE'
+    return {name: f"{r['valid_rmse']:.4f} on {r['n_valid']:,} ratings kept back", _averages: f"{r['baseline_rmse']:.4f}"}
 
 # %% ../nbs/15_command_line.ipynb #63a3fc29
 def _about(rec, info):
-    "What there is to say about a bundle"
+    "What there is to say about a model"
     r,known = rec.report,lambda df: int((df['count']>0).sum())
     res = {'users': f'{known(rec.users):,} ({rec.user_name})', 'items': f'{known(rec.items):,} ({rec.item_name})',
            'titles': 'yes' if 'title' in rec.items else 'no', 'ratings': f'{len(rec.y):,} ({rec.rating_name}), from {rec.rating_range[0]:g} to {rec.rating_range[1]:g}'}
-    if r: res |= {'RMSE': f"{r['valid_rmse']:.4f} on {r['n_valid']:,} ratings kept back", 'RMSE of biases alone': f"{r['baseline_rmse']:.4f}",
-                  'trained with': ', '.join(f'{k} {r[k]:.6g}' for k in ('n_factors', 'n_epoch', 'bs', 'lr', 'wd') if k in r) + f", seed {r.get('seed')}"}
+    if r: res |= {**_measured(r), 'trained with': ', '.join(f'{k} {r[k]:.6g}' for k in ('n_factors', 'n_epoch', 'bs', 'lr', 'wd') if k in r) + f", seed {r.get('seed')}"}
     return res | {'bytes': f"{sum(f['bytes'] for f in info['files'].values()):,}", 'written by': ', '.join(f'{k} {v}' for k,v in info['versions'].items())}
 
 # %% ../nbs/15_command_line.ipynb #d1945889
@@ -686,6 +857,13 @@ def _at_least(least):
         return int(s)
     return whole
 
+def _finite(s):
+    "A number that is neither infinite nor NaN"
+    try: x = float(s)
+    except ValueError: x = float('nan')
+    if x-x!=0: raise argparse.ArgumentTypeError(f'{s!r} is no number')
+    return x
+
 # %% ../nbs/15_command_line.ipynb #934b3f59
 def _add_command(sub, name, run, about, examples):
     "A parser for one command"
@@ -703,6 +881,7 @@ def _add_table(p, title=False):
     for role in ('user', 'item', 'rating', *['title']*title):
         p.add_argument(f'--{role}', metavar='COLUMN', help=f'column of {role}s, by name, or by number where there is no header line (default: guess)')
     p.add_argument('--sep', help="what separates the columns: tab, comma, semicolon, pipe, space, or itself (default: find out)")
+    p.add_argument('--no-header', action='store_true', help='the first line is a rating, whatever it looks like')
     p.add_argument('--encoding', default='utf-8', help='how letters are written as bytes, such as latin-1 (default: utf-8)')
 
 # %% ../nbs/15_command_line.ipynb #7aee2150
@@ -710,7 +889,7 @@ def _add_form(p, csv=True):
     "The forms of results"
     g = p.add_mutually_exclusive_group()
     if csv: g.add_argument('--csv', dest='form', action='store_const', const='csv', help='results as CSV')
-    g.add_argument('--json', dest='form', action='store_const', const='json', help='results as JSON' + ', one object a line'*csv)
+    g.add_argument('--json', dest='form', action='store_const', const='json', help='results as JSON' + ', one object a line (JSON Lines)'*csv)
 
 # %% ../nbs/15_command_line.ipynb #ed21328a
 def _add_list(p):
@@ -728,18 +907,18 @@ def _add_fit(sub):
     _add_table(p, title=True)
     p.add_argument('--out', metavar='DIR', required=True, help='folder for the model; a model that is there is replaced')
     p.add_argument('--titles', metavar='FILE', help='file with item ids and titles, such as movies.csv')
-    p.add_argument('--range', type=float, nargs=2, metavar=('LOWEST', 'HIGHEST'), help='ratings that there are (default: as in the file)')
+    p.add_argument('--range', type=_finite, nargs=2, metavar=('LOWEST', 'HIGHEST'), help='ratings that there are (default: as in the file)')
     p.add_argument('--duplicates', choices=('raise', 'first', 'last', 'mean'), default='raise', help='pairs that were rated twice (default: raise an error)')
     p.add_argument('--factors', type=_at_least(0), default=50, help='factors of each user and item (default: 50)')
-    for name,kind in (('epochs', _at_least(1)), ('batch-size', _at_least(1)), ('lr', float), ('wd', float)):
+    for name,kind in (('epochs', _at_least(1)), ('batch-size', _at_least(1)), ('lr', _finite), ('wd', _finite)):
         p.add_argument(f'--{name}', type=kind, metavar='N', help='(default: by the number of ratings)')
-    p.add_argument('--valid-pct', type=float, default=0.1, metavar='SHARE', help='share of ratings kept back to measure the model (default: 0.1)')
+    p.add_argument('--valid-pct', type=_finite, default=0.1, metavar='SHARE', help='share of ratings kept back to measure the model; 0: do not measure (default: 0.1)')
     p.add_argument('--no-refit', action='store_true', help='keep the measured model, which has not seen the ratings kept back')
     p.add_argument('--seed', type=_at_least(0), help='the same seed, the same model (default: another each time)')
 
 # %% ../nbs/15_command_line.ipynb #10f62df0
 def _add_recommend(sub):
-    p = _add_command(sub, 'recommend', _cmd_recommend, 'list the items with the highest predictions',
+    p = _add_command(sub, 'recommend', _cmd_recommend, 'list the items with the highest predictions (scores are predicted ratings, and may lie a little outside the ratings that there are)',
                      ['recommend model --user 196', 'recommend model --all -n 5 --csv > lists.csv'])
     _add_list(p)
     who = p.add_mutually_exclusive_group(required=True)
@@ -750,12 +929,13 @@ def _add_recommend(sub):
 # %% ../nbs/15_command_line.ipynb #b72bddb3
 def _add_similar(sub):
     p = _add_command(sub, 'similar', _cmd_similar, 'list the items that are nearest to one',
-                     ['similar model --item 50', 'similar model --title "star wars" --min-count 20 --json'])
+                     ['similar model --item 50', 'similar model --title "star wars" --min-count 20 --json | python -m json.tool --json-lines'])
     _add_list(p)
     what = p.add_mutually_exclusive_group(required=True)
     what.add_argument('--item', metavar='ID', action='append', help='id of an item; may be given several times')
-    what.add_argument('--title', metavar='WORDS', help='words of its title')
-    p.add_argument('--by', choices=('cosine', 'euclidean', 'dot'), default='cosine', help='measure (default: cosine)')
+    what.add_argument('--title', metavar='WORDS', action='append', help='words of its title; may be given several times')
+    p.add_argument('--by', choices=('cosine', 'euclidean', 'dot'), default='cosine',
+                   help='measure; euclidean lists distances, the smallest first (default: cosine)')
     p.add_argument('--min-count', type=_at_least(1), default=1, metavar='N', help='only items with so many ratings (default: 1)')
 
 # %% ../nbs/15_command_line.ipynb #df34e04e
@@ -783,10 +963,16 @@ def _parser():
     return p
 
 # %% ../nbs/15_command_line.ipynb #1fa24e62
-_in_python = [(r' \(\w+= in Python\)', ''),
-              (r"Pass duplicates='keep', or merge them with validate_ratings\(…, duplicates='first', 'last' or 'mean'\)", 'Merge them with --duplicates first, last or mean'),
-              (r"on_unknown='mean' or 'popular'", '--on-unknown mean or popular'), (r'rating_range=\((\S+), (\S+)\)', r'--range \1 \2'),
-              (r'\bvalid_pct=', '--valid-pct '), (r'\bn_factors\b', '--factors'), (r'`?save_bundle`?', '`collab-course fit`')]
+_in_python = [(r' \([\w=, ]+ in Python\)', ''), (r"on_unknown='mean' or 'popular'", '--on-unknown mean or popular'),
+              (r'rating_range=\((\S+), (\S+)\)', r'--range \1 \2'),
+              (r'\bvalid_pct=', '--valid-pct '), (r'^valid_pct\b', '--valid-pct'),
+              (r'rating_range must be \(lowest, highest\), such as \(1, 5\), not \((.*?), (.*?)\)',
+               r'--range takes the lowest rating and the highest, such as --range 1 5, not \1 \2'),
+              (r'Drop them, or give another range', 'Drop them, or train with another --range'),
+              (r'^(lr|wd|seed) must', r'--\1 must'),
+              (r'with lr=(\S+) and wd=(\S+) the training failed, its numbers are infinite: try a smaller lr',
+               r'with --lr \1 and --wd \2 the training failed, its numbers are infinite. Lower --lr'),
+              (r'\bn_factors\b', '--factors'), (r'\bbiases alone\b', 'averages alone'), (r'`?save_bundle`?', '`collab-course fit`')]
 
 def _in_flags(message):
     "A message of the library in the words of the command line"
@@ -796,16 +982,20 @@ def _in_flags(message):
 # %% ../nbs/15_command_line.ipynb #e2fa1d0c
 def _reason(e):
     "An error in words"
-    if isinstance(e, MemoryError): return 'there is not enough memory for that'
+    if isinstance(e, (MemoryError, RuntimeError)): return 'there is not enough memory for that'
     if isinstance(e, OSError) and e.strerror: return e.strerror + (f': {e.filename}' if e.filename else '')
     return _in_flags(str(e))
 
+def _mended(e):
+    "Whether a person can mend an error; of torch's own, those about memory"
+    return not isinstance(e, RuntimeError) or bool(re.search('allocate|out of memory', str(e)))
+
 def _complain(*lines):
-    print(*lines, sep='\n', file=sys.stderr, flush=True)
+    if sys.stderr: print(*lines, sep='\n', file=sys.stderr, flush=True)
 
 # %% ../nbs/15_command_line.ipynb #2fae13b5
 def _mute():
-    "Let Python's farewell find a standard output that takes everything"
+    "Send what is left to write to nowhere: Python writes it when it ends, and would complain again"
     try: fd = sys.stdout.fileno()
     except (AttributeError, OSError, ValueError): return
     with open(os.devnull, 'w') as f: os.dup2(f.fileno(), fd)
@@ -822,10 +1012,15 @@ def _run(argv):
     "Parse the arguments and run the command; help, version and wrong usage leave by SystemExit"
     try: o = _parser().parse_args(argv)
     except SystemExit as e: return e.code or 0
+    if sys.stdout is None: raise TableError('standard output is closed: there is no place for results')
     with warnings.catch_warnings():
         _warned(o)
         o.run(o)
     return 0
+
+# %% ../nbs/15_command_line.ipynb #3da89918
+def _letters(): return {'errors': 'replace'} if sys.stdout.isatty() else {'encoding': 'utf-8'}
+def _is_fit(argv): return (sys.argv[1:] if argv is None else argv)[:1]==['fit']
 
 # %% ../nbs/15_command_line.ipynb #e0322215
 def main(
@@ -833,13 +1028,14 @@ def main(
 )->int: # Exit code
     "The program `collab-course`"
     try:
-        if hasattr(sys.stdout, 'reconfigure'): sys.stdout.reconfigure(**{'errors': 'replace'} if sys.stdout.isatty() else {'encoding': 'utf-8'})
+        if hasattr(sys.stdout, 'reconfigure'): sys.stdout.reconfigure(**_letters())
         code = _run(argv)
         if sys.stdout: sys.stdout.flush()
         return code
-    except KeyboardInterrupt: return _complain('stopped') or 130
+    except KeyboardInterrupt: return _complain('stopped' + '; nothing was saved'*_is_fit(argv)) or 130
     except BrokenPipeError: return _mute() or 141
-    except (ValueError, OSError, MemoryError) as e:
+    except (ValueError, OSError, MemoryError, RuntimeError) as e:
+        if not _mended(e): raise
         _mute() if getattr(e, 'errno', None)==errno.ENOSPC else None
         return _complain(f'collab-course: {_reason(e)}') or 1
 

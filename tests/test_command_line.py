@@ -182,7 +182,7 @@ bad = {
     'text as rating': (head + 'a,x,3\n\nb,x,good\nc,x,bad\n', "x, line 4, column 'rating': 'good' is no number (and 1 more). Drop or repair the row, or name the column with the ratings by --rating"),
     'nan as rating': (head + 'a,x,nan\n', "'nan' is no number"), 'infinite rating': (head + 'a,x,1e999\n', "'1e999' is no number"), 'thousands': ('user;item;rating\na;x;1,000\n', "'1,000' is no number"),
     'comma and point': ('user;item;rating\na;x;3.5\nb;x;4,5\n', "x, line 3, column 'rating': '4,5' is no number"), 'stars': (head + 'a,x,★★★\n', "'★★★' is no number"),
-    'unknown names': ('a,b,c\nx,y,z\n', "x: no column has a name that is known for the user. The columns are 'a', 'b', 'c'. Name the right one with --user"),
+    'unknown names': ('a,b,c\nx,y,z\n', "x: no column has a name that is known for the user, item or rating. The columns are 'a', 'b', 'c'. Name the right ones with --user COLUMN --item COLUMN --rating COLUMN"),
     'no item column': ('user,1,2\na,3,4\n', 'no column has a name that is known for the item'), 'no rating column': ('user,item,when\na,x,4\n', 'no column has a name that is known for the rating'),
     'two user columns': ('user,reviewer,item,rating\na,b,x,3\n', "x: 2 columns could be the user: 'user', 'reviewer'. The columns are 'user', 'reviewer', 'item', 'rating'. Name the right one with --user"),
     'two rating columns': ('user,item,rating,score\na,x,3,4\n', "2 columns could be the rating: 'rating', 'score'"), 'two item ids': ('user,movie_id,item_id,rating\na,x,3,4\n', '2 columns could be the item')}
@@ -200,7 +200,9 @@ calls = {
     'a number too high': ('1,2,3\n', dict(user_name='4'), 'name a column by number, 1 to 3'), 'zero': ('1,2,3\n', dict(user_name='0'), 'name a column by number, 1 to 3'),
     'one column twice': (plain, dict(user_name='item', item_name='item'), 'need a column each'),
     'unknown encoding': (plain, dict(encoding='klingon'), "there is no encoding 'klingon'"), 'wrong encoding': (plain, dict(encoding='ascii'), 'x is not ascii: byte 0xc3'),
-    'wrong separator': (plain, dict(sep=';'), 'no column has a name that is known for the user')}
+    'wrong separator': (plain, dict(sep=';'), "x: ';' cuts the first line into 1 column. Leave --sep away (sep= in Python)"), 'empty separator': (plain, dict(sep=''), 'the separator is empty'),
+    'two columns of one name': ('user,item,item ,rating\na,x,y,3\n', {}, "2 columns of x are called 'item': rename them"),
+    'no header, columns by name': ('player,b1,5\nann,b2,4\n', dict(no_header=True, item_name='b1'), 'x has no header line: name a column by number')}
 
 @pytest.mark.parametrize('case', calls)
 def test_wrong_words_about_a_file_are_refused(case, file):
@@ -230,7 +232,7 @@ def test_ratings_in_parquet_may_be_any_numbers(ratings, tmp_path): assert read_r
 
 @pytest.mark.parametrize('cols,message', [(dict(user=[1, None, 3]), "r.csv, row 2, column 'user': there is no id"), (dict(rating=[1., 2., None]), "row 3, column 'rating': there is no rating"),
     (dict(user=[1.5, 2, 3]), "column 'user' holds double and not ids"), (dict(user=[True, False, True]), "column 'user' holds bool"), (dict(item=[[1], [2], [3]]), "column 'item' holds list"),
-    (dict(rating=[True, False, True]), "column 'rating' holds bool, and ratings are numbers"), (dict(rating=['1', 'x', '3']), "row 2, column 'rating': 'x' is no number"),
+    (dict(rating=[[1], [2], [3]]), "column 'rating' holds list"), (dict(rating=['1', 'x', '3']), "row 2, column 'rating': 'x' is no number"),
     (dict(user=[1e300, 2, 3]), "column 'user' holds double")])
 def test_wrong_columns_of_parquet_are_refused(cols, message, tmp_path):
     with pytest.raises(TableError) as e: read_ratings(parquet(tmp_path, **cols))
@@ -294,8 +296,9 @@ def test_fit_says_what_it_read_and_measured_and_results_are_the_folder(shelf, ra
     assert r.code==0 and r.out==f'{tmp_path/"new"}\n' and (tmp_path/'new'/'bundle.json').exists()
     lines = r.err.splitlines()
     assert re.fullmatch(r'books.tsv: separated by tabs, [\d,]+ ratings', lines[0]) and lines[1]=='columns: user = reader, item = book, rating = score, title = title'
-    assert lines[2].startswith("ids: user read as text, such as 'r") and lines[3].startswith('epoch 1: RMSE ') and 'on ratings kept back' in lines[3]
-    assert any(re.fullmatch(r'RMSE on \d+ ratings kept back: \d\.\d{4}; by biases alone: \d\.\d{4}', l) for l in lines)
+    assert lines[2].startswith("ids: user read as text, such as 'r") and lines[3]=="the column 'score' is called 'rating' in the model, since lists have a 'score' of their own"
+    assert lines[4].startswith('epoch 1: RMSE ') and 'on ratings kept back' in lines[4]
+    assert any(re.fullmatch(r'RMSE on \d+ ratings kept back: \d\.\d{4}; by averages alone \(user and item\): \d\.\d{4}', l) for l in lines)
 
 def test_quiet_is_quiet(shelf, ran, tmp_path):
     r = ran('fit', shelf/'books.tsv', '--out', tmp_path/'new', '--epochs', 1, '-q')
@@ -376,9 +379,9 @@ def test_strangers_are_an_error_or_get_a_stand_in(shelf, ran):
 def test_evaluate_says_errors_beside_the_baseline(shelf, rec, ran):
     r = ran('evaluate', shelf/'model', shelf/'later.csv', '--json')
     later = pd.read_csv(shelf/'later.csv', dtype={'book': str})
-    assert r.code==0 and json.loads(r.out)==rec.evaluate(later)
+    assert r.code==0 and json.loads(r.out)==rec.evaluate(later.rename(columns={'score': 'rating'}))
     table = ran('evaluate', shelf/'model', shelf/'later.csv').out
-    assert re.search(r'^ratings scored +50\nleft out +0\nRMSE +\d\.\d{4}\nRMSE of biases alone +\d\.\d{4}\nmean absolute error +\d\.\d{4}$', table.strip())
+    assert re.search(r'^ratings scored +50\nleft out +0\nRMSE +\d\.\d{4}\nRMSE of averages alone \(user and item\) +\d\.\d{4}\nmean absolute error +\d\.\d{4}$', table.strip())
 
 def test_evaluate_reads_ids_as_the_model_has_them(shelf, ran, file):
     r = ran('evaluate', shelf/'model', file('reader,book,score\nr1,7,3\nr2,7,3\n'), '--json')
@@ -402,9 +405,9 @@ def test_evaluate_with_strangers_alone_is_an_error(shelf, ran, file):
 
 def test_info_tells_what_is_inside(shelf, rec, ran):
     out,(lo,hi) = ran('info', shelf/'model').out,rec.rating_range
-    assert f'users                 90 (reader)\nitems                 24 (book)\ntitles                yes\nratings               {len(rec.y):,} (score), from {lo:g} to {hi:g}\n' in out and 'seed 0' in out
+    assert f'users 90 (reader)\nitems 24 (book)\ntitles yes\nratings {len(rec.y):,} (rating), from {lo:g} to {hi:g}\nRMSE before the second training ' in re.sub(' +', ' ', out) and 'seed 0' in out
     d = json.loads(ran('info', shelf/'model', '--json').out)
-    assert (d['users'], d['items'], d['columns'], d['rating_range'])==(90, 24, ['reader', 'book', 'score'], [lo, hi]) and d['report']['n_epoch']==15
+    assert (d['users'], d['items'], d['columns'], d['rating_range'])==(90, 24, ['reader', 'book', 'rating'], [lo, hi]) and d['report']['n_epoch']==15
 
 def test_whole_number_ids_are_asked_for_as_numbers(ran, tmp_path):
     df = planted().assign(reader=lambda d: d.reader.str[1:].astype(int), book=lambda d: d.book.astype(int)*100)
@@ -415,9 +418,9 @@ def test_whole_number_ids_are_asked_for_as_numbers(ran, tmp_path):
     assert all(r['reader']==7 and type(r['book']) is int for r in rows) and 'title' not in rows[0]
     for text in ('07', '7.0', 'r7', '', '9'*30):
         r = ran('recommend', tmp_path/'m', '--user', text)
-        assert r.code==1 and f'{text!r} is no user id of this bundle: they are numbers, such as 0' in r.err
+        assert r.code==1 and f'{text!r} is no user id of this model: they are numbers, such as 0' in r.err
     assert 'the nearest are' in ran('recommend', tmp_path/'m', '--user', 700).err
-    assert 'this bundle has no titles' in ran('similar', tmp_path/'m', '--title', 'x').err
+    assert 'this model has no titles' in ran('similar', tmp_path/'m', '--title', 'x').err
     (tmp_path/'x.csv').write_text('user,item,rating\n1,abc,3\n2,7,3\n')
     r = ran('evaluate', tmp_path/'m', tmp_path/'x.csv')
     assert r.code==1 and "line 2, column 'item': 'abc' is no whole number, as the ids of the model are" in r.err
@@ -505,6 +508,164 @@ def test_a_damaged_model_is_refused(shelf, ran, tmp_path):
     (tmp_path/'m'/'bundle.json').write_text('{')
     assert ran('info', tmp_path/'m').code==1
 
+# ---- what people met in practice
+
+def test_ids_beyond_64_bits_stay_what_they_are(tmp_path):
+    t = read_ratings(parquet(tmp_path, user=pa.array([2**64-1, 7, 2**63], pa.uint64())))
+    assert t.ratings.user.tolist()==['18446744073709551615', '7', '9223372036854775808'] and 'user read as text, since some are too large for 64 bits with a sign' in t.notes[2]
+
+@pytest.mark.parametrize('users', [pa.array([1, 2, 3]).cast(pa.decimal128(21, 1)), pa.array([1, 2, 3], pa.uint64())])
+def test_whole_numbers_of_any_type_are_ids(users, tmp_path): assert read_ratings(parquet(tmp_path, user=users)).ratings.user.tolist()==[1, 2, 3]
+
+@pytest.mark.skipif(not hasattr(pa, 'string_view'), reason='an older pyarrow has no such type')
+def test_string_view_is_text(tmp_path):
+    f = parquet(tmp_path, user=pa.array(['01', '1', 'x'], pa.string_view()), rating=pa.array(['1', '2', '3'], pa.string_view()))
+    assert read_ratings(f).ratings[['user', 'rating']].values.tolist()==[['01', 1], ['1', 2], ['x', 3]]
+
+def test_true_and_false_are_ratings_and_that_is_said(tmp_path, file):
+    for f in (parquet(tmp_path, rating=[True, False, True]), file('user,item,rating\n1,007,True\n2,7,FALSE\n3,x,true\n', 'b.csv')):
+        t = read_ratings(f)
+        assert t.ratings.rating.tolist()==[1, 0, 1] and 'ratings are true or false: read as 1 and 0' in t.notes
+
+def test_ids_that_all_end_in_0_are_whole_numbers_and_that_is_said(file):
+    t = read_ratings(file(head + '7.0,a,3\n10.0,b,4\n'))
+    assert t.ratings.user.tolist()==[7, 10] and 'user read as whole numbers, 7.0 as 7' in t.notes[2]
+    assert ids(file, '7.0', '007.0')==['7.0', '007.0'] and ids(file, '7.0', '7.5')==['7.0', '7.5']
+
+@pytest.mark.parametrize('text,n', [('ann7;book 67;2,0\nbob;book 3;4,5\n', 2), ('ann;dune;2\nbob;emma;4,5\n', 2)])
+def test_decimal_commas_are_numbers_when_a_header_is_looked_for(text, n, file): assert len(read_ratings(file(text)).ratings)==n
+
+def test_a_first_rating_that_looks_like_a_header_is_kept_by_a_word(file):
+    f = file('player,b1,5\nann,b1,4\nann,b2,3\n')
+    with pytest.raises(TableError, match=r'If the first line is a rating and no header, add --no-header \(no_header=True in Python\)$'): read_ratings(f)
+    assert read_ratings(f, no_header=True).ratings.values.tolist()==[['player', 'b1', 5], ['ann', 'b1', 4], ['ann', 'b2', 3]]
+    assert any("though it holds the number '5'" in n and '--no-header' in n for n in read_ratings(f, item_name='b1', rating_name='5').notes)
+    assert len(read_ratings(file('ann,dune,\nbob,emma,4\n'.replace(',\n', ',3\n')), no_header=True).ratings)==2
+
+def test_all_columns_that_cannot_be_guessed_are_asked_for_at_once(file):
+    with pytest.raises(TableError) as e: read_ratings(file('a,score,stars\nx,3,4\n', 'x'))
+    assert "x: no column has a name that is known for the user or item; 2 columns could be the rating: 'score', 'stars'. The columns are" in str(e.value)
+    assert 'Name the right ones with --user COLUMN --item COLUMN --rating COLUMN' in str(e.value)
+
+def test_a_row_number_is_no_user(file):
+    rows = ''.join(f'{k},u{k%5},i{k%7},{k%3}\n' for k in range(30))
+    with pytest.raises(TableError, match='column 1 is different in every row: is it a row number or a time. Name the columns: --user 2 --item 3 --rating 4'): read_ratings(file(rows))
+    assert len(read_ratings(file(rows), '1', '3', '4').ratings)==30
+
+def test_a_first_line_that_is_shorter_than_the_others_is_named(file):
+    with pytest.raises(TableError, match='its first line has 1 field by commas, and others have 3'): read_ratings(file('my ratings\nuser,item,rating\na,x,3\n'))
+
+def test_similar_to_several_says_which_is_whose(shelf, rec, ran):
+    for args in (['--item', '003', '--item', '7'], ['--title', 'книга 003', '--title', 'книга 7']):
+        rows = [json.loads(l) for l in ran('similar', shelf/'model', *args, '-n', 2, '--json').out.splitlines()]
+        assert [r['book_asked'] for r in rows]==['003', '003', '7', '7'] and [r['book'] for r in rows]==[*rec.similar('003', 2).book, *rec.similar('7', 2).book]
+        assert [l.split(',')[0] for l in ran('similar', shelf/'model', *args, '-n', 2, '--csv').out.splitlines()]==['book_asked', '003', '003', '7', '7']
+        assert [l.split()[0] for l in ran('similar', shelf/'model', *args, '-n', 2).out.splitlines()]==['book_asked', '003', '003', '7', '7']
+
+def test_a_distance_is_called_one(shelf, ran):
+    rows = [json.loads(l) for l in ran('similar', shelf/'model', '--item', '003', '--by', 'euclidean', '--json').out.splitlines()]
+    assert all('score' not in r for r in rows) and [r['distance'] for r in rows]==sorted(r['distance'] for r in rows)
+    assert 'distance' in ran('similar', '--help').out
+
+def test_similarities_are_written_as_short_as_scores(shelf, ran):
+    assert all(len(l.split(',')[-1])<=13 for l in ran('similar', shelf/'model', '--item', '003', '--csv').out.splitlines())
+
+def test_stand_ins_are_said(shelf, ran):
+    for how,words in (('popular', 'the list is that of the most rated items'), ('mean', 'the list is that of the mean row')):
+        r = ran('recommend', shelf/'model', '--user', 'r3', '--user', 'nobody', '--on-unknown', how)
+        assert r.code==0 and r.err==f"'nobody' has no ratings: {words}\n"
+        assert f"'x' has no ratings: {words}" in ran('similar', shelf/'model', '--item', 'x', '--on-unknown', how).err
+
+def test_empty_lists_are_said(shelf, ran):
+    r = ran('similar', shelf/'model', '--item', '7', '--min-count', 9999)
+    assert r.code==0 and 'no other item has 9,999 or more ratings: lower --min-count' in r.err
+
+def test_titles_from_a_file_are_counted(ran, tmp_path):
+    planted().drop(columns='title').to_csv(tmp_path/'r.csv', index=False)
+    fit = ['fit', tmp_path/'r.csv', '--titles', tmp_path/'t.csv', '--out', tmp_path/'m', '--epochs', 1]
+    (tmp_path/'t.csv').write_text('book,title\n7,Sieben\n7,Seven\n003,Drei\n003,Drei\n')
+    err = ran(*fit).err
+    assert 't.csv: titles for 2 of 24 items' in err and "1 item has several titles there: the first is taken, such as 'Sieben' for '7'" in err
+    (tmp_path/'t.csv').write_text('book,title\nx7,Sieben\n')
+    r = ran(*fit)
+    assert r.code==1 and "t.csv has titles for none of the 24 items: ids there are such as 'x7', and here such as '0" in r.err
+
+def test_merged_ratings_are_counted(ran, file, tmp_path):
+    text = planted().to_csv(index=False) + planted().iloc[:3].to_csv(index=False, header=False)
+    r = ran('fit', file(text), '--out', tmp_path/'m', '--duplicates', 'last', '--epochs', 1)
+    assert f'3 rows repeat a pair: {len(planted()):,} ratings are left, the last of each pair' in r.err
+    err = ran('fit', file(text), '--out', tmp_path/'m').err
+    assert 'reader  book  score' in err and not re.search(r'^\d+ +r', err, re.M)
+
+def test_a_model_need_not_be_measured(shelf, ran, file, tmp_path):
+    r = ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--epochs', 2, '--valid-pct', 0, '--seed', 0)
+    assert r.code==0 and 'kept back' not in r.err and 'not measured' in r.err
+    out = ran('info', tmp_path/'m').out
+    assert re.search('RMSE +not measured', out) and ran('info', tmp_path/'m', '--json').code==0
+    r = ran('fit', file('user,item,rating\n' + ''.join(f'u{k},i{k},{k%5}\n' for k in range(30))), '--out', tmp_path/'m2', '--epochs', 1, '--seed', 0)
+    assert r.code==0 and 'not measured' in r.err and ran('info', tmp_path/'m2').code==0
+
+@pytest.mark.parametrize('words', ['', '  '])
+def test_an_empty_title_is_refused(words, shelf, ran):
+    r = ran('similar', shelf/'model', '--title', words)
+    assert r.code==1 and '--title is empty' in r.err
+
+def test_a_model_that_needs_too_much_memory_is_a_sentence(ran, monkeypatch):
+    def fail(*_): raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+    monkeypatch.setattr('collab_course.command_line._load', fail)
+    assert ran('info', 'm').code==1 and ran('info', 'm').err=='collab-course: there is not enough memory for that\n'
+    def bug(*_): raise RuntimeError('shapes do not fit')
+    monkeypatch.setattr('collab_course.command_line._load', bug)
+    with pytest.raises(RuntimeError, match='shapes'): ran('info', 'm')
+
+def test_a_closed_output_is_said_and_closed_errors_do_not_mix_with_results(shelf, ran, monkeypatch, capsys):
+    with monkeypatch.context() as m:
+        m.setattr(sys, 'stdout', None)
+        assert main(['info', str(shelf/'model')])==1
+    assert capsys.readouterr().err=='collab-course: standard output is closed: there is no place for results\n'
+    with monkeypatch.context() as m:
+        m.setattr(sys, 'stderr', None)
+        assert main(['evaluate', str(shelf/'model'), str(shelf/'later.csv'), '--json'])==0
+    assert len(capsys.readouterr().out.splitlines())==1
+
+def test_ctrl_c_while_importing_waits(monkeypatch):
+    from collab_course.command_line import _later
+    done = []
+    with pytest.raises(KeyboardInterrupt):
+        with _later():
+            signal.raise_signal(signal.SIGINT)
+            done.append(1)
+    assert done and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+mistakes = [['--valid-pct', '5'], ['--valid-pct', '-1'], ['--valid-pct', '0.0001'], ['--range', '5', '1'], ['--range', '0', 'inf'], ['--range', 'nan', '1'], ['--range', '2', '3'], ['--lr', '1000', '--epochs', '3'], ['--lr', '-1'], ['--lr', 'nan'], ['--wd', '-1'],
+    ['--wd', 'inf'], ['--seed', '-1'], ['--factors', '-3'], ['--batch-size', '0'], ['--epochs', '0'], ['--duplicates', 'keep'], ['--sep', ''], ['--sep', ';'], ['--encoding', 'x'], ['--user', 'x'], ['--rating', 'title'],
+    ['--titles', 'nowhere.csv'], ['--title', 'score'], ['--item', 'reader'], ['--no-header']]
+
+@pytest.mark.parametrize('args', mistakes, ids=' '.join)
+def test_messages_hold_no_words_of_python(args, shelf, ran, tmp_path):
+    r = ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--seed', 0, *args)
+    assert r.code in (1, 2) and r.err and not (tmp_path/'m').exists()
+    assert not re.search(r"\w=|_name\b|\b(valid_pct|rating_range|y_range|n_factors|n_epoch|bs|titles has|on_unknown|validate_ratings|DataFrame|Series|index|Traceback)\b|^lr|\(lowest", r.err.splitlines()[-1]), r.err
+
+def test_what_to_do_about_a_learning_rate(shelf, ran, tmp_path):
+    assert 'Lower --lr' in ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--lr', '1000', '--epochs', 3, '-q').err
+
+def test_evaluate_shows_ids_of_both_sides(shelf, ran, file):
+    r = ran('evaluate', shelf/'model', file('reader,book,score\nx,y,3\nz,y,3\n'))
+    assert "reader: 'x' in the file, 'r0' in the model; book: 'y' in the file, '000' in the model" in r.err
+    assert '--range' in ran('evaluate', shelf/'model', file('reader,book,score\nr1,7,3\nr2,7,99\n')).err
+
+def test_a_file_where_a_model_is_due_is_said(shelf, ran):
+    r = ran('evaluate', shelf/'later.csv', shelf/'model')
+    assert r.code==1 and 'is a file: the folder of a model comes first' in r.err
+
+def test_a_damaged_model_can_be_replaced_after_it_is_removed(shelf, ran, tmp_path):
+    (tmp_path/'m').mkdir()
+    (tmp_path/'m'/'bundle.json').write_text('{')
+    r = ran('fit', shelf/'books.tsv', '--out', tmp_path/'m')
+    assert r.code==1 and 'remove the folder, or save into another one' in r.err
+
+
 # ---- words, streams and exit codes
 
 @pytest.mark.parametrize('args', [[], ['fit'], ['fit', 'r.csv'], ['recommend', 'm'], ['recommend', 'm', '--user', '1', '--all'], ['recommend', 'm', '--all', '-n', '0'], ['recommend', 'm', '--all', '-n', 'x'],
@@ -591,5 +752,5 @@ def test_ctrl_c_is_a_word_and_130():
     p.stdin.flush()
     with pytest.raises(subprocess.TimeoutExpired): p.wait(1.5)
     p.send_signal(signal.SIGINT)
-    assert p.wait(30)==130 and p.stderr.read()==b'stopped\n'
+    assert p.wait(30)==130 and p.stderr.read()==b'stopped; nothing was saved\n'
     p.stdin.close()
