@@ -8,6 +8,10 @@ from collab_course.interpretation import *
 from collab_course.fastai_collab import *
 from collab_course.embedding_nn import *
 from collab_course.bootstrapping import *
+from collab_course.recommender import *
+from collab_course.bundles import *
+from collab_course.scale import *
+from collab_course.command_line import *
 ```
 
 ```python

@@ -15,6 +15,10 @@ from .interpretation import *
 from .fastai_collab import *
 from .embedding_nn import *
 from .bootstrapping import *
+from .recommender import *
+from .bundles import *
+from .scale import *
+from .command_line import *
 
 # %% ../nbs/index.ipynb #d57bca1a
 __all__ = [o for o in globals() if not o.startswith('_')] # all public names of the chapters

@@ -670,24 +670,13 @@ def _titles_for(o, t):
     titles,notes = _told_titles(titles, items.tolist())
     return {**t.names, 'titles': titles},notes
 
-# %% ../nbs/15_command_line.ipynb #3f6cde4a
-_own_columns = ('score', 'prediction', 'count', 'mean_rating', 'reason', 'contribution')
-
-def _renamed(t):
-    "The table with another name for a column of ratings that is called as one of the lists, and a note if so"
-    if (old := t.names['rating_name']) not in _own_columns: return t,[]
-    new = next(c for c in ('rating', 'stars', 'grade', 'points') if c not in t.ratings)
-    note = f'the column {old!r} is called {new!r} in the model, since lists have a {old!r} of their own'
-    return t._replace(ratings=t.ratings.rename(columns={old: new}), names={**t.names, 'rating_name': new}),[note]
-
 # %% ../nbs/15_command_line.ipynb #defa7f8b
 def _cmd_fit(o):
     t = read_ratings(o.ratings, o.user, o.item, o.rating, None if o.titles else o.title, o.sep, o.encoding, o.no_header)
     _note(o, *t.notes)
     for line in _told_twice(t, o.duplicates): _note(o, line)
-    t,notes = _renamed(t)
-    names,more = _titles_for(o, t)
-    for line in notes + more: _note(o, line)
+    names,notes = _titles_for(o, t)
+    for line in notes: _note(o, line)
     _check_out(o.out)
     with _aside(o):
         with _later(): from collab_course.recommender import Recommender

@@ -68,6 +68,7 @@ def _check_fit(model, classes):
 
 # %% ../nbs/12_recommender.ipynb #33c8ebd1
 _taken = ('score', 'prediction', 'count', 'mean_rating', 'reason', 'contribution')
+_taken_beside = ('prediction', 'reason', 'contribution', 'title') # where ratings stand beside them
 
 class Recommender:
     "A trained model, the ids that its rows belong to, and who rated what"
@@ -110,7 +111,7 @@ def _set(self:Recommender, model, classes, x, y, n_train, rating_name):
     "The state of a Recommender; all else follows from it"
     self.model,self.classes,self.x,self.y,self.n_train = model,classes,x.int(),y.float(),n_train
     (self.user_name,self.item_name),self.rating_name = classes,rating_name
-    if rating_name in (*_taken, 'title'): raise ValueError(f'the column of ratings cannot be called {rating_name!r}, as a column of the results is: rename it')
+    if rating_name in _taken_beside: raise ValueError(f'the column of ratings cannot be called {rating_name!r}, as a column of the results is: rename it')
     if bad := [c for c in classes if c in _taken]: raise ValueError(f'a column of ids cannot be called {bad[0]!r}, as a column of the results is: rename it')
     self._index = [pd.Index(v[1:], tupleize_cols=False) for v in classes.values()]
     self._id = [i.to_numpy() if i.dtype.kind in 'iuf' else i.array for i in self._index]
@@ -1214,7 +1215,7 @@ _meta_checks = dict(
     kind=lambda o,m: o=='recommender', version=lambda o,m: type(o) is int and o==1, model=lambda o,m: o in ('dot product', 'network'),
     layers=lambda o,m: isinstance(o, list) and all(isinstance(k, str) and (k=='linear' or k in _activations) for k in o),
     y_range=lambda o,m: o is None or _is_range(o) and o[0]<o[1],
-    columns=lambda o,m: isinstance(o, list) and len(o)==3 and all(isinstance(c, str) for c in o) and len(set(o))==3 and not {*o} & {*_taken} and o[2]!='title',
+    columns=lambda o,m: isinstance(o, list) and len(o)==3 and all(isinstance(c, str) for c in o) and len(set(o))==3 and not {*o[:2]} & {*_taken} and o[2] not in _taken_beside,
     users=lambda o,m: _is_vocab(o), items=lambda o,m: _is_vocab(o),
     titles=lambda o,m: o is None or isinstance(o, list) and len(o)==len(m['items']) and all(t is None or isinstance(t, str) for t in o) and 'title' not in m['columns'][:2],
     n_train=lambda o,m: type(o) is int and o>0, rating_range=lambda o,m: _is_range(o), report=lambda o,m: isinstance(o, dict),
