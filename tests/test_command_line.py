@@ -405,9 +405,9 @@ def test_evaluate_with_strangers_alone_is_an_error(shelf, ran, file):
 
 def test_info_tells_what_is_inside(shelf, rec, ran):
     out,(lo,hi) = ran('info', shelf/'model').out,rec.rating_range
-    assert f'users 90 (reader)\nitems 24 (book)\ntitles yes\nratings {len(rec.y):,} (rating), from {lo:g} to {hi:g}\nRMSE before the second training ' in re.sub(' +', ' ', out) and 'seed 0' in out
+    assert f'users 90 (reader)\nitems 24 (book)\ntitles yes\nratings {len(rec.y):,} (score), from {lo:g} to {hi:g}\nRMSE before the second training ' in re.sub(' +', ' ', out) and 'seed 0' in out
     d = json.loads(ran('info', shelf/'model', '--json').out)
-    assert (d['users'], d['items'], d['columns'], d['rating_range'])==(90, 24, ['reader', 'book', 'rating'], [lo, hi]) and d['report']['n_epoch']==15
+    assert (d['users'], d['items'], d['columns'], d['rating_range'])==(90, 24, ['reader', 'book', 'score'], [lo, hi]) and d['report']['n_epoch']==15
 
 def test_whole_number_ids_are_asked_for_as_numbers(ran, tmp_path):
     df = planted().assign(reader=lambda d: d.reader.str[1:].astype(int), book=lambda d: d.book.astype(int)*100)
