@@ -201,6 +201,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                           'collab_course/command_line.py'),
                                             'collab_course.command_line._about': ( 'command_line.html#_about',
                                                                                    'collab_course/command_line.py'),
+                                            'collab_course.command_line._add_bundle': ( 'command_line.html#_add_bundle',
+                                                                                        'collab_course/command_line.py'),
                                             'collab_course.command_line._add_command': ( 'command_line.html#_add_command',
                                                                                          'collab_course/command_line.py'),
                                             'collab_course.command_line._add_fit': ( 'command_line.html#_add_fit',

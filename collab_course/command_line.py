@@ -881,9 +881,11 @@ def _add_form(p, csv=True):
     g.add_argument('--json', dest='form', action='store_const', const='json', help='results as JSON' + ', one object a line (JSON Lines)'*csv)
 
 # %% ../nbs/15_command_line.ipynb #ed21328a
+def _add_bundle(p): p.add_argument('bundle', metavar='DIR', help='folder that `fit` has written')
+
 def _add_list(p):
     "Arguments of commands that list items"
-    p.add_argument('bundle', metavar='DIR', help='folder that `fit` has written')
+    _add_bundle(p)
     p.add_argument('-n', type=_at_least(1), default=10, help='how many items (default: 10)')
     p.add_argument('--on-unknown', choices=('raise', 'mean', 'popular'), default='raise',
                    help='for an id without ratings: an error, the list of the mean row, or the most rated items (default: raise)')
@@ -931,10 +933,10 @@ def _add_similar(sub):
 def _add_others(sub):
     p = _add_command(sub, 'evaluate', _cmd_evaluate, 'measure how far predictions are from ratings that were kept apart',
                      ['evaluate model held_out.csv', 'evaluate model held_out.csv --json'])
-    p.add_argument('bundle', metavar='DIR', help='folder that `fit` has written')
+    _add_bundle(p)
     _add_table(p), _add_form(p, csv=False)
     p = _add_command(sub, 'info', _cmd_info, 'say what a folder with a model holds', ['info model', 'info model --json'])
-    p.add_argument('bundle', metavar='DIR', help='folder that `fit` has written')
+    _add_bundle(p)
     _add_form(p, csv=False)
     p = _add_command(sub, 'fetch', _cmd_fetch, 'fetch a well-known table of ratings', ['fetch ml-100k --out ratings.csv', 'fetch ml-100k | head'])
     p.add_argument('name', metavar='NAME', choices=('ml-100k',), help='ml-100k: the 100,000 ratings of this course')

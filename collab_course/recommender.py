@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from .bootstrapping import _as_table, _check_above, _check_newcomers, _newcomers, _ridge, _targets
 from .bundles import BundleError, load_bundle, save_bundle
 from .create_params import DotProductBias
-from .data import _check_choice, _check_columns, _check_range, _check_share, _check_values, _check_whole, random_split, validate_ratings
+from .data import _check_choice, _check_columns, _check_range, _check_seed, _check_share, _check_values, _check_whole, random_split, validate_ratings
 from .embedding_nn import CollabNN, SideFeatureNN, _need
 from .fastai_collab import _check_model, _check_rows, _to_loaders, _to_model, _unwrapped
 from .interpretation import _measures
@@ -212,7 +212,7 @@ def _own_random(seed):
 # %% ../nbs/12_recommender.ipynb #74caebb9
 def _how(n, seed, rating_range, n_factors, **given):
     "Everything that decides a training: what chapter 14 tuned for tables of this size, except where the caller says otherwise"
-    _check_whole(0, n_factors=n_factors, **({} if seed is None else dict(seed=seed)))
+    _check_whole(0, n_factors=n_factors), _check_seed(seed)
     if seed is not None and seed>=2**63: raise ValueError(f'seed must be below 2**63, not {seed}')
     given = {k: v for k,v in given.items() if v is not None}
     recipe = {**good_recipe(n), **given}

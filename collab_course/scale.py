@@ -122,8 +122,8 @@ def _epochs(model, dls, n_epoch, step, hypers, on_epoch):
         for b in dls.train:
             err = step(b, *next(hypers))
             if on_epoch: total,n = total + err.square().sum(),n + len(err)
-        if on_epoch: on_epoch(epoch, total.item()/n, _mse(model, valid))
-    return _mse(model, valid)
+        if on_epoch: on_epoch(epoch, total.item()/n, mse := _mse(model, valid))
+    return mse if on_epoch else _mse(model, valid)
 
 # %% ../nbs/14_scale.ipynb #b91fa5f5
 def _is_rate(o, below=math.inf): return isinstance(o, (int, float, np.number)) and not isinstance(o, bool) and 0<=o<below
