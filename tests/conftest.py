@@ -7,6 +7,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT/'tools')]
 os.environ.setdefault('MPLBACKEND', 'agg')
+os.environ['OMP_NUM_THREADS'] = '1' # some tests fork, and a child cannot use the threads that OpenMP made in its parent: it would wait for ever
 
 @pytest.fixture(scope='session')
 def root(): return ROOT
