@@ -87,7 +87,7 @@ class RatingsDataset:
     "Ratings as two tensors, with the vocabularies that their row numbers refer to"
     n_inp,c = 1,1
     def __init__(self,
-        x, # int64 row numbers, shape (n, 2): user, item
+        x, # int64 row numbers, shape (n, 2): user, item; what else a model wants may follow
         y, # float32 ratings, shape (n,); None where they are not known
         classes, # {user column: vocabulary, item column: vocabulary}
         rating_name='rating', # Name of the rating column
@@ -135,7 +135,7 @@ def new_empty(self:RatingsDataset):
 @patch
 def n_unknown(self:RatingsDataset):
     "How many ratings have their user or their item on row 0"
-    return int((self.x==0).any(1).sum())
+    return int((self.x[:,:2]==0).any(1).sum())
 
 # %% ../nbs/02_loaders.ipynb #9d5551c6
 class RatingsDL(TfmdDL):
@@ -204,7 +204,7 @@ def decode_batch(self:RatingsDL,
     "The first `max_n` examples of `b` as ((user id, item id), rating)"
     x,*ys = [to_np(t[:max_n]) for t in b]
     users,items = self.dataset.classes.values()
-    return [((users[u], items[i]), *map(_short, yr)) for (u,i),*yr in zip(x, *map(np.ravel, ys))]
+    return [((users[u], items[i]), *map(_short, yr)) for (u,i,*_),*yr in zip(x, *map(np.ravel, ys))]
 
 def _short(y): return float(str(y)) # 3.3 as float32 is 3.299999952316284 as float64
 
