@@ -64,7 +64,9 @@ def _rows_of(frame, id_name, vocab, columns, on_missing):
     ids = frame[id_name]
     if (again := ids.duplicated()).any():
         raise ValueError(f'column {id_name!r} holds {ids[again].tolist()[0]!r} more than once: which features count? Use frame.drop_duplicates({id_name!r})')
-    here = ids_to_rows(pd.Series(list(vocab)[1:], name=id_name), [na, *ids.tolist()], on_unknown='na').numpy() - 1
+    at = ids_to_rows(ids.reset_index(drop=True), vocab, on_unknown='na').numpy()
+    here = np.full(len(vocab)-1, -1)
+    here[at[at>0]-1] = np.flatnonzero(at)
     lost,known = [[v for v,h in zip(list(vocab)[1:], here) if (h<0)==gone] for gone in (True, False)]
     if lost and on_missing=='raise':
         raise ValueError(f'{len(lost):,} ids have no row in the features, such as {str(lost[:3])[:100]}. Add them, or pass on_missing=\'zero\'')
