@@ -84,8 +84,12 @@ def _by_autograd(model, wd, sqr_mom):
     params = [p for p in model.parameters() if p.requires_grad]
     free = {id(p) for p in norm_bias_params(model, True)}
     decayed,spared = [[p for p in params if (id(p) in free)==o] for o in (False, True)]
-    groups = [dict(params=ps, weight_decay=w) for ps,w in ((decayed, wd), (spared, 0.)) if ps]
-    opt = torch.optim.AdamW(groups, eps=1e-5, fused=_fused(params[0].device))
+    return _by_groups(model, ((decayed, wd), (spared, 0.)), sqr_mom)
+
+def _by_groups(model, groups, sqr_mom):
+    "The same for groups of parameters, (parameters, weight decay) each"
+    groups = [dict(params=ps, weight_decay=w) for ps,w in groups if ps]
+    opt = torch.optim.AdamW(groups, eps=1e-5, fused=_fused(groups[0]['params'][0].device))
     def step(b, lr, mom):
         opt.zero_grad(set_to_none=False)
         err = _errors(model, b)
