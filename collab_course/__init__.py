@@ -8,6 +8,8 @@ from collab_course.interpretation import *
 from collab_course.fastai_collab import *
 from collab_course.embedding_nn import *
 from collab_course.bootstrapping import *
+from collab_course.evaluation import *
+from collab_course.neighbours import *
 from collab_course.recommender import *
 from collab_course.bundles import *
 from collab_course.scale import *

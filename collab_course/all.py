@@ -15,6 +15,8 @@ from .interpretation import *
 from .fastai_collab import *
 from .embedding_nn import *
 from .bootstrapping import *
+from .evaluation import *
+from .neighbours import *
 from .recommender import *
 from .bundles import *
 from .scale import *

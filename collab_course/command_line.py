@@ -680,7 +680,7 @@ def _cmd_fit(o):
     _check_out(o.out)
     with _aside(o):
         with _later(): from collab_course.recommender import Recommender
-        rec = Recommender.fit(t.ratings, **names, n_factors=o.factors, n_epoch=o.epochs, bs=o.batch_size, lr=o.lr, wd=o.wd, valid_pct=o.valid_pct,
+        rec = Recommender.fit(t.ratings, **names, model=o.model, n_factors=o.factors, n_epoch=o.epochs, bs=o.batch_size, lr=o.lr, wd=o.wd, valid_pct=o.valid_pct,
             refit=not o.no_refit, rating_range=o.range and tuple(o.range), duplicates=o.duplicates, seed=o.seed,
             on_epoch=_progress(o), on_report=_reported(o), progress=False)
     print(rec.save(o.out))
@@ -798,7 +798,7 @@ def _about(rec, info):
     r,known = rec.report,lambda df: int((df['count']>0).sum())
     res = {'users': f'{known(rec.users):,} ({rec.user_name})', 'items': f'{known(rec.items):,} ({rec.item_name})',
            'titles': 'yes' if 'title' in rec.items else 'no', 'ratings': f'{len(rec.y):,} ({rec.rating_name}), from {rec.rating_range[0]:g} to {rec.rating_range[1]:g}'}
-    if r: res |= {**_measured(r), 'trained with': ', '.join(f'{k} {r[k]:.6g}' for k in ('n_factors', 'n_epoch', 'bs', 'lr', 'wd') if k in r) + f", seed {r.get('seed')}"}
+    if r: res |= {**_measured(r), 'trained with': ', '.join(f'{k} {r[k]:.6g}' for k in ('n_factors', 'n_epoch', 'bs', 'lr', 'wd', 'decay') if k in r) + f", seed {r.get('seed')}", 'model': r.get('model', 'dot_product')}
     return res | {'bytes': f"{sum(f['bytes'] for f in info['files'].values()):,}", 'written by': ', '.join(f'{k} {v}' for k,v in info['versions'].items())}
 
 # %% ../nbs/15_command_line.ipynb #d1945889
@@ -900,6 +900,7 @@ def _add_fit(sub):
     p.add_argument('--titles', metavar='FILE', help='file with item ids and titles, such as movies.csv')
     p.add_argument('--range', type=_finite, nargs=2, metavar=('LOWEST', 'HIGHEST'), help='ratings that there are (default: as in the file)')
     p.add_argument('--duplicates', choices=('raise', 'first', 'last', 'mean'), default='raise', help='pairs that were rated twice (default: raise an error)')
+    p.add_argument('--model', choices=('dot_product', 'neighbours'), default='dot_product', help='neighbours: closer to the ratings, and several times slower to train (default: dot_product)')
     p.add_argument('--factors', type=_at_least(0), default=50, help='factors of each user and item (default: 50)')
     for name,kind in (('epochs', _at_least(1)), ('batch-size', _at_least(1)), ('lr', _finite), ('wd', _finite)):
         p.add_argument(f'--{name}', type=kind, metavar='N', help='(default: by the number of ratings)')
@@ -961,7 +962,7 @@ _in_python = [(r' \([\w=, ]+ in Python\)', ''), (r"on_unknown='mean' or 'popular
                r'--range takes the lowest rating and the highest, such as --range 1 5, not \1 \2'),
               (r'Drop them, or give another range', 'Drop them, or train with another --range'),
               (r'^(lr|wd|seed) must', r'--\1 must'),
-              (r'with lr=(\S+) and wd=(\S+) the training failed, its numbers are infinite: try a smaller lr',
+              (r'with lr=(\S+) and (?:wd|decay)=(\S+) the training failed, its numbers are infinite: try a smaller lr',
                r'with --lr \1 and --wd \2 the training failed, its numbers are infinite. Lower --lr'),
               (r'\bn_factors\b', '--factors'), (r'\bbiases alone\b', 'averages alone'), (r'`?save_bundle`?', '`collab-course fit`')]
 

@@ -27,9 +27,11 @@ from .bundles import BundleError, load_bundle, save_bundle
 from .create_params import DotProductBias
 from .data import _check_choice, _check_columns, _check_range, _check_seed, _check_share, _check_values, _check_whole, random_split, validate_ratings
 from .embedding_nn import CollabNN, SideFeatureNN, _need
+from .evaluation import _biases, _own_random
 from .fastai_collab import _check_model, _check_rows, _to_loaders, _to_model, _unwrapped
 from .interpretation import _measures
 from .loaders import RatingsDataLoaders, RatingsDataset, RatingsDL, _check_sort, na
+from .neighbours import SVDpp, feature_bags, fit_svdpp, svdpp_recipe
 from .scale import adam_memory, good_recipe, lean_fit
 
 # %% ../nbs/12_recommender.ipynb #f4b15973
@@ -97,7 +99,7 @@ def _from(self:Recommender, model, dls, titles):
     if not isinstance(model, nn.Module) or not isinstance(dls, DataLoaders):
         raise TypeError(f'from_model(model, dls) takes a model and its DataLoaders, in this order, not {type(model).__name__} and {type(dls).__name__}')
     dls = _to_loaders(dls)
-    parts = [(o.x.cpu(), o.y.cpu()) for o in (dls.train_ds, dls.valid_ds)]
+    parts = [(o.x[:,:2].cpu(), o.y.cpu()) for o in (dls.train_ds, dls.valid_ds)]
     parts = [(x[(x>0).all(1)], y[(x>0).all(1)]) for x,y in parts]
     x,y = map(torch.cat, zip(*parts))
     if not len(parts[0][1]): raise ValueError('the loaders hold no training rows, so nobody can tell which ids the model knows: make the Recommender before learn.export')
@@ -165,16 +167,6 @@ def __repr__(self:Recommender):
     what = 'a network' if isinstance(self.model, RowNetwork) else f'{self.model.user_factors.shape[1]} factors'
     return f'Recommender of {u:,} × {i:,} ({self.user_name} × {self.item_name}) by {what}, {n:,} ratings'
 
-# %% ../nbs/12_recommender.ipynb #4d859bfb
-def _biases(x, y, sizes, rounds=10, shrink=(15, 10)):
-    "Mean, user biases and item biases in closed form: alternating means of what is left, shrunk by some ratings of zero"
-    mean,(u,i) = y.mean(),(np.zeros(n) for n in sizes)
-    counts = [np.bincount(x[:,s], minlength=n) + k for s,(n,k) in enumerate(zip(sizes, shrink))]
-    for _ in range(rounds):
-        i = np.bincount(x[:,1], y - mean - u[x[:,0]], sizes[1])/counts[1]
-        u = np.bincount(x[:,0], y - mean - i[x[:,1]], sizes[0])/counts[0]
-    return mean,u,i
-
 # %% ../nbs/12_recommender.ipynb #9cfeec0b
 @patch
 def _baseline(self:Recommender, u, i):
@@ -198,28 +190,24 @@ def _range_of(y, rating_range):
     if y.max() - y.min() < (hi - lo)/2: warnings.warn(f'the ratings go from {y.min():g} to {y.max():g}, less than half of rating_range={rating_range}: is that the range?')
     return lo,hi
 
-# %% ../nbs/12_recommender.ipynb #460a985f
-@contextmanager
-def _own_random(seed):
-    "Random numbers from a seed; afterwards Python's and torch's go on as if nothing had been drawn"
-    state = random.getstate()
-    try:
-        with torch.random.fork_rng():
-            random.seed(seed), torch.manual_seed(seed)
-            yield
-    finally: random.setstate(state)
+# %% ../nbs/12_recommender.ipynb #931d39d4
+def _dot_recipe(n, bs=None): return {**good_recipe(n), **({} if bs is None else dict(bs=bs, sqr_mom=adam_memory(bs)))}
+
+def _neighbours_recipe(n, bs=None):
+    res = svdpp_recipe(n, bs=bs)
+    return dict(bs=res['bs'], **res['model'], **res['fit'])
+
+_recipes = dict(dot_product=_dot_recipe, neighbours=_neighbours_recipe)
 
 # %% ../nbs/12_recommender.ipynb #74caebb9
-def _how(n, seed, rating_range, n_factors, **given):
-    "Everything that decides a training: what chapter 14 tuned for tables of this size, except where the caller says otherwise"
-    _check_whole(0, n_factors=n_factors), _check_seed(seed)
+def _how(n, seed, rating_range, n_factors, model='dot_product', bs=None, **given):
+    "Everything that decides a training: what was tuned for tables of this size, except where the caller says otherwise"
+    _check_whole(int(model=='neighbours'), n_factors=n_factors), _check_seed(seed)
     if seed is not None and seed>=2**63: raise ValueError(f'seed must be below 2**63, not {seed}')
-    given = {k: v for k,v in given.items() if v is not None}
-    recipe = {**good_recipe(n), **given}
-    if 'bs' in given:
-        _check_whole(bs=given['bs'])
-        recipe['sqr_mom'] = adam_memory(given['bs'])
-    return dict(n_factors=n_factors, y_range=_wider(rating_range), seed=secrets.randbelow(2**31) if seed is None else int(seed), **recipe)
+    if bs is not None: _check_whole(bs=bs)
+    recipe = {**_recipes[model](n, bs), **{k: v for k,v in given.items() if v is not None}}
+    if given.get('wd') is not None: recipe.pop('decay', None) # the caller's instead
+    return {**recipe, **dict(model=model, n_factors=n_factors, y_range=_wider(rating_range), seed=secrets.randbelow(2**31) if seed is None else int(seed))}
 
 # %% ../nbs/12_recommender.ipynb #feac9f0a
 def _narrower(y_range):
@@ -239,19 +227,33 @@ def _as_stars(dls, lo, unit):
         for ds,y in zip(sets, ys): ds.y = y
 
 # %% ../nbs/12_recommender.ipynb #1c58c18a
-def _new_model(dls, n_factors, y_range, seed):
+def _new_model(dls, how, bags):
     "An untrained model, from its own random numbers"
-    with _own_random(seed): return DotProductBias(dls.n_users, dls.n_items, n_factors, y_range).float()
+    y_range = _wider((1, 5))
+    with _own_random(how['seed']):
+        if how['model']=='dot_product': return DotProductBias(dls.n_users, dls.n_items, how['n_factors'], y_range).float()
+        return SVDpp.from_dls(dls, n_factors=how['n_factors'], power=how['power'], sd=how['sd'], y_range=y_range, **bags).float()
 
-def _train(dls, n_factors, y_range, seed, on_epoch, n_epoch, lr, wd, bs, sqr_mom):
+def _fit_model(model, dls, how, on_epoch):
+    "Train, and give a model whose tables say all"
+    n_epoch,lr,kw = how['n_epoch'],how['lr'],dict(on_epoch=on_epoch, sqr_mom=how['sqr_mom'])
+    decay = {k: how[k] for k in ('wd', 'decay') if k in how}
+    if how['model']=='dot_product': lean_fit(model, dls, n_epoch, lr, **decay, **kw)
+    else: fit_svdpp(model, dls, n_epoch, lr, decay.get('decay', decay.get('wd', 0)*lr*len(dls.train)), how['bias_decay'], **kw)
+    if not all(p.isfinite().all() for p in model.parameters()):
+        raise ValueError(f"with lr={lr} and {' '.join(f'{k}={v}' for k,v in decay.items())} the training failed, its numbers are infinite: try a smaller lr")
+    return model if how['model']=='dot_product' else model.collapse()
+
+# %% ../nbs/12_recommender.ipynb #86ea04c7
+def _train(dls, how, on_epoch, bags):
     "A trained model"
-    model,(lo,hi) = _new_model(dls, n_factors, _wider((1, 5)), seed),_narrower(y_range)
+    lo,hi = _narrower(how['y_range'])
     unit = (hi - lo)/4
     after = on_epoch and (lambda epoch, *mses: on_epoch(epoch, *(o*unit**2 for o in mses)))
-    with _own_random(seed), _as_stars(dls, lo, unit): lean_fit(model, dls, n_epoch, lr, wd, on_epoch=after, sqr_mom=sqr_mom)
-    if not all(p.isfinite().all() for p in model.parameters()):
-        raise ValueError(f'with lr={lr} and wd={wd} the training failed, its numbers are infinite: try a smaller lr')
-    model.y_range = y_range
+    with _as_stars(dls, lo, unit):
+        model = _new_model(dls, how, bags)
+        with _own_random(how['seed']): model = _fit_model(model, dls, how, after)
+    model.y_range = how['y_range']
     return model
 
 # %% ../nbs/12_recommender.ipynb #6ac2fe5d
@@ -376,7 +378,8 @@ def _titles_of(df, item_name, titles):
 # %% ../nbs/12_recommender.ipynb #621eb888
 class _Table:
     "A checked table of ratings"
-    def __init__(self, ratings, names, titles, rating_range, duplicates):
+    def __init__(self, ratings, names, titles, rating_range, duplicates, on_missing='raise', **features):
+        self.features,self.on_missing = features,on_missing
         for arg,o in zip(('user_name', 'item_name', 'rating_name'), names):
             if not isinstance(o, Hashable): raise TypeError(f'{arg} must be the name of a column, not {o!r}')
         _check_range(rating_range, finite=True)
@@ -389,15 +392,24 @@ class _Table:
         refit = refit and valid_pct!=0
         dls = _split_loaders(self.df, self.names, valid_pct, how['seed'], how['bs'])
         res = self.trained(cls, dls, how, watch())
-        tell(res._measure(refit=refit, **how))
+        tell(res._measure(refit=refit, **how, **{f'{k}_features': [str(c) for c in df if c not in self.names] for k,df in self.features.items() if df is not None}))
         if not refit: return res
         again = self.trained(cls, _all_rows(dls, how['bs'], how['seed']), how, watch())
         again.report = res.report
         return again
 
+    def bags(self, dls):
+        "Features in the order of the loaders' vocabularies"
+        res = {}
+        for (side,df),c in zip(self.features.items(), self.names):
+            if df is None: continue
+            try: res[f'{side}_bags'] = feature_bags(df, c, dls.classes[c], on_missing=self.on_missing)
+            except (TypeError, ValueError) as e: raise type(e)(f'{side}_features: {e}') from None
+        return res
+
     def trained(self, cls, dls, how, on_epoch):
         "A Recommender trained on the training rows of the loaders"
-        res = cls.from_model(_train(dls, on_epoch=on_epoch, **how), dls, self.titles)
+        res = cls.from_model(_train(dls, how, on_epoch, self.bags(dls)), dls, self.titles)
         res.rating_range,res._dtypes = self.rating_range,[_dtype(self.df[c]) for c in dls.classes]
         return res
 
@@ -409,6 +421,10 @@ def fit(cls:Recommender,
     item_name='movie', # Column of item ids
     rating_name='rating', # Column of ratings
     titles=None, # Column of titles in `ratings`, or a Series or dict from item id to title
+    model='dot_product', # 'dot_product' of chapter 05, or 'neighbours' of chapter 11: closer to the ratings, and several times slower to train
+    user_features=None, # For model='neighbours': DataFrame with one row a user, column `user_name` and features
+    item_features=None, # The same for items, with column `item_name`
+    on_missing='raise', # Ids and values that these tables lack: 'raise' an error, or 'zero' for no feature
     n_factors=50, # Factors of each user and item; 0: biases alone
     valid_pct=0.1, # Share of rows kept back to measure the model; 0: none, so nothing is measured
     refit=True, # After that, train a second model on all rows, and keep that one?
@@ -426,8 +442,10 @@ def fit(cls:Recommender,
     "Train a model on a table of ratings, and measure it"
     for arg,f in dict(on_epoch=on_epoch, on_report=on_report).items():
         if f is not None and not callable(f): raise TypeError(f'{arg} must be a function, not {f!r}')
-    table = _Table(ratings, (user_name, item_name, rating_name), titles, rating_range, duplicates)
-    how = _how(len(table.df), seed, table.rating_range, n_factors, n_epoch=n_epoch, bs=bs, lr=lr, wd=wd)
+    _check_choice('model', model, tuple(_recipes)), _check_choice('on_missing', on_missing, ('raise', 'zero'))
+    if model!='neighbours' and not (user_features is item_features is None): raise ValueError("features need model='neighbours'")
+    table = _Table(ratings, (user_name, item_name, rating_name), titles, rating_range, duplicates, on_missing, user=user_features, item=item_features)
+    how = _how(len(table.df), seed, table.rating_range, n_factors, model, n_epoch=n_epoch, bs=bs, lr=lr, wd=wd)
     return table.fitted(cls, how, valid_pct, refit, lambda: _shown(how['n_epoch'], on_epoch, progress), on_report or (_say if progress else lambda report: None))
 
 # %% ../nbs/12_recommender.ipynb #1349ac2f
@@ -1142,6 +1160,7 @@ def _converted(m, classes):
         return _network(m.user_factors.weight, m.item_factors.weight, m.layers, m.y_range)
     if forward is TabularModel.forward and m.n_cont==0 and len(m.embeds)==2:
         return _network(*(e.weight for e in m.embeds), m.layers, None)
+    if isinstance(m, SVDpp): return m.collapse()
     if (tables := _by_name(m)): return _dot(**tables)
     raise TypeError(f'{type(m).__name__} is no model that can be served: use DotProduct, DotProductBias, CollabNN or SideFeatureNN of this '
                     'library, or what collab_learner of fastai makes (EmbeddingDotBias, EmbeddingNN)')

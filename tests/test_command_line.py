@@ -319,6 +319,13 @@ def test_options_reach_the_training(shelf, ran, tmp_path):
     want = dict(n_epoch=3, bs=100, lr=0.02, wd=0.1, n_factors=4, seed=3, refit=False)
     assert {k: m.report[k] for k in want}==want and m.rating_range==(-1, 11) and m.n_train==pytest.approx(0.8*len(m.y), abs=1)
 
+def test_neighbours_by_an_option(shelf, ran, tmp_path):
+    assert ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--model', 'neighbours', '--epochs', 2, '--factors', 4, '--wd', '0.1', '-q').code==0
+    r = Recommender.load(tmp_path/'m').report
+    assert r['model']=='neighbours' and r['wd']==0.1 and 'decay' not in r
+    assert re.search('^model +neighbours$', ran('info', tmp_path/'m').out, re.M) and re.search('^model +dot_product$', ran('info', shelf/'model').out, re.M)
+    assert len(ran('recommend', tmp_path/'m', '--user', 'r3', '-n', 4, '--csv').out.splitlines())==5
+
 def test_recommendations_are_those_of_the_recommender(shelf, rec, ran):
     want = rec.recommend('r3', 4)
     rows = [json.loads(l) for l in ran('recommend', shelf/'model', '--user', 'r3', '-n', 4, '--json').out.splitlines()]
@@ -638,7 +645,7 @@ def test_ctrl_c_while_importing_waits(monkeypatch):
     assert done and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 mistakes = [['--valid-pct', '5'], ['--valid-pct', '-1'], ['--valid-pct', '0.0001'], ['--range', '5', '1'], ['--range', '0', 'inf'], ['--range', 'nan', '1'], ['--range', '2', '3'], ['--lr', '1000', '--epochs', '3'], ['--lr', '-1'], ['--lr', 'nan'], ['--wd', '-1'],
-    ['--wd', 'inf'], ['--seed', '-1'], ['--factors', '-3'], ['--batch-size', '0'], ['--epochs', '0'], ['--duplicates', 'keep'], ['--sep', ''], ['--sep', ';'], ['--encoding', 'x'], ['--user', 'x'], ['--rating', 'title'],
+    ['--wd', 'inf'], ['--seed', '-1'], ['--factors', '-3'], ['--batch-size', '0'], ['--epochs', '0'], ['--duplicates', 'keep'], ['--model', 'svd'], ['--sep', ''], ['--sep', ';'], ['--encoding', 'x'], ['--user', 'x'], ['--rating', 'title'],
     ['--titles', 'nowhere.csv'], ['--title', 'score'], ['--item', 'reader'], ['--no-header']]
 
 @pytest.mark.parametrize('args', mistakes, ids=' '.join)

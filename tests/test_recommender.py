@@ -17,11 +17,11 @@ from collab_course import recommender
 from collab_course.bootstrapping import fold_in
 from collab_course.bundles import BundleError, load_bundle, save_bundle
 from collab_course.create_params import DotProductBias
-from collab_course.data import planted_ratings
+from collab_course.data import planted_ratings, random_split
 from collab_course.dot_product import DotProduct
 from collab_course.embedding_nn import CollabNN, SideFeatureNN
 from collab_course.interpretation import nearest
-from collab_course.loaders import RatingsDataLoaders
+from collab_course.loaders import RatingsDataLoaders, ids_to_rows
 from collab_course.recommender import Recommender
 from collab_course.scale import adam_memory, good_recipe
 from weights import big
@@ -888,3 +888,106 @@ def test_the_default_dtype_of_the_program_does_not_matter(odd):
     finally: torch.set_default_dtype(torch.float32)
     assert all(p.dtype==torch.float32 for p in other.model.parameters()) and other.predict(odd_table[:5]).prediction.dtype==np.float32
     assert other.report['valid_rmse']==pytest.approx(odd.report['valid_rmse'], rel=0.02)
+
+# neighbours
+
+PEOPLE = pd.DataFrame(dict(user=sorted(planted.user.unique()))).assign(age=lambda d: 20 + d.user%40, city=lambda d: np.where(d.user%2, 'Köln', 'Łódź'))
+THINGS = pd.DataFrame(dict(movie=sorted(planted.movie.unique()))).assign(kinds=lambda d: np.where(d.movie%3, 'a|b', 'b'))
+
+def near_fit(df=planted, **kw): return small_fit(df, **{**dict(model='neighbours', n_epoch=3), **kw})
+
+@pytest.mark.filterwarnings('ignore')
+def test_neighbours_beat_the_dot_product_where_taste_is_planted():
+    p = planted_ratings(n_users=300, n_items=120, n_ratings=12_000, n_factors=2, skew=1, rating_range=(1, 5), step=1, seed=0).ratings
+    dot,near = (Recommender.fit(p, model=m, seed=0, progress=False, refit=False).report for m in ('dot_product', 'neighbours'))
+    assert near['n_valid']==dot['n_valid'] and near['baseline_rmse']==dot['baseline_rmse']
+    assert near['valid_rmse'] < near['baseline_rmse'] - 0.02 and near['valid_rmse'] < dot['valid_rmse'] + 0.005
+
+@pytest.mark.filterwarnings('ignore')
+@pytest.mark.parametrize('features', [{}, dict(user_features=PEOPLE), dict(item_features=THINGS), dict(user_features=PEOPLE, item_features=THINGS)], ids=len)
+def test_neighbours_serve_save_and_load_like_any_model(features, tmp_path):
+    a = near_fit(**features)
+    assert type(a.model) is DotProductBias and a.report['model']=='neighbours' and json.loads(json.dumps(a.report))==a.report
+    b = Recommender.load(a.save(tmp_path/'near'))
+    same(a.recommend_all(5), b.recommend_all(5))
+    same(a.predict(planted), b.predict(planted))
+    same(a.fold_in({1: 5., 2: 1.}), b.fold_in({1: 5., 2: 1.}))
+    assert a.recommend(1, 3).movie.nunique()==3 and len(a.explain(1, a.recommend(1, 1).movie[0])) and len(b.similar(1, 3))==3
+
+@pytest.mark.filterwarnings('ignore')
+def test_features_change_what_neighbours_predict():
+    plain,known = near_fit().predict(planted).prediction,near_fit(user_features=PEOPLE).predict(planted).prediction
+    assert (plain - known).abs().max()>1e-4
+
+@pytest.mark.filterwarnings('ignore')
+def test_neighbours_on_ids_and_ranges_of_another_table():
+    df = planted.assign(leser='r' + planted.user.astype(str), buch='ü' + planted.movie.astype(str), note=(planted.rating - 1)*25.)[['leser', 'buch', 'note']]
+    shelf = pd.DataFrame(dict(buch=df.buch.unique())).assign(genre=lambda d: d.buch.str.len())
+    r = Recommender.fit(df, 'leser', 'buch', 'note', model='neighbours', item_features=shelf, n_factors=4, n_epoch=3, seed=0, progress=False)
+    stars = near_fit(item_features=shelf.assign(movie=shelf.buch.str[1:].astype(int))[['movie', 'genre']])
+    assert r.rating_range==(0, 100) and r.report['valid_rmse']==pytest.approx(25*stars.report['valid_rmse'], rel=0.02)
+    assert r.recommend('r1', 3).columns.tolist()==['leser', 'buch', 'score'] and r.predict(df).prediction.between(-25, 112.5).all()
+
+@pytest.mark.filterwarnings('ignore')
+def test_the_seed_decides_all_of_neighbours():
+    random.seed(3), torch.manual_seed(3)
+    a = near_fit(user_features=PEOPLE)
+    random.seed(4), torch.manual_seed(4)
+    b = near_fit(user_features=PEOPLE)
+    assert a.report==b.report
+    same(a.recommend_all(), b.recommend_all())
+
+@pytest.mark.filterwarnings('ignore')
+def test_options_reach_the_training_of_neighbours(monkeypatch):
+    took = []
+    real = recommender.fit_svdpp
+    def spy(model, dls, n_epoch, lr, decay, *args, **kw):
+        took.append((n_epoch, lr, round(decay, 6), len(dls.train), dls.train.bs))
+        return real(model, dls, n_epoch, lr, decay, *args, **kw)
+    monkeypatch.setattr(recommender, 'fit_svdpp', spy)
+    near_fit(n_epoch=2, bs=100, lr=0.02, wd=0.1, valid_pct=0)
+    assert took==[(2, 0.02, 0.014, 7, 100)] # 7 batches × 0.02 × 0.1
+
+@pytest.mark.parametrize('kw,words', [
+    (dict(model='svd'), "model must be .*'dot_product'.*'neighbours'"),
+    (dict(user_features=PEOPLE), "features need model='neighbours'"),
+    (dict(model='neighbours', n_factors=0), 'n_factors must'),
+    (dict(model='neighbours', user_features=PEOPLE.drop(columns='user')), "'user'"),
+    (dict(model='neighbours', user_features=PEOPLE[1:]), '1'),
+    (dict(model='neighbours', user_features=pd.concat([PEOPLE, PEOPLE[:1]])), '1'),
+    (dict(model='neighbours', user_features=PEOPLE.assign(user=PEOPLE.user.astype(str))), 'text|str'),
+    (dict(model='neighbours', user_features=PEOPLE[['user']]), 'no features'),
+    (dict(model='neighbours', item_features=THINGS.assign(kinds=None)), 'kinds'),
+    (dict(model='neighbours', item_features=[1, 2]), 'DataFrame'),
+    (dict(model='neighbours', user_features=PEOPLE.assign(age=np.inf)), "'age' is infinite")], ids=str)
+def test_bad_features_are_refused_before_training(kw, words, monkeypatch):
+    def never(*args, **kw): raise AssertionError('trained all the same')
+    monkeypatch.setattr(recommender, 'fit_svdpp', never)
+    with pytest.raises((ValueError, TypeError), match=words): small_fit(**kw)
+
+@pytest.mark.filterwarnings('ignore')
+def test_the_report_names_the_features():
+    r = near_fit(user_features=PEOPLE, item_features=THINGS, valid_pct=0.1).report
+    assert r['user_features']==['age', 'city'] and r['item_features']==['kinds'] and 'user_features' not in near_fit().report
+
+@pytest.mark.filterwarnings('ignore')
+def test_gaps_in_features_can_be_allowed():
+    gaps = PEOPLE[1:].assign(age=lambda d: d.age.where(d.age>25))
+    with pytest.raises(ValueError, match='user_features: .*on_missing'): near_fit(user_features=gaps)
+    assert len(near_fit(user_features=gaps, on_missing='zero').recommend(1, 2))==2
+
+def test_a_misspelt_model_is_named_before_its_features():
+    with pytest.raises(ValueError, match='neighbors'): small_fit(model='neighbors', user_features=PEOPLE)
+
+def test_an_svdpp_is_served_folded_up_unless_it_knows_days():
+    from collab_course.neighbours import SVDpp, day_loaders, fit_svdpp
+    torch.manual_seed(0)
+    model = SVDpp.from_dls(dls, n_factors=4)
+    fit_svdpp(model, dls, 1)
+    r = Recommender.from_model(model, dls)
+    assert type(r.model) is DotProductBias
+    x = torch.stack([ids_to_rows(planted[c], dls.classes[c]) for c in ('user', 'movie')], 1)
+    with torch.no_grad(): assert np.allclose(r.predict(planted[['user', 'movie']]).prediction, model(x), atol=1e-5)
+    timed = day_loaders(planted.assign(timestamp=range(len(planted))), random_split(planted, seed=0), bs=64, device='cpu')
+    with pytest.raises(TypeError, match='days'): Recommender.from_model(SVDpp.from_dls(timed, n_factors=4), timed)
+    assert len(Recommender.from_model(SVDpp.from_dls(timed, n_factors=4, n_days=0).collapse(), timed).recommend(1, 2))==2
