@@ -339,8 +339,8 @@ def evaluate_lists(
     What a person also rated in training is not to be found, nor are ids that the vocabulary lacks."""
     _check_at_least(at_least)
     lists,shape = _lists_of(what, dls, k),(dls.n_users-1, dls.n_items)
-    liked = dls.valid_ds.subset((dls.valid_ds.y.cpu()>=at_least) & (dls.valid_ds.x.cpu()>0).all(1))
-    seen = _mask(_seen(dls.train_ds.subset((dls.train_ds.x.cpu()>0).all(1))), shape, 'seen')
+    liked = dls.valid_ds.subset((dls.valid_ds.y.cpu()>=at_least) & (dls.valid_ds.x[:,:2].cpu()>0).all(1))
+    seen = _mask(_seen(dls.train_ds.subset((dls.train_ds.x[:,:2].cpu()>0).all(1))), shape, 'seen')
     each = list_metrics(lists, _mask(_seen(liked), shape, 'relevant') & ~seen, k)
     shown = np.bincount(lists[lists>=0], minlength=dls.n_items)
     spread = dict(coverage=coverage(shown[1:]), gini=gini(shown[1:]) if shown.any() else math.nan,
@@ -373,7 +373,7 @@ _rank_losses = dict(softmax=_softmax_loss, bpr=_bpr_loss, bce=_bce_loss)
 # %% ../nbs/10_evaluation.ipynb #6977edff
 def _weights(ds, at_least, low):
     "Who is interested in what: item rows, weights and bounds, sorted by users' rows"
-    keep = (ds.x>0).all(1) & ((ds.y>=at_least) if low==0 else True)
+    keep = (ds.x[:,:2]>0).all(1) & ((ds.y>=at_least) if low==0 else True)
     x,y = ds.x[keep].cpu(),ds.y[keep].cpu()
     order = x[:,0].argsort(stable=True)
     bounds = F.pad(x[:,0].bincount(minlength=ds.n_users).cumsum(0), (1, 0))

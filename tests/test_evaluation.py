@@ -546,3 +546,12 @@ def test_paired_refuses_rows_given_twice_and_gives_plain_numbers():
     res = frame(a=[.9, .8], b=[.95, .9])
     with pytest.raises(ValueError, match="'a' has two rows"): paired(pd.concat([res, res]), 'a', 'b')
     assert {type(o) for o in paired(res, 'a', 'b').values()}=={float, int}
+
+def test_lists_are_judged_alike_with_loaders_of_days():
+    from collab_course.neighbours import day_loaders
+    df = planted_ratings(40, 30, 700, rating_range=(1, 5), step=1., seed=0).ratings
+    df['timestamp'] = np.arange(len(df))*86400 # each rating on a day of its own: no day of the validation rows is known
+    split = random_split(df, seed=0)
+    plain,timed = RatingsDataLoaders.from_df(df, splits=tuple(split), device='cpu'),day_loaders(df, split, device='cpu')
+    assert (timed.valid_ds.x[:,2]==0).all() and evaluate_lists(baseline(timed), timed)==evaluate_lists(baseline(plain), plain)
+    assert evaluate_lists(baseline(plain), plain)['people']>20

@@ -28,8 +28,12 @@ def peak():
 def say(**kw): print(json.dumps(kw), flush=True)
 
 def folds(ratings):
-    "(number, training positions, test positions) of each fold"
-    for i in sorted(ratings.fold.unique()): yield int(i), np.flatnonzero(ratings.fold!=i), np.flatnonzero(ratings.fold==i)
+    "(number, training positions, test positions) of each fold; rows of fold 0 are never tested on"
+    for i in sorted(set(ratings.fold) - {0}): yield int(i), np.flatnonzero(ratings.fold!=i), np.flatnonzero(ratings.fold==i)
+
+def hide(ratings, test, extra=()):
+    "What a fit is given: a 3 in the place of each test rating"
+    return ratings[['user', 'movie', 'rating', *extra]].assign(rating=np.where(np.isin(np.arange(len(ratings)), test), 3, ratings.rating))
 
 def rmse(pred, test):
     "Of a prediction for every test row"
@@ -37,20 +41,39 @@ def rmse(pred, test):
     assert pred.shape==(len(test),) and np.isfinite(pred).all(), 'not every test row has a prediction'
     return float(np.sqrt(np.mean((pred - test.rating.to_numpy())**2)))
 
+def recommended(lists):
+    "The DataFrame of a dict that has ten film ids for each person"
+    return pd.DataFrame({'user': np.repeat(list(lists), 10), 'movie': np.concatenate(list(lists.values()))})
+
+def _as_lists(recs, rows):
+    "(people, a row of ten film ids for each), of a DataFrame that has each person's films together, the best first"
+    _check(recs, set(zip(rows.user, rows.movie)), rows.user.nunique())
+    people = recs.user.to_numpy()[::10]
+    assert (recs.user.to_numpy().reshape(-1, 10)==people[:,None]).all(), 'the lists are not person by person'
+    return dict(people=people.tolist(), lists=recs.movie.to_numpy().reshape(-1, 10).tolist())
+
 def fit_folds(
-    ratings,  # DataFrame: user, movie, rating, fold
-    version,  # of the system
-    fit,      # (ratings, train, test, seed) → model; sees the ratings of the training rows alone
-    predict,  # (model, DataFrame of user and movie) → predictions
-    seeds=1,  # how many
+    ratings,             # DataFrame: user, movie, rating, fold and the columns named in `extra`
+    version,             # of the system
+    fit,                 # (ratings, train, test, seed) → model; the test rows are there, their ratings are not
+    predict=None,        # (model, DataFrame of user, movie and `extra`) → predictions; None: none are asked for
+    recommend_all=None,  # model → DataFrame with columns user and movie: everybody's 10, the best first; None: as before
+    seeds=1,             # how many
+    extra=(),            # columns that `fit` and `predict` get besides, such as `timestamp`
+    **note,              # goes into each line
 ):
     "One line a fold and seed"
     for seed in range(seeds):
         for i,train,test in folds(ratings):
-            rows = ratings.iloc[test]
-            model,fit_s = cpu(fit, ratings[['user', 'movie', 'rating']], train, test, seed)
-            pred,predict_s = cpu(predict, model, rows[['user', 'movie']])
-            say(version=version, fold=i, seed=seed, rmse=rmse(pred, rows), fit_s=fit_s, predict_s=predict_s)
+            rows,said = ratings.iloc[test],dict(note)
+            model,said['fit_s'] = cpu(fit, hide(ratings, test, extra), train, test, seed)
+            if predict is not None:
+                pred,said['predict_s'] = cpu(predict, model, rows[['user', 'movie', *extra]])
+                said['rmse'] = rmse(pred, rows)
+            if recommend_all is not None:
+                recs,said['list_s'] = cpu(recommend_all, model)
+                said.update(_as_lists(recs, ratings.iloc[train]))
+            say(version=version, fold=i, seed=seed, **said)
 
 def _check(recs, seen, n_users, n=10):
     "n different films for each person, none of which the person has rated"
@@ -78,6 +101,14 @@ def serve(
         times.append(s)
     _check(recs, seen, len(users))
     say(version=version, first_s=ones[0][1], one_s=median(s for _,s in ones[1:]), all_s=median(times), people=len(users), items=rows.movie.nunique(), peak=peak())
+
+def asked(task, predict, recommend_all):
+    "What `fit_folds` is to do for a task: 'fit': predictions; 'lists': everybody's ten; 'both'"
+    return dict(predict=predict if task in ('fit', 'both') else None, recommend_all=recommend_all if task in ('lists', 'both') else None)
+
+def side():
+    "(people, films): what is known of them besides the ratings"
+    return [pd.read_csv(Path(sys.argv[1])/f'{o}.csv') for o in ('users', 'movies')]
 
 def arguments():
     "(ratings, task, variant, more words) from the command line"

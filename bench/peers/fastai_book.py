@@ -8,7 +8,7 @@ from fastai.collab import TabularCollab, collab_learner
 from fastai.tabular.core import Categorify, TabDataLoader, TabWeightedDL, TransformBlock
 from fastai.torch_core import set_seed
 
-from clock import arguments, fit_folds, serve
+from clock import arguments, asked, fit_folds, serve
 
 torch.set_num_threads(1)
 dl_type = TabWeightedDL
@@ -52,5 +52,5 @@ if __name__=='__main__':
     ratings,task,variant,_ = arguments()
     if variant=='mended': dl_type = TabDataLoader
     v = version('fastai')
-    if task=='fit': fit_folds(ratings, v, fit, predict)
-    else: serve(ratings, v, fit_briefly, recommend, recommend_all)
+    if task=='serve': serve(ratings, v, fit_briefly, recommend, recommend_all)
+    else: fit_folds(ratings, v, fit, **asked(task, predict, recommend_all))

@@ -14,10 +14,12 @@ from fastai.optimizer import Adam
 from fastai.torch_core import set_seed
 from collab_course import __version__
 from collab_course.create_params import DotProductBias
+from collab_course.evaluation import rank_fit, score_all, top_k
 from collab_course.loaders import RatingsDataLoaders
+from collab_course.neighbours import SVDpp, day_loaders, feature_bags, fit_svdpp, person_days, svdpp_recipe
 from collab_course.recommender import Recommender
 from collab_course.scale import good_recipe, lean_fit
-from clock import arguments, cpu, fit_folds, peak, say, serve
+from clock import arguments, asked, cpu, fit_folds, peak, say, serve, side
 import_s = process_time() - started
 
 torch.set_num_threads(1)
@@ -45,6 +47,47 @@ def fit_learner(ratings, train, test, seed):
 def predict(trained, pairs):
     model,dls = trained
     return torch.cat([model.eval()(b[0]) for b in dls.test_dl(pairs, bs=8192)]).numpy()
+
+def fit_ranking(ratings, train, test, seed):
+    set_seed(seed)
+    dls = RatingsDataLoaders.from_df(ratings, splits=(train, test), seed=seed, device='cpu')
+    model = DotProductBias(dls.n_users, dls.n_items, 256, y_range=None)
+    rank_fit(model, dls, seed=seed)
+    return model,dls
+
+def fit_neighbours(ratings, train, test, seed, with_side=False, with_days=False):
+    "By the recipe of chapter 11 as it stands; loaders of days where dates are used"
+    recipe = svdpp_recipe(len(train), days=with_days)
+    make = day_loaders if with_days else RatingsDataLoaders.from_df
+    dls = make(ratings, splits=(train, test), seed=seed, bs=recipe['bs'], device='cpu')
+    set_seed(seed)
+    model = SVDpp.from_dls(dls, **recipe['model'], **(_bags(dls) if with_side else {}))
+    fit_svdpp(model, dls, **recipe['fit'])
+    dls.known = ratings.iloc[train]
+    return model,dls
+
+def _bags(dls):
+    "Age, gender and occupation of people, genres and years of films"
+    tables = [o.drop(columns=['zip', 'title'], errors='ignore') for o in side()]
+    return {f'{arg}_bags': feature_bags(o, c, dls.classes[c], on_missing='zero') for arg,o,c in zip(('user', 'item'), tables, ('user', 'movie'))}
+
+@torch.no_grad()
+def predict_dated(trained, pairs):
+    "Each person as on the day of the pair; days without a training row are like no day"
+    model,dls = trained
+    both = pd.concat([dls.known, pairs])
+    days = person_days(both, np.arange(len(dls.known)))[len(dls.known):]
+    x = torch.cat([b[0] for b in dls.test_dl(pairs, bs=8192)])
+    return model.eval()(torch.cat([x, torch.from_numpy(days)[:,None]], 1)).numpy()
+
+def recommend_trained(trained):
+    "By the functions of chapter 10: scores of the whole catalogue, rated films taken out"
+    model,dls = trained
+    x = dls.train_ds.x
+    users,movies = (np.array(list(dls.classes[c])[1:]) for c in ('user', 'movie'))
+    if isinstance(model, SVDpp): model = model.collapse() # the same scores, much sooner
+    best = top_k(score_all(model, dls), 10, (x[:,0]-1, x[:,1]))
+    return pd.DataFrame({'user': np.repeat(users, 10), 'movie': movies[best.ravel()-1]})
 
 def fit_product(ratings, train, test, seed): return Recommender.fit(ratings.iloc[train], seed=seed, progress=False)
 
@@ -85,11 +128,18 @@ def load(path):
     first_s,one_s = (cpu(rec.recommend, user)[1] for _ in range(2))
     say(import_s=import_s, load_s=load_s, first_s=first_s, one_s=one_s, people=len(rec.users), items=len(rec.items), peak=peak(), digest=digest(rec))
 
+NEIGHBOURS = {'neighbours': fit_neighbours, 'neighbours-side': partial(fit_neighbours, with_side=True), 'neighbours-dates': partial(fit_neighbours, with_days=True),
+              'neighbours-side-dates': partial(fit_neighbours, with_side=True, with_days=True)}
+
 if __name__=='__main__':
     ratings,task,variant,more = arguments()
     folder = Path(sys.argv[1])
-    fit = dict(lean=fit_lean, learner=fit_learner, recommender=fit_product)[variant]
-    if task=='fit': fit_folds(ratings, __version__, fit, predict_product if variant=='recommender' else predict, seeds=3 if variant=='lean' else 1)
+    fit = dict(lean=fit_lean, learner=fit_learner, recommender=fit_product, ranking=fit_ranking, **NEIGHBOURS)[variant]
+    if variant=='recommender': predict,recommend_trained = predict_product,recommend_all
+    dated = variant.endswith('dates')
+    if dated: predict = predict_dated
+    if task in ('fit', 'lists', 'both'):
+        fit_folds(ratings, __version__, fit, **asked(task, predict, recommend_trained), seeds=3 if (variant, task)==('lean', 'fit') else 1, extra=('timestamp',) if dated else ())
     elif task=='serve': serve(ratings, __version__, fit, recommend, recommend_all)
     elif task=='million': million(folder/'million')
     elif task=='load': load(folder/more[0])

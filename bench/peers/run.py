@@ -11,10 +11,19 @@ from tasks import explain, last_line  # noqa: E402
 
 PYTHON = (3, 11)  # the oldest that the pinned versions install on
 TIMEOUT = 1800    # seconds for one process
-# name: (script, its variant, whether it needs the environment of the peers)
-SYSTEMS = {'fastai, as it comes': ('fastai_book', 'weighted', False), 'fastai, mended': ('fastai_book', 'mended', False),
-           'lenskit BiasedMF': ('lenskit_mf', '', True), 'Surprise SVD': ('surprise_svd', '', True),
-           'ours, through Learner': ('ours', 'learner', False), 'ours, lean_fit': ('ours', 'lean', False), 'ours, Recommender': ('ours', 'recommender', False)}
+# name: (script, its variant, whether it needs the environment of the peers); those of 03_peers.ipynb, then those that 04_accuracy.ipynb adds
+COSTS = {'fastai, as it comes': ('fastai_book', 'weighted', False), 'fastai, mended': ('fastai_book', 'mended', False),
+         'lenskit BiasedMF': ('lenskit_mf', '', True), 'Surprise SVD': ('surprise_svd', '', True),
+         'ours, through Learner': ('ours', 'learner', False), 'ours, lean_fit': ('ours', 'lean', False), 'ours, Recommender': ('ours', 'recommender', False)}
+THEIRS = {'myFM MF': ('myfm_fm', 'mf'), 'myFM SVD++': ('myfm_fm', 'svdpp'), 'myFM SVD++, side features': ('myfm_fm', 'svdpp-side'),
+          'myFM SVD++, dates': ('myfm_fm', 'svdpp-dates'), 'myFM SVD++, side features and dates': ('myfm_fm', 'svdpp-side-dates'),
+          'cmfrec': ('cmfrec_mf', ''), 'cmfrec, implicit features': ('cmfrec_mf', 'implicit'), 'libmf': ('libmf_mf', ''), 'implicit ALS': ('implicit_als', ''),
+          'lenskit Bias': ('lenskit_mf', 'bias'), 'lenskit ItemKNN': ('lenskit_mf', 'itemknn'), 'lenskit ItemKNN, implicit': ('lenskit_mf', 'itemknn-implicit'),
+          'lenskit popularity': ('lenskit_mf', 'popular'), 'Surprise SVD++': ('surprise_svd', 'SVDpp'),
+          'Surprise KNNBaseline': ('surprise_svd', 'KNNBaseline'), 'Surprise BaselineOnly': ('surprise_svd', 'BaselineOnly')}
+OURS = {'ours, ranking': 'ranking', 'ours, neighbours': 'neighbours', 'ours, neighbours, side features': 'neighbours-side',
+        'ours, neighbours, dates': 'neighbours-dates', 'ours, neighbours, side features and dates': 'neighbours-side-dates'}
+SYSTEMS = {**COSTS, **{k: (*v, True) for k,v in THEIRS.items()}, **{k: ('ours', v, False) for k,v in OURS.items()}}
 THREADS = {o: '1' for o in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'NUMEXPR_NUM_THREADS', 'RAYON_NUM_THREADS',
                             'LK_NUM_THREADS', 'LK_NUM_BACKEND_THREADS', 'LK_NUM_PROCS')}
 
@@ -44,7 +53,7 @@ def environment():
     _step([sys.executable, '-m', 'venv', venv], 'Making bench/peers/.venv')
     _borrow(venv)
     _step([_python(venv), '-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', '--progress-bar', 'off', '-r', here/'requirements.txt'],
-          'Installing lenskit and Surprise into bench/peers/.venv')
+          'Installing the peers into bench/peers/.venv (two of them are compiled: a C and a C++ compiler are needed)')
     stamp.write_text(_key())
     return _python(venv)
 

@@ -1,14 +1,21 @@
-"Surprise's SVD with its defaults"
+"Surprise's SVD with its defaults, or another of its algorithms where the variant names one"
 from importlib.metadata import version
 
 import pandas as pd
-from surprise import SVD, Dataset, Reader
+from surprise import SVD, BaselineOnly, Dataset, KNNBaseline, Reader, SVDpp
 
-from clock import arguments, fit_folds, serve
+from clock import arguments, asked, fit_folds, serve
+
+SEEDED = {'-': SVD, 'SVDpp': SVDpp}
+QUIET = {'KNNBaseline': KNNBaseline, 'BaselineOnly': BaselineOnly}
+
+def algorithm(seed):
+    if variant in SEEDED: return SEEDED[variant](random_state=seed)
+    return QUIET[variant](verbose=False)
 
 def fit(ratings, train, test, seed):
     data = Dataset.load_from_df(ratings.iloc[train], Reader(rating_scale=(1, 5)))
-    return SVD(random_state=seed).fit(data.build_full_trainset())
+    return algorithm(seed).fit(data.build_full_trainset())
 
 def predict(model, pairs): return [model.predict(u, i).est for u,i in zip(pairs.user, pairs.movie)]
 
@@ -24,7 +31,7 @@ def recommend(model, user):
 def recommend_all(model): return pd.concat([recommend(model, model.trainset.to_raw_uid(u)) for u in model.trainset.all_users()])
 
 if __name__=='__main__':
-    ratings,task,_,_ = arguments()
+    ratings,task,variant,_ = arguments()
     v = version('scikit-surprise')
-    if task=='fit': fit_folds(ratings, v, fit, predict)
-    else: serve(ratings, v, fit, recommend, recommend_all)
+    if task=='serve': serve(ratings, v, fit, recommend, recommend_all)
+    else: fit_folds(ratings, v, fit, **asked(task, predict, recommend_all))
