@@ -1,5 +1,5 @@
 "What the tests share: the repository's root, and `tasks.py` and `tools/` to import from"
-import os, sys
+import os, signal, sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +8,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT/'tools')]
 os.environ.setdefault('MPLBACKEND', 'agg')
 os.environ['OMP_NUM_THREADS'] = '1' # some tests fork, and a child cannot use the threads that OpenMP made in its parent: it would wait for ever
+signal.signal(signal.SIGINT, signal.default_int_handler) # a run in the background ignores Ctrl-C, and processes that tests start and interrupt would inherit that
 
 @pytest.fixture(scope='session')
 def root(): return ROOT
