@@ -16,9 +16,9 @@ from fastai.torch_core import Module, default_device
 from fastcore.basics import patch
 from .create_params import DotProductBias
 from .data import _check_choice, _check_columns, _check_range, _check_whole
-from .embedding_nn import _check_no_gaps, _need, _rows_of
+from .embedding_nn import _check_no_gaps, _need, _rows_of, _to_numpy
 from .loaders import RatingsDataLoaders
-from .scale import _by_groups, _check_fit, _cycle, _epochs, _is_rate, _no_denormals
+from .scale import _by_groups, _check_finite, _check_fit, _cycle, _epochs, _is_rate, _no_denormals
 
 # %% ../nbs/11_neighbours.ipynb #1a6eaaf6
 class _Bags(torch.autograd.Function):
@@ -32,11 +32,9 @@ class _Bags(torch.autograd.Function):
     def backward(ctx, grad): return F.embedding_bag(ctx.back[0], grad.contiguous(), ctx.back[1], mode='sum'),None,None
 
 # %% ../nbs/11_neighbours.ipynb #8e4f9aee
-def _to_array(o): return np.asarray(o.detach().cpu() if isinstance(o, torch.Tensor) else o)
-
 def _positions(o, n, arg):
     "Row or column numbers as int64, or an error that says what is wrong with them"
-    o = _to_array(o)
+    o = _to_numpy(o)
     if o.ndim!=1 or (o.size and o.dtype.kind not in 'iu'): raise ValueError(f'{arg} must be a list of whole numbers, not {o.dtype} of shape {o.shape}')
     if o.size and not 0<=o.min()<=o.max()<n: raise ValueError(f'{arg} must be numbers from 0 to {n-1}, and {o[(o<0) | (o>=n)][0]} is not')
     return o.astype(np.int64)
@@ -101,7 +99,7 @@ def dense(self:MultiHot):
 # %% ../nbs/11_neighbours.ipynb #463d10b1
 def _pairs(x, n_users, n_items):
     "Training pairs as two arrays, after a check of their shape"
-    x = _to_array(x)
+    x = _to_numpy(x)
     if x.ndim!=2 or x.shape[1]<2: raise ValueError(f'x must be the training pairs, such as dls.train_ds.x, not of shape {x.shape}')
     return _positions(x[:,0], n_users, 'users'),_positions(x[:,1], n_items, 'items')
 
@@ -234,7 +232,7 @@ def _check_pairs(model, dls):
     x = getattr(dls.train_ds, 'x', None)
     if bag is None or x is None: return
     a,b = (x[:,0], x[:,1]) if bag is model.rated else (x[:,1], x[:,0])
-    keys = np.unique(_to_array(a*bag.n_cols + b))
+    keys = np.unique(_to_numpy(a*bag.n_cols + b))
     if len(keys)==len(bag) and (keys==bag.keys.cpu().numpy()).all(): return
     raise ValueError('the model was made of other pairs than the loaders train on: make it by SVDpp.from_dls(dls)')
 
@@ -267,8 +265,7 @@ def fit_svdpp(
     wd = decay/(len(dls.train)*lr) if lr else 0.
     step = _by_groups(model, _groups(model, {k: wd*v for k,v in rates.items()}), sqr_mom)
     with _no_denormals(): res = _epochs(model, dls, n_epoch, step, _cycle(len(dls.train)*n_epoch, lr), on_epoch)
-    if not all(p.isfinite().all() for p in model.parameters()):
-        raise ValueError(f'with lr={lr} and decay={decay} the training failed, its numbers are infinite: try a smaller lr')
+    _check_finite(model, lr, decay=decay)
     return res
 
 # %% ../nbs/11_neighbours.ipynb #201e9240

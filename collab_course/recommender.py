@@ -32,7 +32,7 @@ from .fastai_collab import _check_model, _check_rows, _to_loaders, _to_model, _u
 from .interpretation import _measures
 from .loaders import RatingsDataLoaders, RatingsDataset, RatingsDL, _check_sort, na
 from .neighbours import SVDpp, feature_bags, fit_svdpp, svdpp_recipe
-from .scale import adam_memory, good_recipe, lean_fit
+from .scale import _check_finite, adam_memory, good_recipe, lean_fit
 
 # %% ../nbs/12_recommender.ipynb #f4b15973
 class RowNetwork(Module):
@@ -237,12 +237,13 @@ def _new_model(dls, how, bags):
 def _fit_model(model, dls, how, on_epoch):
     "Train, and give a model whose tables say all"
     n_epoch,lr,kw = how['n_epoch'],how['lr'],dict(on_epoch=on_epoch, sqr_mom=how['sqr_mom'])
-    decay = {k: how[k] for k in ('wd', 'decay') if k in how}
-    if how['model']=='dot_product': lean_fit(model, dls, n_epoch, lr, **decay, **kw)
-    else: fit_svdpp(model, dls, n_epoch, lr, decay.get('decay', decay.get('wd', 0)*lr*len(dls.train)), how['bias_decay'], **kw)
-    if not all(p.isfinite().all() for p in model.parameters()):
-        raise ValueError(f"with lr={lr} and {' '.join(f'{k}={v}' for k,v in decay.items())} the training failed, its numbers are infinite: try a smaller lr")
-    return model if how['model']=='dot_product' else model.collapse()
+    if how['model']=='dot_product':
+        lean_fit(model, dls, n_epoch, lr, how['wd'], **kw)
+        _check_finite(model, lr, wd=how['wd'])
+        return model
+    decay = how['decay'] if 'decay' in how else how['wd']*lr*len(dls.train)
+    fit_svdpp(model, dls, n_epoch, lr, decay, how['bias_decay'], **kw)
+    return model.collapse()
 
 # %% ../nbs/12_recommender.ipynb #86ea04c7
 def _train(dls, how, on_epoch, bags):
@@ -391,10 +392,11 @@ class _Table:
         "A Recommender trained on a part and measured on the rest; with `refit`, then one trained on all"
         refit = refit and valid_pct!=0
         dls = _split_loaders(self.df, self.names, valid_pct, how['seed'], how['bs'])
-        res = self.trained(cls, dls, how, watch())
+        bags = self.bags(dls)
+        res = self.trained(cls, dls, how, watch(), bags)
         tell(res._measure(refit=refit, **how, **{f'{k}_features': [str(c) for c in df if c not in self.names] for k,df in self.features.items() if df is not None}))
         if not refit: return res
-        again = self.trained(cls, _all_rows(dls, how['bs'], how['seed']), how, watch())
+        again = self.trained(cls, _all_rows(dls, how['bs'], how['seed']), how, watch(), bags)
         again.report = res.report
         return again
 
@@ -407,9 +409,9 @@ class _Table:
             except (TypeError, ValueError) as e: raise type(e)(f'{side}_features: {e}') from None
         return res
 
-    def trained(self, cls, dls, how, on_epoch):
+    def trained(self, cls, dls, how, on_epoch, bags):
         "A Recommender trained on the training rows of the loaders"
-        res = cls.from_model(_train(dls, how, on_epoch, self.bags(dls)), dls, self.titles)
+        res = cls.from_model(_train(dls, how, on_epoch, bags), dls, self.titles)
         res.rating_range,res._dtypes = self.rating_range,[_dtype(self.df[c]) for c in dls.classes]
         return res
 

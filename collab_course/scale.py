@@ -152,6 +152,11 @@ def _check_fit(model, dls, n_epoch, **rates):
     if not len(dls.train): raise ValueError('the loaders hold no training rows')
     _check_size(model, dls)
 
+def _check_finite(model, lr, **decay):
+    "Refuse to hand back a model whose training has blown up"
+    if all(p.isfinite().all() for p in model.parameters()): return
+    raise ValueError(f"with lr={lr} and {' '.join(f'{k}={v}' for k,v in decay.items())} the training failed, its numbers are infinite: try a smaller lr")
+
 def _cycle(n, lr):
     "Learning rate and momentum of each of `n` steps, as `fit_one_cycle` has them"
     return zip(_one_cycle(n, lr/25, lr, lr/1e5), _one_cycle(n, 0.95, 0.85, 0.95))
