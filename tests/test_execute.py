@@ -87,6 +87,16 @@ def test_notebooks_are_found_by_number_or_name(tmp_path):
     assert [o.stem for o in notebooks(['01', 'a', 'index.ipynb'], tmp_path)] == ['01_b', '00_a', 'index']
     with pytest.raises(NotebookError, match='no notebook `02`; there are: 00_a, 01_b, index'): notebooks(['02'], tmp_path)
 
+def test_notebooks_in_folders_are_found_too(tmp_path):
+    for o in ('01_a.ipynb', 'practice/01_a.ipynb', 'practice/02_b.ipynb', '.ipynb_checkpoints/01_a.ipynb', 'practice/_draft.ipynb'):
+        (tmp_path/o).parent.mkdir(exist_ok=True)
+        (tmp_path/o).write_text('{}')
+    names = lambda *args: [o.relative_to(tmp_path).with_suffix('').as_posix() for o in notebooks(args, tmp_path)]
+    assert names() == ['01_a', 'practice/01_a', 'practice/02_b']
+    assert names('01', 'practice/b') == ['01_a', 'practice/02_b']
+    assert names('practice') == ['practice/01_a', 'practice/02_b']
+    with pytest.raises(NotebookError, match='no notebook `02`; there are: 01_a, practice/01_a, practice/02_b'): names('02')
+
 def test_two_at_a_time_and_one_that_fails_does_not_stop_the_other(tmp_path):
     wait = 'import time, pathlib\npathlib.Path("{0}").touch()\nend = time.time()+60\nwhile not pathlib.Path("{1}").exists() and time.time()<end: time.sleep(.05)\nassert time.time()<end'
     a,b = write(tmp_path/'a.ipynb', wait.format('x', 'y'), '1/0'),write(tmp_path/'b.ipynb', wait.format('y', 'x'), 'import os; os.environ["OMP_NUM_THREADS"]')

@@ -23,19 +23,22 @@ TIMEOUT = 1200  # seconds that one cell may take
 class NotebookError(Exception): "A notebook that did not run, or that must not be saved"
 
 def notebooks(
-    names=(),           # paths, or names inside `folder` with or without number prefix and suffix; none: all of them
+    names=(),           # paths, or names inside `folder` with or without number prefix and suffix, such as `03` or `practice/03`; its folders; none: all of them
     folder=root/'nbs',  # where the notebooks are
 ):
     "Paths of the notebooks named, or of all in order, `index` last"
-    every = sorted((o for o in Path(folder).glob('*.ipynb') if o.name[0] not in '_.'), key=lambda o: (o.stem=='index', o.name))
-    if not names: return every
-    return [_find(o, every) for o in names]
+    hidden = lambda o: any(p[0] in '_.' for p in o.relative_to(folder).parts)
+    every = sorted((o for o in Path(folder).rglob('*.ipynb') if not hidden(o)), key=lambda o: (o.stem=='index', len(o.parts), o.parts))
+    return [p for o in names for p in _find(str(o), every, Path(folder))] or every
 
-def _find(name, every):
-    if Path(name).is_file(): return Path(name).resolve()
-    found = [o for o in every if str(name) in (o.name, o.stem, o.stem.split('_')[0], o.stem.split('_', 1)[-1])]
-    if len(found)!=1: raise NotebookError(f"no notebook `{name}`; there are: {', '.join(o.stem for o in every)}")
-    return found[0]
+def _find(name, every, folder):
+    "The notebook that `name` stands for, or all of the folder inside `folder` that it names"
+    if Path(name).is_file(): return [Path(name).resolve()]
+    if inside := [o for o in every if o.parent!=folder and o.parent==folder/name]: return inside
+    sub,_,stem = name.rpartition('/')
+    found = [o for o in every if o.parent==folder/sub and stem in (o.name, o.stem, o.stem.split('_')[0], o.stem.split('_', 1)[-1])]
+    if len(found)!=1: raise NotebookError(f"no notebook `{name}`; there are: {', '.join(o.relative_to(folder).with_suffix('').as_posix() for o in every)}")
+    return found
 
 def directives(
     source,  # a cell's source
@@ -53,10 +56,10 @@ def _kernel(home):
     return km
 
 def _kernel_env(home, threads=None):
-    "The environment with inline figures, without the user's IPython start-up files and without fastai's own warnings"
+    "The environment with inline figures, without the user's IPython start-up files, kept progress and fastai's own warnings"
     own = {} if threads is None or 'OMP_NUM_THREADS' in os.environ else {'OMP_NUM_THREADS': threads}
     quiet = ','.join(filter(None, [QUIET, os.environ.get('PYTHONWARNINGS')]))
-    return {**{k:v for k,v in os.environ.items() if k!='MPLBACKEND'}, 'IPYTHONDIR': home, 'PYTHONWARNINGS': quiet, **own}
+    return {**{k:v for k,v in os.environ.items() if k!='MPLBACKEND'}, 'IPYTHONDIR': home, 'PYTHONWARNINGS': quiet, 'COLLAB_COURSE_PROGRESS': str(Path(home)/'progress.jsonl'), **own}
 
 _style = re.compile(r'<style>(?:(?!</style>).)*progress(?:(?!</style>).)*</style>', re.S)
 _bar = re.compile(r'<div>\s*<progress(?:(?!</div>).)*</div>|<progress.*?</progress>', re.S)
@@ -181,7 +184,7 @@ def arguments(
 ):
     "The parser of a program that runs notebooks"
     p = ArgumentParser(description=about)
-    p.add_argument('notebooks', nargs='*', help='paths, or names such as 03 or dot_product (default: all in nbs/)')
+    p.add_argument('notebooks', nargs='*', help='paths, or names such as 03, dot_product, practice/03 or practice (default: all in nbs/)')
     p.add_argument('--workers', type=int, default=min(4, cores()), help='notebooks at a time (default: one a core, at most 4)')
     return p
 
