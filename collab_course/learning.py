@@ -7,8 +7,8 @@ __all__ = ['source_of', 'stub_of', 'is_stub', 'difference', 'Outcome', 'attempt'
            'Question', 'Practice', 'practices', 'practice', 'catalogue']
 
 # %% ../nbs/16_learning.ipynb #2162d12b
-import ast, dis, inspect, io, random, re, textwrap, traceback
-from contextlib import contextmanager, redirect_stdout
+import ast, dis, inspect, io, linecache, random, re, textwrap, traceback
+from contextlib import contextmanager, redirect_stdout, suppress
 from copy import deepcopy
 from html import escape
 from importlib import import_module
@@ -18,17 +18,22 @@ import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from .progress import record
 
-# %% ../nbs/16_learning.ipynb #ac727878
+# %% ../nbs/16_learning.ipynb #56d5ab5f
+def _text(f):
+    "Source of `f` with what stands around it; of a class written in a notebook by way of its methods, which know their cell"
+    with suppress(OSError, TypeError): return textwrap.dedent(inspect.getsource(f))
+    file = next(inspect.getsourcefile(o) for o in vars(f).values() if inspect.isfunction(o))
+    return ''.join(linecache.getlines(file))
+
 def source_of(
     f,          # function or class
     name=None,  # the name it shall have; its own where None
 ):
-    "Source of `f` without decorators, moved to the left margin"
-    lines = textwrap.dedent(inspect.getsource(f)).splitlines()
-    node = ast.parse('\n'.join(lines)).body[0]
-    lines = lines[node.lineno-1:]
-    if name: lines[0] = lines[0].replace(f' {node.name}', f' {name}', 1)
-    return '\n'.join(lines).rstrip()
+    "Source of `f` without decorators, at the left margin"
+    text = _text(f)
+    node = [o for o in ast.parse(text).body if getattr(o, 'name', None)==f.__name__][-1]
+    res = '\n'.join(text.splitlines()[node.lineno-1:node.end_lineno])
+    return res.replace(f' {f.__name__}', f' {name}', 1) if name else res
 
 # %% ../nbs/16_learning.ipynb #5cb8778f
 def stub_of(
@@ -83,7 +88,7 @@ def _shape_story(got, want, tol):
     "What may have happened to the shape"
     if got.ndim==2 and _close(got.T, want, tol): return 'It is the right table turned on its side (transposed).'
     if got.size==want.size and _close(got.reshape(want.shape), want, tol): return 'The numbers are right, the shape is not: see `keepdim`, `squeeze` and `[:, None]`.'
-    if got.ndim==2 and want.ndim==1 and got.shape[0]==got.shape[1]==len(want): return 'A column met a row, and broadcasting made a square of them: look for a lost or forgotten dimension.'
+    if got.ndim==2 and want.ndim==1 and got.shape[0]==got.shape[1]==len(want): return 'A column met a row, or a matrix product paired everybody with everybody: one number for each row was asked for.'
     return ''
 
 def _value_story(got, want, tol):
@@ -129,6 +134,7 @@ def difference(
     tol=1e-4,  # relative and absolute tolerance of numbers
 ):
     "The first difference in words, None where there is none"
+    if got is ...: return 'There is still a `...` where a value belongs.'
     if got is None and want is not None: return 'Nothing came back: is there a `return`?'
     if isinstance(want, (pd.DataFrame, pd.Series)):
         if type(got) is not type(want): return f'{_kind(got)} came, {_kind(want)} was expected.'.capitalize()
@@ -170,7 +176,7 @@ def _own_dice(seed=0):
     saved = random.getstate(), np.random.get_state(), torch.get_rng_state()
     random.seed(seed)
     np.random.seed(seed)
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
     try: yield
     finally:
         random.setstate(saved[0])
@@ -184,6 +190,11 @@ def _last_line(e):
     frames = [o for o in traceback.extract_tb(e.__traceback__) if not o.filename.startswith(_library)]
     return frames[-1].line or '' if frames else ''
 
+def _was_changed(a, b):
+    "Whether an argument differs from its copy"
+    if isinstance(a, (pd.DataFrame, pd.Series)): return not a.equals(b)
+    return (_numeric(a) or isinstance(a, (dict, list))) and difference(b, a) is not None
+
 def attempt(
     use,     # called as use(answer, *args)
     answer,  # a learner's function or class
@@ -195,12 +206,13 @@ def attempt(
     try:
         with _own_dice(), redirect_stdout(out): value = use(answer, *mine)
     except (Exception, SystemExit, KeyboardInterrupt) as e: return Outcome(error=e, line=_last_line(e), printed=out.getvalue())
-    changed = tuple(n for n,a,b in zip(names, args, mine) if _numeric(a) and difference(b, a) is not None)
+    changed = tuple(n for n,a,b in zip(names, args, mine) if _was_changed(a, b))
     return Outcome(value, printed=out.getvalue(), changed=changed)
 
 # %% ../nbs/16_learning.ipynb #e5ad63a6
 def _short(o, width=300):
     "A value as it is shown to the learner"
+    if isinstance(o, dict) and len(repr(o))>60: return ('\n' + ' '*14).join(f'{k}: {_short(v, width)}' for k,v in o.items())
     if torch.is_tensor(o) and o.numel()>40: return f'tensor of shape {tuple(o.shape)}, {str(o.dtype)[6:]}'
     with np.printoptions(precision=4, suppress=True):
         text = str(o) if isinstance(o, (pd.DataFrame, pd.Series)) else repr(o.detach().cpu() if torch.is_tensor(o) else o)
@@ -294,7 +306,8 @@ def check(self:Exercise,
 
 @patch
 def _judge(self:Exercise, answer):
-    if is_stub(answer, self.stub): return Result(self.name, 'not attempted', 'not attempted yet. Replace the `...` with your answer, run that cell, then this one.')
+    todo = 'Replace the `...` with your answer' if '...' in self.stub else 'It is as it was handed out: change it'
+    if is_stub(answer, self.stub): return Result(self.name, 'not attempted', f'not attempted yet. {todo}, run that cell, then this one.')
     if not callable(answer): return Result(self.name, 'wrong', f'{_kind(answer)} was handed over. Hand over `{self.name}` itself, without parentheses.')
     cases = list(self._cases(np.random.default_rng(0)))
     found = self._all(answer, cases)
@@ -326,9 +339,10 @@ def _fault(self:Exercise, o, args):
 # %% ../nbs/16_learning.ipynb #f04c3e93
 @patch
 def _belief(self:Exercise, found, bad, cases):
-    "The misconception that gives the same everywhere, or else the same wherever the answer is wrong"
+    "The misconception that gives the same everywhere, or wherever the answer is wrong, or at least where it is shown to be"
     known = [(says, [o.same(self._case(f, c), self.tol) for o,c in zip(found, cases)]) for f,says in self.mistakes]
-    return next((s for s,same in known if all(same)), next((s for s,same in known if all(same[i] for i in bad)), None))
+    for fits in (all, lambda same: all(same[i] for i in bad), lambda same: same[bad[0]]):
+        if says := [s for s,same in known if fits(same)]: return says[0]
 
 @patch
 def _explain(self:Exercise, found, bad, cases):
@@ -431,7 +445,6 @@ class Practice:
     ):
         "Adds a question"
         self.questions.append(Question(text, *args, **kw))
-        return len(self.questions)
 
     def __repr__(self):
         rows = [f'  ex.{o.name:<22} {o.title}' for o in self.exercises]

@@ -1,5 +1,6 @@
 "What counts as drift between saved and fresh outputs, and what doesn't"
 import base64, json, struct, subprocess, sys
+from html import escape
 
 import nbformat.v4 as v4
 import pytest
@@ -19,6 +20,12 @@ def shown(text='', source='x', **data):
 
 def table(*rows): return '<table><tr>' + '</tr><tr>'.join(''.join(f'<td>{o}</td>' for o in r) for r in rows) + '</tr></table>'
 
+def moving(data='[0.8731, 2]', alt='a bar at 0.87', kind='ab12', w=600, n=3000):
+    "A figure that moves, as `collab_course.playing` writes it: one picture in two forms, data, and a script"
+    pic = png(w, 400, n)
+    html = f'<figure data-draw="{kind}" data-playing="{escape(data)}"><img src="data:image/png;base64,{pic}" alt="{alt}"><figcaption>bars</figcaption></figure><script>// {kind}</script>'
+    return shown(text_html=html, image_png=pic, text_plain=alt)
+
 same = {
     'equal':            (shown('loss 0.8731'), shown('loss 0.8731')),
     'last digits':      (shown('loss 0.8731'), shown('loss 0.8733')),
@@ -37,6 +44,7 @@ same = {
                          shown(text_html=table(['epoch', 'loss', 'time'], [0, '0.8725', '00:09']))),
     'html over plain':  (shown(text_html='<b>a</b>', text_plain='<A 1>'), shown(text_html='<b>a</b>', text_plain='<A 2>')),
     'pictures':         (shown(image_png=png(600, 400)), shown(image_png=png(598, 402, 3300))),
+    'moving figures':   (moving(), moving('[0.8735, 2]', 'a bar at 0.88', n=3300)),
 }
 
 @pytest.mark.parametrize('name', same)
@@ -66,6 +74,12 @@ changed = {
     'timing: no output':(shown('12.1 ms', '#| timing\nx'), shown('', '#| timing\nx')),
     'a small picture':  (shown(image_png=png(600, 400)), shown(image_png=png(500, 400))),
     'an empty picture': (shown(image_png=png(600, 400)), shown(image_png=png(600, 400, 300))),
+    'data that move':   (moving(), moving('[0.9231, 2]')),
+    'a count that moves': (moving(), moving('[0.8731, 3]')),
+    'one more in data': (moving(), moving('[0.8731, 2, 4]')),
+    'a title in data':  (moving('["A & B"]'), moving('["A & C"]')),
+    'an alt text':      (moving(), moving(alt='a line at 0.87')),
+    'a moving picture': (moving(), moving(w=500)),
     'the source':       (shown('a', 'x'), shown('a', 'y')),
 }
 

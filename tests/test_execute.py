@@ -77,6 +77,8 @@ def test_markdown_copy_of_html_goes():
 def test_pictures_are_not_searched_for_paths(root):
     assert machine_paths([v4.new_output('display_data', data={'image/png': f'{root}/x'})]) == []
     assert machine_paths([v4.new_output('stream', text=f'{root}/x')]) == [f'{root}/x']
+    html = f'<img src="data:image/png;base64,{"aB/+"*3}{root}/x=="><i>{root}/y</i>'
+    assert machine_paths([v4.new_output('display_data', data={'text/html': html})]) == [f'{root}/y</i>']
 
 def test_directives():
     assert directives('#| hide\n#|eval:false\n#| timing: true\n\nx = 1\n#| later') == ['hide', 'eval false', 'timing']

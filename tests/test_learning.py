@@ -114,6 +114,14 @@ def test_a_mistake_is_named_where_it_agrees_on_all_inputs_even_if_another_agrees
     def _(weight, ids): return weight[ids-1] if len(ids)==3 else weight[ids]
     assert ex.check(lambda weight, ids: weight[ids-1] if len(ids)==3 else weight[ids]).mistake=='only the second input'
 
+def test_of_two_mistakes_at_once_the_one_that_is_shown_is_named(ex):
+    answer = lambda weight, ids: weight[ids-1] if len(ids)==2 else weight*2
+    assert ex.check(answer).mistake=='rows begin at 0'
+
+def test_each_part_of_a_dict_gets_a_line():
+    text = learning._short(dict(a=torch.ones(3), b=torch.ones(9, 9), c=torch.ones(2, 2)))
+    assert [l.strip()[:2] for l in text.splitlines()]==['a:', 'b:', 'c:', '[1'] and 'shape (9, 9)' in text
+
 def boom(weight, ids): raise SystemExit(3)
 def interrupt(weight, ids): raise KeyboardInterrupt
 def deep(weight, ids): return deep(weight, ids)
@@ -164,6 +172,22 @@ def test_changing_an_input_is_told_and_does_no_harm_to_the_check(ex):
     assert make(in_place=True).check(answer).status=='right'
     assert ex.check(lookup).status=='right'
 
+@pytest.mark.parametrize('arg', [pd.DataFrame({'a': [2, 1]}), [2, 1], {'a': 1}, np.array([2., 1.])])
+def test_changing_a_frame_a_list_or_a_dict_is_told_too(arg):
+    def size(o):
+        "Length"
+        return len(o)
+    ex = Exercise(size, 'Length')
+    ex.spec(lambda o: len(o))
+    ex.cases(lambda rng: iter([(arg,)]))
+    def answer(o):
+        n = len(o)
+        if isinstance(o, pd.DataFrame): o['new'] = 1
+        elif isinstance(o, np.ndarray): o[0] = 7
+        else: o.clear()
+        return n
+    assert 'changed its argument `o`' in ex.check(answer).text and ex.check(size).status=='right'
+
 def test_the_generators_are_as_they_were(ex):
     random.seed(1); np.random.seed(1); torch.manual_seed(1)
     want = random.random(),np.random.rand(),torch.rand(1).item()
@@ -184,9 +208,9 @@ T = torch.arange(6.).view(3, 2)
 
 @pytest.mark.parametrize('got,want,says', [
     (T.T, T, 'turned on its side'), (-T, T, 'Every sign'), (2*T+2, T+1, '2 times'), (T+1, T, 'off by 1'), (T.flip(0), T, 'another order'), (None, T, 'return'), (T.numpy(), T, 'an array came, a tensor'.capitalize()),
-    (torch.arange(4.)[:, None], torch.arange(4.), 'keepdim'), (torch.arange(4.), torch.arange(4.)[:, None], 'keepdim'), (torch.ones(3, 3), torch.ones(3), 'broadcasting'), (T.long(), T, 'dtype'),
+    (torch.arange(4.)[:, None], torch.arange(4.), 'keepdim'), (torch.arange(4.), torch.arange(4.)[:, None], 'keepdim'), (torch.ones(3, 3), torch.ones(3), 'paired everybody'), (T.long(), T, 'dtype'),
     (torch.tensor([1., 5., 9.]), torch.tensor([5., 9., 2.]), 'one place'), (T*float('nan'), T, 'NaN'), (dict(a=1), dict(a=1, b=2), '`b` is missing'), (dict(a=1, b=2), dict(a=1), '`b`, which'),
-    ([1, 2], [1, 2, 3], 'length is 2'), ([1, 3], [1, 2], 'At [1]'), (dict(a=T, b=-T), dict(a=T, b=T), 'b: 5 of 6'), ('a', 'b', "'a' came"), (3.5, 3, '3.5 came'), (True, 'a', 'True came'), (dict(a=1), [1], 'A dict came, a list'),
+    ([1, 2], [1, 2, 3], 'length is 2'), ([1, 3], [1, 2], 'At [1]'), (dict(a=T, b=-T), dict(a=T, b=T), 'b: 5 of 6'), ('a', 'b', "'a' came"), (3.5, 3, '3.5 came'), (True, 'a', 'True came'), (dict(a=1), [1], 'A dict came, a list'), (dict(a=1, b=...), dict(a=1, b=2), 'b: There is still'),
     (pd.DataFrame({'a': [1, 2]}), pd.DataFrame({'a': [1, 3]}), 'column `a`'), (pd.Series([1], index=['x']), pd.Series([1], index=['y']), 'index'), (pd.DataFrame({'a': [1]}), pd.DataFrame({'b': [1]}), 'missing')])
 def test_a_difference_is_told_in_words(got, want, says): assert says in difference(got, want)
 

@@ -56,9 +56,9 @@ def _around(a, b):
     return ' → '.join(repr(o[max(0,i-20):i+40]) for o in (a,b))
 
 def _html_text(html):
-    "The text of `html`, cells of tables apart from each other"
+    "The text of `html`, cells of tables apart from each other, then what its pictures are called and what figures that move are drawn from"
     html = re.sub(r'<(style|script)\b.*?</\1>', '', html, flags=re.S)
-    return unescape(re.sub(r'<[^>]*>', ' | ', html))
+    return unescape(' | '.join([re.sub(r'<[^>]*>', ' | ', html), *re.findall(r'\s(?:alt|data-playing)="([^"]*)"', html)]))
 
 def _png_size(data): return struct.unpack('>II', b64decode(data)[16:24])
 
@@ -79,10 +79,11 @@ def diff_output(
     a,  # saved
     b,  # fresh
 ):
-    "What differs between two outputs of equal kinds, or None; of several forms of one thing the richest counts"
+    "What differs between two outputs of equal kinds, or None; of several forms of one thing the richest counts, of a figure that moves the picture and the data"
     if 'text' in a: return diff_text(_text(a['text']), _text(b['text']))
     da,db = a.get('data', {}),b.get('data', {})
-    if 'image/png' in da: return diff_image(_text(da['image/png']), _text(db['image/png']))
+    if 'image/png' in da:
+        if (d := diff_image(_text(da['image/png']), _text(db['image/png']))) or 'text/html' not in da: return d
     if 'text/html' in da: return diff_text(_html_text(_text(da['text/html'])), _html_text(_text(db['text/html'])))
     for k in ('text/markdown', 'text/latex', 'text/plain'):
         if k in da: return diff_text(_text(da[k]), _text(db[k]))

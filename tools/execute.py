@@ -102,6 +102,7 @@ def machine_paths(
 ):
     "Paths of this machine that the outputs show"
     text = json.dumps([o if 'data' not in o else {k:v for k,v in o.data.items() if not k.startswith('image/')} for o in outputs])
+    text = re.sub(r'(?<=;base64,)[\w+/=]+', '', text) # pictures inside HTML: long, and no paths
     own = {str(p) for p in (root, Path.home(), Path(sys.prefix), Path(tempfile.gettempdir())/'ipykernel_')} - {'/', '.'}
     found = [m for p in own for m in re.findall(rf'(?<![\w.~-]){re.escape(p)}(?![\w.-])[^\s"\\]*|{re.escape(p)}\d+[^\s"\\]*', text)]
     return sorted(set(found) | set(re.findall(r'[^\s"\\]*/site-packages/[^\s"\\]*', text)))

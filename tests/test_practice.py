@@ -1,0 +1,105 @@
+"Every exercise and question of every chapter: what a check says is proven, and the practice notebooks are what the library makes"
+import ast, json, re
+
+import nbformat, numpy as np, pytest
+
+from collab_course.learning import difference, practices, source_of
+from practice import cells, folder
+
+every = practices()
+exercises = [(o, e) for o in every for e in o.exercises]
+questions = [(o, n, q) for o in every for n,q in enumerate(o.questions, 1)]
+each_exercise = pytest.mark.parametrize('o,e', exercises, ids=[f'{o.name}-{e.name}' for o,e in exercises])
+each_question = pytest.mark.parametrize('o,n,q', questions, ids=[f'{o.name}-{n}' for o,n,_ in questions])
+each_chapter = pytest.mark.parametrize('o', every, ids=[o.name for o in every])
+
+@each_exercise
+def test_the_stub_is_not_attempted(o, e): assert e.check(e.untouched()).status=='not attempted'
+
+@each_exercise
+def test_the_solution_is_right(o, e): assert e.check(e.answer).text.startswith('right')
+
+@each_exercise
+def test_the_solution_as_text_is_right_too(o, e):
+    space = dict(vars(__import__(e.answer.__module__, fromlist='_')))
+    exec(e.solution(), space)
+    assert e.check(space[e.name]).status=='right'
+
+@each_exercise
+def test_each_mistake_is_wrong_and_recognised_as_itself(o, e):
+    found = [(e.check(f), says) for f,says in e.mistakes]
+    assert len(found)>=2 and all(r.status=='wrong' and r.mistake==says and says in r.text for r,says in found)
+
+@each_exercise
+def test_the_specification_is_not_the_solution(o, e): assert e._spec is not e.answer and not re.search(rf'\b{e.name}\(', source_of(e._spec))
+
+@each_exercise
+def test_cases_and_what_is_expected_are_the_same_each_time(o, e):
+    one,two = [list(e._cases(np.random.default_rng(0))) for _ in range(2)]
+    assert len(one)==len(two)
+    a,b = [[e._spec(*args) for args in cs] for cs in (one, two)]
+    assert all(difference(x, y) is None for x,y in zip(a, b))
+
+@each_exercise
+def test_answers_of_the_wrong_kind_are_wrong_and_never_raise(o, e):
+    for bad in (lambda *a, **k: 'text', lambda *a, **k: [], lambda *a, **k: 1/0, lambda: 3, 3, 'text', object()): assert e.check(bad).status=='wrong'
+
+@each_exercise
+def test_hints_are_graded_and_the_task_says_what_is_asked(o, e):
+    assert len(e.hints)>=2 and e.title and e.then
+    assert e.answer.__doc__ and len(e.answer.__doc__.splitlines())==1
+
+@each_exercise
+def test_parameters_have_a_comment(o, e):
+    lines = e.stub.splitlines()
+    f = ast.parse(e.stub).body[0]
+    if isinstance(f, ast.FunctionDef): assert all('#' in lines[a.lineno-1] for a in f.args.args)
+
+@each_question
+def test_every_choice_is_explained(o, n, q):
+    assert q.answer or len(q.choices)>=3 and all(len(t)>0 and len(why.split())>=4 for t,why in q.choices)
+    assert q.answer or len({t for t,_ in q.choices})==len(q.choices)
+
+@each_question
+def test_code_marks_and_emphasis_are_closed(o, n, q):
+    for t in [q.text, q.answer, *(x for c in q.choices for x in c)]: assert t.count('`')%2==0 and re.sub(r'`[^`]*`', '', t).count('**')%2==0
+
+@each_chapter
+def test_a_chapter_has_its_share(o):
+    assert 3<=len(o.exercises)<=6 and 8<=len(o.questions)<=15
+    assert sum(bool(q.choices) for q in o.questions)>=5 and any(q.answer for q in o.questions)
+
+@each_chapter
+def test_the_right_letters_are_spread(o):
+    first = [q.right for q in o.questions if q.choices]
+    assert max(map(first.count, first)) <= len(first)/2 + 1
+
+@each_chapter
+def test_all_right_choices_are_marked_right(o):
+    res = o.mark({n: q.right for n,q in enumerate(o.questions, 1) if q.choices})
+    assert set(res.verdict)=={'right'}
+
+@each_chapter
+def test_the_practice_notebook_is_what_the_library_makes(o):
+    nb = nbformat.read(folder/f'{o.chapter}_{o.name}.ipynb', 4)
+    assert [(c.cell_type, c.source) for c in nb.cells]==list(cells(o)), 'run `make practice`'
+
+@each_chapter
+def test_the_committed_notebook_holds_stubs_only_and_says_so(o):
+    nb = json.loads((folder/f'{o.chapter}_{o.name}.ipynb').read_text(encoding='utf-8'))
+    shown = {''.join(c['source']): ''.join(c['outputs'][0]['data']['text/plain']) for c in nb['cells'] if c['cell_type']=='code' and c['outputs']}
+    for e in o.exercises: assert shown[f'ex.{e.name}.check({e.name})'].startswith(f'{e.name}: not attempted')
+
+def test_every_chapter_has_practice_and_a_notebook_that_it_belongs_to(root):
+    have = {f'{o.chapter}_{o.name}' for o in every}
+    assert have=={o.stem for o in (root/'nbs').glob('[01][0-9]_*.ipynb') if int(o.stem[:2])<16}
+
+def test_practice_and_teaching_have_the_same_chapters(root):
+    names = lambda d: {o.name for o in (root/'nbs'/d).glob('*.ipynb')}
+    assert names('practice')==names('teaching')=={f'{o.chapter}_{o.name}.ipynb' for o in every}
+
+@each_chapter
+def test_the_chapter_leads_to_its_practice_and_both_have_one_title(root, o):
+    nb = json.loads((root/'nbs'/f'{o.chapter}_{o.name}.ipynb').read_text(encoding='utf-8'))
+    assert ''.join(nb['cells'][0]['source']).splitlines()[0]==f'# {o.chapter} {o.title}'
+    assert any(f'practice/{o.chapter}_{o.name}.ipynb' in ''.join(c['source']) for c in nb['cells'])
