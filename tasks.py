@@ -198,12 +198,16 @@ def setup(*args):
 
 FETCH = f'''import sys
 from {lib.name}.data import load_ratings
-try: load_ratings()
+from {lib.name}.progress import greeting
+try:
+    load_ratings()
+    print()
+    print(greeting())
 except KeyboardInterrupt: sys.exit(130)
 except Exception as e: sys.exit(str(e))'''
 
 def fetch_data():
-    "Gets the ratings before they are needed; the lab opens without them too"
+    "Gets the ratings before they are needed and shows the map of the course; the lab opens without them too"
     code = subprocess.run([exe(), '-c', FETCH], cwd=root, env=environ()).returncode
     if code==130: raise KeyboardInterrupt
     if code: say('\nThe ratings could not be fetched (see above). JupyterLab opens all the same; the chapters will try again.\n')
@@ -318,8 +322,8 @@ def test_notebooks():
     run([exe('nbdev-test'), '--n-workers', workers], 'the traceback above names notebook and cell.', OMP_NUM_THREADS=threads, MPLBACKEND='agg')
 
 def pytest(*args):
-    "The tests of tests/"
-    run([exe(), '-m', 'pytest', '-q', *args], 'see the failures above.', MPLBACKEND='agg')
+    "The tests of tests/, one file a core at a time"
+    run([exe(), '-m', 'pytest', '-q', '-n', min(4, cores()), '--dist', 'loadfile', *args], 'see the failures above.', MPLBACKEND='agg')
 
 def test(*args):
     "everything that must hold: export, README, lint, notebooks, tests"
@@ -357,6 +361,16 @@ def readme(*args):
     "write README.md from nbs/index.ipynb"
     tool('readme', *args, todo='see the message above.')
 
+def practice(*args):
+    "write nbs/practice from the teacher's edition in nbs/teaching, and run what is new (all, or the chapters named)"
+    export()
+    tool('practice', *args, todo='the message above names the exercise.')
+    tool('execute', *(f'practice/{o}' for o in args or ['']), todo='the message above names notebook and cell; the others are saved.')
+
+def docs(*args):
+    "the website from the saved notebooks, in _docs/ (`--repo owner/name`: with buttons for Colab and Binder)"
+    tool('docs', *args, todo='the message above says where to look; the website is as it was.')
+
 def clean(*args):
     "remove what can be made again (`--all`: .venv too)"
     here = ['build', 'dist', '_proc', '_docs', '.pytest_cache', '.ruff_cache', '.hypothesis', *(['.venv', 'bench/peers/.venv'] if '--all' in args else [])]
@@ -364,7 +378,7 @@ def clean(*args):
                                      if o.name in ('__pycache__', '.ipynb_checkpoints') or o.suffix=='.egg-info']
     for o in dirs: shutil.rmtree(o, ignore_errors=True)
 
-tasks = dict(lab=lab, test=test, course=course, drift=drift, bench=bench, readme=readme, export=export, setup=setup, clean=clean)
+tasks = dict(lab=lab, test=test, course=course, drift=drift, bench=bench, readme=readme, practice=practice, docs=docs, export=export, setup=setup, clean=clean)
 
 def main(
     args,  # task and its arguments

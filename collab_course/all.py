@@ -21,6 +21,9 @@ from .recommender import *
 from .bundles import *
 from .scale import *
 from .command_line import *
+from .learning import practice
+from .progress import forget_progress, keep_progress, progress
+from .playing import *
 
 # %% ../nbs/index.ipynb #d57bca1a
 __all__ = [o for o in globals() if not o.startswith('_')] # all public names of the chapters

@@ -1,8 +1,9 @@
-"What the tests share: the repository's root, and `tasks.py` and `tools/` to import from"
-import os, signal, sys
+"What the tests share: the repository's root, `tasks.py` and `tools/` to import from, and a browser"
+import os, shutil, signal, subprocess, sys
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Error, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT/'tools')]
@@ -13,3 +14,20 @@ signal.signal(signal.SIGINT, signal.default_int_handler) # a run in the backgrou
 
 @pytest.fixture(scope='session')
 def root(): return ROOT
+
+def _launch(p):
+    "Chromium: of this machine, or else Playwright's own, which is fetched once"
+    exe = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome', 'chrome'))), None)
+    try: return p.chromium.launch(executable_path=exe)
+    except Error:
+        if exe: raise
+    r = subprocess.run([sys.executable, '-m', 'playwright', 'install', 'chromium'], capture_output=True, text=True)
+    try: return p.chromium.launch()
+    except Error as e: pytest.fail(f'There is no browser to look at the pages with, and none could be fetched: install Chromium or Chrome.\n{r.stdout[-500:]}{r.stderr[-500:]}{e}', pytrace=False)
+
+@pytest.fixture(scope='module')
+def browser():
+    with sync_playwright() as p:
+        res = _launch(p)
+        yield res
+        res.close()

@@ -61,7 +61,7 @@ def test_version(kwargs, root, settings):
 def test_setup_gives_what_the_settings_say(kwargs, settings):
     assert (kwargs['description'],kwargs['author'],kwargs['license']) == (settings['description'],settings['author'],settings['license'])
     assert kwargs['install_requires'] == settings['requirements'].split()
-    assert kwargs['packages'] == [settings['lib_name']]
+    assert kwargs['packages'] == [settings['lib_name'], f"{settings['lib_name']}.practice"]
     assert set(settings['dev_requirements'].split() + settings['course_requirements'].split()) == set(kwargs['extras_require']['dev'])
 
 def test_status_is_a_known_classifier(kwargs): assert any(re.fullmatch(r'Development Status :: [1-7] - [A-Z][\w/-]+', o) for o in kwargs['classifiers'])

@@ -1,12 +1,11 @@
 "Figures that move: the forms that a notebook stores, what is refused, and what a reader in a browser gets with and without scripts"
-import json, os, shutil, subprocess, sys
+import json, os, subprocess, sys
 from base64 import b64decode
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np, pandas as pd
 import pytest
-from playwright.sync_api import sync_playwright
 from collab_course.playing import Playable, _pieces, _runs_data, play_runs, play_scores
 
 NAMES = ['Star Wars (1977)', '<b>Bold</b> & "quoted" $x$', "</script><script>window.hacked=1</script>", '<img src=x onerror="window.hacked=1">', 'Die Hard (1988)']
@@ -132,14 +131,6 @@ def test_bad_parts_are_refused(kw, message):
     with pytest.raises(ValueError, match=message): playable(**kw)
 
 # what a reader gets
-
-@pytest.fixture(scope='module')
-def browser():
-    exe = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome', 'chrome'))), None)
-    with sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=exe)
-        yield browser
-        browser.close()
 
 @pytest.fixture
 def show(browser, tmp_path):

@@ -31,20 +31,28 @@ def page(
     nb.cells,nb.metadata.language_info = shown,dict(name='python')
     return nb
 
-def _moved(m, folder):
-    "A link that was written in `folder`, as seen from the top"
-    pre,to,post = m.groups()
-    return m[0] if re.match(r'[a-z][a-z+.-]*:|[#/]', to, re.I) or to.startswith(PICS) else f'{pre}{normpath(join(folder, to))}{post}'
+def change_links(
+    text, # Markdown
+    f,    # called with where a link leads, and whether it's written in HTML; gives where it leads from now on
+):
+    "Markdown with other links; code is left alone"
+    pats = [r'(\]\()([^)\s]+)((?:\s+"[^"]*")?\))', r'''(<(?:img|a)\b[^>]*?\b(?:src|href)=["'])([^"']+)(["'])''']
+    parts = re.split(r'(^```.*?^```[^\n]*$|`[^`\n]+`)', text, flags=re.S|re.M)
+    for html,p in enumerate(pats): parts[::2] = [re.sub(p, lambda m: m[1]+f(m[2], bool(html))+m[3], o) for o in parts[::2]]
+    return ''.join(parts)
+
+def outside(
+    to,  # where a link leads
+):
+    "Whether it names a scheme, a place on the same page or one from the top of the server"
+    return bool(re.match(r'[a-z][a-z+.-]*:|[#/]', to, re.I))
 
 def move_links(
     text,    # Markdown
     folder,  # where its relative links start, as seen from the top
 ):
-    "Markdown with links that hold at the top; code is left alone"
-    pats = [r'(\]\()([^)\s]+)((?:\s+"[^"]*")?\))', r'''(<(?:img|a)\b[^>]*?\b(?:src|href)=["'])([^"']+)(["'])''']
-    parts = re.split(r'(^```.*?^```[^\n]*$|`[^`\n]+`)', text, flags=re.S|re.M)
-    for p in pats: parts[::2] = [re.sub(p, lambda m: _moved(m, folder), o) for o in parts[::2]]
-    return ''.join(parts)
+    "Markdown with links that hold at the top"
+    return change_links(text, lambda to,_: to if outside(to) or to.startswith(PICS) else normpath(join(folder, to)))
 
 def make(
     path=root/'nbs'/'index.ipynb',  # the index

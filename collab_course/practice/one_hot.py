@@ -31,8 +31,10 @@ def _(answer, weight, ids):
     w = weight.clone().requires_grad_()
     out = answer(w, ids)
     if not torch.is_tensor(out): return None if out is None else dict(values=out, gradient='none', made_by='')
-    spoilt = answer(torch.cat([weight, torch.full_like(weight[:1], torch.inf)]), ids)
-    return dict(values=out, gradient=torch.autograd.grad(out.sum(), w)[0] if out.requires_grad else 'none', made_by='picking rows' if spoilt.isfinite().any() else 'a product')
+    others = torch.ones(len(weight), dtype=torch.bool).index_fill(0, ids, False)
+    spoilt = answer(weight.masked_fill(others[:,None], torch.inf), ids)
+    picked = bool(others.any() and spoilt.isfinite().any())
+    return dict(values=out, gradient=torch.autograd.grad(out.sum(), w)[0] if out.requires_grad else 'none', made_by='picking rows' if picked else 'a product')
 
 @ex.one_hot_lookup.spec
 def _(weight, ids):
