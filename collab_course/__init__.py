@@ -14,6 +14,9 @@ from collab_course.recommender import *
 from collab_course.bundles import *
 from collab_course.scale import *
 from collab_course.command_line import *
+from collab_course.learning import practice
+from collab_course.progress import forget_progress, keep_progress, progress
+from collab_course.playing import *
 ```
 
 ```python

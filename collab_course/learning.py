@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['source_of', 'stub_of', 'Text', 'is_stub', 'difference', 'Outcome', 'attempt', 'Result', 'Exercise', 'floats', 'ints',
-           'Question', 'Practice', 'practices', 'practice', 'catalogue']
+           'Question', 'Practice', 'Marks', 'practices', 'practice', 'catalogue']
 
 # %% ../nbs/16_learning.ipynb #2162d12b
 import ast, dis, inspect, io, linecache, random, re, textwrap, traceback
@@ -101,20 +101,21 @@ def _shape_story(got, want, tol):
 def _moved(got, want, tol):
     "Whether the rows are the right ones in another order, or one place off"
     if _close(np.sort(got, 0), np.sort(want, 0), tol): return 'The right numbers, in another order.'
-    return 'The right numbers, moved by one place.' if _close(got[1:], want[:-1], tol) or _close(got[:-1], want[1:], tol) else ''
+    return 'Every number but one is there, one place off.' if _close(got[1:], want[:-1], tol) or _close(got[:-1], want[1:], tol) else ''
 
 def _scaled(got, want, tol):
     "Whether all numbers differ by one factor, or by one constant"
     with np.errstate(all='ignore'): ratio,gap = got/want,got - want
-    if np.isfinite(ratio).all() and np.ptp(ratio) < tol: return f'Every number is {ratio.flat[0]:.4g} times what was expected.'
-    return f'Every number is off by {gap.flat[0]:.4g}.' if np.isfinite(gap).all() and np.ptp(gap) < tol else ''
+    if np.isfinite(ratio).all() and np.ptp(ratio) < tol < abs(ratio.flat[0]): return f'Every number is {ratio.flat[0]:.4g} times what was expected.'
+    odd = want.dtype.kind in 'iu' and abs(gap.flat[0])>1  # row numbers three too high say nothing
+    return f'Every number is off by {gap.flat[0]:.4g}.' if np.isfinite(gap).all() and np.ptp(gap) < tol and not odd else ''
 
 def _value_story(got, want, tol):
     "What may have happened to the numbers"
     if not want.size: return ''
     if _close(-got, want, tol): return 'Every sign is turned.'
     if got.ndim==2 and got.shape[0]==got.shape[1] and _close(got.T, want, tol): return 'It is the right table turned on its side (transposed).'
-    moved = _moved(got, want, tol) if want.ndim and len(want)>2 else ''
+    moved = _moved(got, want, tol) if want.ndim and len(want)>3 else ''
     return moved or (_scaled(got, want, tol) if want.size>1 else '')
 
 # %% ../nbs/16_learning.ipynb #8500cf23
@@ -122,8 +123,7 @@ def _differ_numbers(got, want, tol):
     "The first difference of two arrays in words, or None"
     if got.shape!=want.shape: return f'Its shape is {got.shape}, expected was {want.shape}. {_shape_story(got, want, tol)}'.strip()
     if (got.dtype.kind=='f') != (want.dtype.kind=='f') and want.ndim: return f'Its dtype is {got.dtype}, expected was {want.dtype}.'
-    got,want = got.astype(float), want.astype(float)
-    bad = ~np.isclose(got, want, rtol=tol, atol=tol, equal_nan=True)
+    bad = ~np.isclose(got.astype(float), want.astype(float), rtol=tol, atol=tol, equal_nan=True)
     if not bad.any(): return None
     i = tuple(int(o) for o in np.argwhere(bad)[0])
     where = f'{bad.sum()} of {bad.size} numbers differ, the first at {list(i)}: {got[i]:.4g} came, {want[i]:.4g} was expected.' if want.ndim else f'{got[i]:.6g} came, {want[i]:.6g} was expected.'
@@ -378,9 +378,10 @@ def _fault(self:Exercise, o, args):
 # %% ../nbs/16_learning.ipynb #f04c3e93
 @patch
 def _belief(self:Exercise, found, bad, cases):
-    "The misconception that gives the same everywhere, or wherever the answer is wrong, or at least where it is shown to be"
+    "The misconception that gives the same everywhere, or wherever the answer is wrong, or there where it is shown and where it is right"
+    good = [i for i in range(len(found)) if i not in bad]
     known = [(says, [o.same(self._case(f, c), self.tol) for o,c in zip(found, cases)]) for f,says in self.mistakes]
-    for fits in (all, lambda same: all(same[i] for i in bad), lambda same: same[bad[0]]):
+    for fits in (all, lambda same: all(same[i] for i in bad), lambda same: all(same[i] for i in [bad[0], *good])):
         if says := [s for s,same in known if fits(same)]: return says[0]
 
 @patch
@@ -487,7 +488,22 @@ class Practice:
 
     def __repr__(self):
         rows = [f'  ex.{o.name:<22} {o.title}' for o in self.exercises]
-        return '\n'.join([f'{self.chapter} {self.title}: {len(self.exercises)} exercises, {len(self.questions)} questions', *rows])
+        return '\n'.join([f'{self.chapter} {self.title}: {self.counts}', *rows])
+
+    @property
+    def counts(self):
+        "How much there is to do, in words"
+        return f'{len(self.exercises)} exercises and {len(self.questions)} questions, {sum(bool(q.choices) for q in self.questions)} of them with choices'
+
+# %% ../nbs/16_learning.ipynb #f75d114c
+class Marks:
+    "What `mark` found: `table` has a row per question with chosen, verdict and because"
+    def __init__(self,
+        table,  # DataFrame indexed by question
+    ): self.table = table
+    def __repr__(self): return '\n'.join(f'{n:>3}. {o.chosen}: {o.verdict}. {o.because}' for n,o in self.table.iterrows())
+    def _repr_html_(self):
+        with pd.option_context('display.max_colwidth', None): return self.table.reset_index().to_html(index=False, border=0)
 
 # %% ../nbs/16_learning.ipynb #53ba8356
 @patch
@@ -497,11 +513,11 @@ def mark(self:Practice,
     "A table of your choices with their explanations; open questions are yours to judge"
     if not isinstance(mine, dict): return Text("Your choices are written as a dict, such as {1: 'b', 2: 'ac'}.")
     chosen = {n: o for n,o in mine.items() if o is not ... and o is not None and o!=''}
-    if bad := [n for n in chosen if n not in range(1, len(self.questions)+1)]: return Text(f'There is no question {bad[0]}: they go from 1 to {len(self.questions)}.')
+    if bad := [n for n in chosen if n not in range(1, len(self.questions)+1)]: return Text(f'There is no question {bad[0]!r}: they are numbers from 1 to {len(self.questions)}.')
     rows = [self._mark_one(n, o) for n,o in chosen.items()]
     left = [n for n,q in enumerate(self.questions, 1) if q.choices and n not in chosen]
     if not rows: return Text(f'Nothing is chosen yet. Write letters, such as {{{left[0] if left else 1}: \'a\'}}.')
-    return pd.DataFrame(rows, columns=['question', 'chosen', 'verdict', 'because']).set_index('question')
+    return Marks(pd.DataFrame(rows, columns=['question', 'chosen', 'verdict', 'because']).set_index('question'))
 
 @patch
 def _mark_one(self:Practice, n, mine):

@@ -24,13 +24,20 @@ def keep_progress():
     "Starts to keep your progress in a file of yours"
     path = progress_file()
     path.parent.mkdir(parents=True, exist_ok=True)
+    _check_own(path)
     path.touch()
-    return Note(f'From now on right and wrong answers are kept in {path}, and nowhere else. forget_progress() deletes it.')
+    return Note(f'From now on right and wrong answers, and hints and solutions that were asked for, are kept in {path}, and nowhere else. What you checked before does not count: run those checks again. forget_progress() deletes the file.')
+
+def _check_own(path):
+    "Refuses a folder, and a file in which something else is kept"
+    if path.is_dir(): raise IsADirectoryError(f'{path} is a folder: name a file, or leave COLLAB_COURSE_PROGRESS out.')
+    if path.exists() and path.stat().st_size and not len(events()): raise ValueError(f'{path} holds something else: name another file, or move it away.')
 
 def forget_progress():
     "Deletes what was kept, and keeps nothing more"
     path = progress_file()
     if not path.exists(): return Note('Nothing was kept.')
+    _check_own(path)
     path.unlink()
     return Note(f'{path} is deleted. Nothing is kept any more.')
 
@@ -71,13 +78,13 @@ class Progress:
     def _repr_html_(self): return f'{self.table.to_html(index=False, border=0)}<p>{self.todo}</p>'
 
 def progress(
-    chapter=None,  # such as '01'; all where None
+    chapter=None,  # such as '01', 1 or 'one_hot'; all where None
 ):
     "A table of the chapters with what you have answered, and what to do next"
     from collab_course.learning import catalogue
     log,cat = events(),catalogue()
-    if chapter is not None: cat = cat[cat.chapter==chapter].reset_index(drop=True)
-    if not len(cat): raise ValueError(f'There is no practice for chapter {chapter!r}; chapters are written as \'01\'.')
+    if chapter is not None: cat = cat[(cat.chapter==str(chapter).zfill(2)) | (cat.notebook.str[3:-6]==chapter)].reset_index(drop=True)
+    if not len(cat): raise ValueError(f"There is no practice for chapter {chapter!r}; chapters are written as '01' or 'one_hot'.")
     done = set(zip(*(log.loc[log.what=='right', c] for c in ('chapter', 'name'))))
     cat['right'] = [(c, n) in done for c,n in zip(cat.chapter, cat.name)]
     return Progress(_standing(cat), _todo(cat))

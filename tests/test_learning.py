@@ -207,9 +207,9 @@ def test_a_random_answer_meets_the_same_dice_each_time(ex):
 T = torch.arange(6.).view(3, 2)
 
 @pytest.mark.parametrize('got,want,says', [
-    (T.T, T, 'turned on its side'), (-T, T, 'Every sign'), (2*T+2, T+1, '2 times'), (T+1, T, 'off by 1'), (T.flip(0), T, 'another order'), (None, T, 'return'), (T.numpy(), T, 'an array came, a tensor'.capitalize()),
+    (T.T, T, 'turned on its side'), (-T, T, 'Every sign'), (2*T+2, T+1, '2 times'), (T+1, T, 'off by 1'), (torch.arange(8.).flip(0), torch.arange(8.), 'another order'), (torch.tensor([5, 6]), torch.tensor([4, 5]), 'off by 1'), (None, T, 'return'), (T.numpy(), T, 'an array came, a tensor'.capitalize()),
     (torch.arange(4.)[:, None], torch.arange(4.), 'keepdim'), (torch.arange(4.), torch.arange(4.)[:, None], 'keepdim'), (torch.ones(3, 3), torch.ones(3), 'paired everybody'), (T.long(), T, 'dtype'),
-    (torch.tensor([1., 5., 9.]), torch.tensor([5., 9., 2.]), 'one place'), (T*float('nan'), T, 'NaN'), (dict(a=1), dict(a=1, b=2), '`b` is missing'), (dict(a=1, b=2), dict(a=1), '`b`, which'),
+    (torch.tensor([1., 5., 9., 2.]), torch.tensor([5., 9., 2., 3.]), 'one place off'), (T*float('nan'), T, 'NaN'), (dict(a=1), dict(a=1, b=2), '`b` is missing'), (dict(a=1, b=2), dict(a=1), '`b`, which'),
     ([1, 2], [1, 2, 3], 'length is 2'), ([1, 3], [1, 2], 'At [1]'), (dict(a=T, b=-T), dict(a=T, b=T), 'b: 5 of 6'), ('a', 'b', "'a' came"), (3.5, 3, '3.5 came'), (True, 'a', 'True came'), (dict(a=1), [1], 'A dict came, a list'), (dict(a=1, b=...), dict(a=1, b=2), 'b: There is still'),
     (pd.DataFrame({'a': [1, 2]}), pd.DataFrame({'a': [1, 3]}), 'column `a`'), (pd.Series([1], index=['x']), pd.Series([1], index=['y']), 'index'), (pd.DataFrame({'a': [1]}), pd.DataFrame({'b': [1]}), 'missing')])
 def test_a_difference_is_told_in_words(got, want, says): assert says in difference(got, want)
@@ -262,17 +262,25 @@ def quiz():
     return o
 
 def test_choices_are_marked_with_the_reason_of_the_choice(quiz):
-    res = quiz.mark({1: 'a', 2: 'C, A', 3: 'my words'})
+    res = quiz.mark({1: 'a', 2: 'C, A', 3: 'my words'}).table
     assert list(res.verdict)==['no', 'right', 'open'] and res.because[1]=='no, because'
-    assert list(quiz.mark({2: 'a'}).verdict)==['partly right'] and list(quiz.mark({2: 'ab'}).because)==['y is not']
+    assert list(quiz.mark({2: 'a'}).table.verdict)==['partly right'] and list(quiz.mark({2: 'ab'}).table.because)==['y is not']
+
+def test_a_reason_is_shown_in_full_however_long():
+    o = Practice('98', 'toy', 'Toy')
+    o.ask('How many?', [('two', 'because ' + 'x'*300 + ' end'), ('three', 'is more than two')], right='b')
+    res = o.mark({1: 'a'})
+    assert 'x'*300 + ' end' in repr(res) and 'x'*300 + ' end' in res._repr_html_()
+
+def test_zero_is_not_called_a_multiple(): assert 'times' not in difference(torch.zeros(4), torch.ones(4))
 
 def test_nothing_chosen_says_how_to_choose(quiz): assert "{1: 'a'}" in quiz.mark({1: ..., 2: ..., 3: None})
 
-@pytest.mark.parametrize('mine,says', [({7: 'a'}, 'no question 7'), ({'a': 'b'}, 'no question a')])
+@pytest.mark.parametrize('mine,says', [({7: 'a'}, 'no question 7'), ({'a': 'b'}, "no question 'a'"), ({'1': 'b'}, "no question '1'")])
 def test_a_number_without_question_is_told(quiz, mine, says): assert says in quiz.mark(mine)
 
 @pytest.mark.parametrize('mine', [{1: 'q'}, {1: 'abc'}, {1: 5}, {1: '!'}, {1: ['a', 'z']}])
-def test_a_letter_without_choice_is_told(quiz, mine): assert list(quiz.mark(mine).verdict)==['no such choice']
+def test_a_letter_without_choice_is_told(quiz, mine): assert list(quiz.mark(mine).table.verdict)==['no such choice']
 
 @pytest.mark.parametrize('mine', [None, 'ab', 3, ['a']])
 def test_what_is_no_dict_is_told(quiz, mine): assert 'dict' in quiz.mark(mine)

@@ -77,7 +77,7 @@ def test_the_right_letters_are_spread(o):
 @each_chapter
 def test_all_right_choices_are_marked_right(o):
     res = o.mark({n: q.right for n,q in enumerate(o.questions, 1) if q.choices})
-    assert set(res.verdict)=={'right'}
+    assert set(res.table.verdict)=={'right'}
 
 @each_chapter
 def test_the_practice_notebook_is_what_the_library_makes(o):
@@ -103,3 +103,13 @@ def test_the_chapter_leads_to_its_practice_and_both_have_one_title(root, o):
     nb = json.loads((root/'nbs'/f'{o.chapter}_{o.name}.ipynb').read_text(encoding='utf-8'))
     assert ''.join(nb['cells'][0]['source']).splitlines()[0]==f'# {o.chapter} {o.title}'
     assert any(f'practice/{o.chapter}_{o.name}.ipynb' in ''.join(c['source']) for c in nb['cells'])
+
+@each_chapter
+def test_the_right_choice_is_not_told_by_its_length(o):
+    qs = [q for q in o.questions if len(q.right)==1]
+    longest = [max(range(len(q.choices)), key=lambda i: len(q.choices[i][0]))=='abcdefgh'.index(q.right) for q in qs]
+    assert sum(longest) <= len(qs)/2
+
+@each_question
+def test_no_explanation_says_the_verdict_twice(o, n, q):
+    assert not [why for _,why in q.choices if re.match(r'(No|Yes|Right|Wrong)[:,.]', why)]

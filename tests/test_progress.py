@@ -109,3 +109,17 @@ def test_an_unknown_chapter_is_named():
     with pytest.raises(ValueError, match="'77'"): progress('77')
 
 def test_the_module_is_light(): assert not hasattr(pg, 'torch')
+
+def test_a_chapter_is_found_as_practice_finds_it(chapter):
+    assert len({repr(progress(o)) for o in (chapter.chapter, int(chapter.chapter), str(int(chapter.chapter)), chapter.name)})==1
+
+@pytest.mark.parametrize('act', [keep_progress, forget_progress])
+def test_a_file_with_something_else_is_not_taken_and_not_deleted(path, act):
+    path.parent.mkdir()
+    path.write_text('my diary')
+    with pytest.raises(ValueError, match='something else'): act()
+    assert path.read_text()=='my diary'
+
+def test_a_folder_is_refused(path):
+    path.mkdir(parents=True)
+    with pytest.raises(IsADirectoryError, match='name a file'): keep_progress()

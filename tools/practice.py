@@ -14,20 +14,20 @@ folder = root/'nbs'/'practice'
 
 INTRO = '''# Practice: {o.chapter} {o.title}
 
-> {n} exercises and {m} questions on [chapter {o.chapter}](../{o.chapter}_{o.name}.ipynb)
+> {o.counts}, on [chapter {o.chapter}](../{o.chapter}_{o.name}.ipynb)
 
-Write your answers where the `...` stand, run the cell, then the check below it. It says what came and what was expected, and never stops the notebook. Stuck? `ex.{first}.hint()` gives one hint after the other, `ex.{first}.solution()` shows one way to do it.'''
+Write your answers where the `...` stand, run the cell, then the check below it. It says what came and what was expected, and never stops the notebook. Stuck? `ex.{first}.hint()` gives one hint after the other, `ex.{first}.solution()` shows one way to do it. If the course is to remember what you do, run `keep_progress()` before you begin.'''
 
 END = '''## Where you stand
 
-If you want the course to remember what you have done, run `keep_progress()` once. It writes one file on this machine, and `forget_progress()` deletes it.'''
+`keep_progress()` writes one file on this machine, from then on, and nothing leaves it. `forget_progress()` deletes the file.'''
 
 def cells(
     o,  # a `Practice`
 ):
     "(kind, text) of every cell of a practice notebook"
     md,code = (lambda t: ('markdown', t)),(lambda t: ('code', t))
-    yield md(INTRO.format(o=o, n=len(o.exercises), m=len(o.questions), first=o.exercises[0].name))
+    yield md(INTRO.format(o=o, first=o.exercises[0].name))
     yield code('from collab_course.learning import practice\nfrom collab_course.progress import progress, keep_progress, forget_progress' + (f'\n{o.setup}' if o.setup else ''))
     yield code(f"ex = practice('{o.name}')\nex")
     for e in o.exercises:

@@ -49,12 +49,12 @@ def _(rng):
     yield [], [1, 2]
 
 # %% ../../nbs/teaching/02_loaders.ipynb #a923db5d
-@ex.encode.mistake('the first id would have row 0: that row is `#na#`, so known ids begin with row 1.')
+@ex.encode.mistake('the first id has row 0 here: that row is `#na#`, so known ids begin with row 1.')
 def _(known, ids):
     vocab = sorted({*known} - {None})
     return torch.tensor([vocab.index(o) if o in vocab else 0 for o in ids], dtype=torch.long)
 
-@ex.encode.mistake('ids would be numbered as they come: the vocabulary is sorted, so that the same ids always have the same rows.')
+@ex.encode.mistake('ids are numbered here as they come: the vocabulary is sorted, so that the same ids always have the same rows.')
 def _(known, ids):
     vocab = [o for o in dict.fromkeys(known) if o is not None]
     return torch.tensor([vocab.index(o)+1 if o in vocab else 0 for o in ids], dtype=torch.long)
@@ -65,12 +65,12 @@ def _(known, ids):
     return torch.tensor([vocab.index(str(o))+1 if str(o) in vocab else 0 for o in ids], dtype=torch.long)
 
 # %% ../../nbs/teaching/02_loaders.ipynb #f1905a40
-@ex.encode.mistake('strangers would get rows of their own: the list is made from the known ids, and a trained table cannot grow with every question.')
+@ex.encode.mistake('strangers got rows of their own: the list is made from the known ids, and a trained table cannot grow with every question.')
 def _(known, ids):
     vocab = sorted({*known} - {None}) + [o for o in dict.fromkeys(ids) if o is not None and o not in known]
     return torch.tensor([vocab.index(o)+1 if o in vocab else 0 for o in ids], dtype=torch.long)
 
-@ex.encode.mistake('what is missing would be a place after the last: `#na#` is the first of the list, row 0.')
+@ex.encode.mistake('what is missing got a place after the last: `#na#` is the first of the list, row 0.')
 def _(known, ids):
     vocab = sorted({*known} - {None})
     return torch.tensor([vocab.index(o)+1 if o in vocab else len(vocab)+1 for o in ids], dtype=torch.long)
@@ -110,13 +110,13 @@ def _sizes(df, columns, n_rows, width): return {c: (n_rows(df[c]), width(n_rows(
 def _rule(n): return min(600, round(1.6 * n**0.56))
 def _full(s): return s.nunique() + 1
 
-@ex.table_sizes.mistake('a table would have as many rows as there are values: one more is for `#na#`.')
+@ex.table_sizes.mistake('the tables have as many rows here as there are values: one more is for `#na#`.')
 def _(df, columns): return _sizes(df, columns, lambda s: s.nunique(), _rule)
 
-@ex.table_sizes.mistake('the rule would count the values alone: it is applied to the rows of the table, row 0 included.')
+@ex.table_sizes.mistake('the rule counts the values alone here: it is applied to the rows of the table, row 0 included.')
 def _(df, columns): return _sizes(df, columns, _full, lambda n: _rule(n-1))
 
-@ex.table_sizes.mistake('a missing value would get a row of its own beside `#na#`: it *is* `#na#`. `unique` counts it, `nunique` does not.')
+@ex.table_sizes.mistake('a missing value got a row of its own beside `#na#`: it *is* `#na#`. `unique` counts it, `nunique` does not.')
 def _(df, columns): return _sizes(df, columns, lambda s: len(s.unique()) + 1, _rule)
 
 # %% ../../nbs/teaching/02_loaders.ipynb #76e94fe5
@@ -144,13 +144,13 @@ def _(rng):
     for _ in range(4): yield tuple(int(o) for o in rng.integers(2, 9, 2))
 
 # %% ../../nbs/teaching/02_loaders.ipynb #7b4e2f58
-@ex.share_seen.mistake('an epoch would visit every row: with replacement, some rows come twice, and for each of them another is missed.')
+@ex.share_seen.mistake('this holds if an epoch visits every row: with replacement, some rows come twice, and for each of them another is missed.')
 def _(n_rows, n_epochs): return float(n_epochs > 0)
 
 @ex.share_seen.mistake('this is the share of the rows that are *missed*: those seen are the rest.')
 def _(n_rows, n_epochs): return (1 - 1/n_rows)**(n_rows*n_epochs)
 
-@ex.share_seen.mistake('each epoch would add the same share: a row that was seen before is drawn as easily as any other, so epochs multiply what is *missed*.')
+@ex.share_seen.mistake('each epoch adds the same share here, but a row that was seen before is drawn as easily as any other, so epochs multiply what is *missed*.')
 def _(n_rows, n_epochs): return min(1., n_epochs*(1 - (1 - 1/n_rows)**n_rows))
 
 @ex.share_seen.mistake('1 - 1/e holds for many rows only: a small table needs `(1 - 1/n_rows)**n_rows` itself.')
@@ -230,18 +230,18 @@ def _(x, y, bs, gen):
     order = torch.randperm(len(x), generator=gen)
     return [(x[o], y[o]) for o in (order[i*bs:(i+1)*bs] for i in range(len(x)//bs))]
 
-@ex.epoch.mistake('one batch more than `len(x)//bs` would be right: where the last is full, that makes an empty one.')
+@ex.epoch.mistake('there is one batch more than `len(x)//bs`: where the last is full, that makes an empty one.')
 def _(x, y, bs, gen):
     order = torch.randperm(len(x), generator=gen)
     return [(x[o], y[o]) for o in (order[i*bs:(i+1)*bs] for i in range(len(x)//bs + 1))]
 
 # %% ../../nbs/teaching/02_loaders.ipynb #7fecaf6d
-@ex.epoch.mistake('random positions would be a shuffle: `randint` draws with replacement, `randperm` gives each position once.')
+@ex.epoch.mistake('random positions are no shuffle: `randint` draws with replacement, `randperm` gives each position once.')
 def _(x, y, bs, gen):
     order = torch.randint(len(x), (len(x),), generator=gen)
     return list(zip(x[order].split(bs), y[order].split(bs)))
 
-@ex.epoch.mistake('one order would do for all epochs: draw from `gen`, which goes on by itself, and do not set its seed again.')
+@ex.epoch.mistake('all epochs have one order here: draw from `gen`, which goes on by itself, and do not set its seed again.')
 def _(x, y, bs, gen):
     order = torch.randperm(len(x), generator=gen.manual_seed(1))
     return list(zip(x[order].split(bs), y[order].split(bs)))
@@ -281,19 +281,19 @@ def _(rng):
     yield floats(rng, 4, 3), [], .1
 
 # %% ../../nbs/teaching/02_loaders.ipynb #741bf37f
-@ex.row_zero.mistake('what is in no batch would stay as it is: the decay pulls every weight, looked up or not.')
+@ex.row_zero.mistake('row 0 stays as it is here, since no batch has it: but the decay pulls every weight, looked up or not.')
 def _(table, lrs, wd): return table[0].clone()
 
-@ex.row_zero.mistake('row 0 would become the average person: nobody computes that average, and no gradient ever reaches this row.')
+@ex.row_zero.mistake('row 0 is made the average person here: but nobody computes that average, and no gradient ever reaches this row.')
 def _(table, lrs, wd): return table[1:].mean(0)
 
-@ex.row_zero.mistake('row 0 would be zero: a random start shrinks with the decay, and gets near zero only after many steps.')
+@ex.row_zero.mistake('row 0 is made zero here: but a random start shrinks with the decay, and gets near zero only after many steps.')
 def _(table, lrs, wd): return torch.zeros_like(table[0])
 
-@ex.row_zero.mistake('the decay would take the share `wd` in each step: it is `lr*wd`, so with a small learning rate far less.')
+@ex.row_zero.mistake('a step takes the share `wd` here: it is `lr*wd`, so with a small learning rate far less.')
 def _(table, lrs, wd): return table[0] * (1 - wd)**len(lrs)
 
-@ex.row_zero.mistake('each step would take a share of the *start*: it takes a share of what is left, so the factors multiply.')
+@ex.row_zero.mistake('each step takes a share of the *start* here: it takes a share of what is left, so the factors multiply.')
 def _(table, lrs, wd): return table[0] * (1 - sum(lrs)*wd)
 
 # %% ../../nbs/teaching/02_loaders.ipynb #11f80b2b
@@ -336,7 +336,7 @@ def _count(train, valid, rows):
     u,m = _new(train, valid)
     return {'users': valid.user[u].nunique(), 'movies': valid.movie[m].nunique(), 'rows': int(rows(u, m))}
 
-@ex.strangers.mistake('only rows where both are strangers would be lost: one unknown id is enough to know too little.')
+@ex.strangers.mistake('only rows where both are strangers are counted as lost: one unknown id is enough to know too little.')
 def _(train, valid): return _count(train, valid, lambda u, m: (u & m).sum())
 
 @ex.strangers.mistake('rows with two strangers were counted twice: it is still one row.')
@@ -353,7 +353,7 @@ def _(train, valid):
 @ex.strangers.mistake('the other way round: ids that only `train` has are no strangers, the model has learned them.')
 def _(train, valid): return _count(valid, train, lambda u, m: (u | m).sum())
 
-@ex.strangers.mistake('a stranger would be a new *pair* of user and movie: every validation pair is new, and known by its parts.')
+@ex.strangers.mistake('new *pairs* of user and movie are counted here: every validation pair is new, and known by its parts.')
 def _(train, valid):
     known = {*zip(train.user, train.movie)}
     return _count(train, valid, lambda u, m: sum(o not in known for o in zip(valid.user, valid.movie)))
