@@ -198,13 +198,15 @@ def setup(*args):
 
 FETCH = f'''import sys
 from {lib.name}.data import load_ratings
-from {lib.name}.progress import greeting
-try:
-    load_ratings()
-    print()
-    print(greeting())
+failed = None
+try: load_ratings()
 except KeyboardInterrupt: sys.exit(130)
-except Exception as e: sys.exit(str(e))'''
+except Exception as e: failed = str(e)
+try:
+    from {lib.name}.progress import greeting
+    print(greeting())
+except Exception as e: print(f"The map of the course cannot be shown: {{e}}", file=sys.stderr)
+sys.exit(failed)'''
 
 def fetch_data():
     "Gets the ratings before they are needed and shows the map of the course; the lab opens without them too"

@@ -123,3 +123,13 @@ def test_a_file_with_something_else_is_not_taken_and_not_deleted(path, act):
 def test_a_folder_is_refused(path):
     path.mkdir(parents=True)
     with pytest.raises(IsADirectoryError, match='name a file'): keep_progress()
+
+def test_the_greeting_is_the_map_with_what_there_is_to_do(chapter):
+    text = str(pg.greeting())
+    assert all(f'{o.chapter} {o.title}' in text for o in practices()) and '0 of' not in text and 'keep_progress()' in text
+
+def test_the_greeting_says_where_you_stand(chapter):
+    keep_progress()
+    record(chapter.chapter, chapter.exercises[0].name, 'right')
+    text = str(pg.greeting())
+    assert f'1 of {len(chapter.exercises)}' in text and f'Next: {chapter.exercises[1].name} in nbs/practice/' in text
