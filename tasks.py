@@ -278,7 +278,9 @@ def lab(*args):
     try:
         info = server_info(p, env)
         say(f"\nJupyterLab is open at\n\n    {address(info)}\n" + ('' if check else '\nCtrl-C here ends it.'))
-        if check: check_lab(info)
+        if check:
+            check_lab(info)
+            say('JupyterLab answered, and is stopped again.')
         if p.wait() > 0: raise TaskError('JupyterLab ended with an error: what it said is above.', p.returncode)
     except KeyboardInterrupt: say('\nEnding JupyterLab …')
     finally:
@@ -388,7 +390,7 @@ def main(
     "Runs a task; the exit code"
     for o in (sys.stdout, sys.stderr): getattr(o, 'reconfigure', lambda **kw: None)(errors='replace')  # a console may lack our dots and arrows
     if not args or args[0] not in tasks:
-        say('\n'.join(f'  {k:<8}{f.__doc__}' for k,f in tasks.items()))
+        say('\n'.join(f'  {k:<10}{f.__doc__}' for k,f in tasks.items()))
         return 0 if not args or args[0] in ('help', '-h', '--help') else 2
     try:
         if args[0] not in ('setup', 'clean'): setup()

@@ -7,7 +7,7 @@ __all__ = ['source_of', 'stub_of', 'Text', 'is_stub', 'difference', 'Outcome', '
            'Question', 'Practice', 'Marks', 'practices', 'practice', 'catalogue']
 
 # %% ../nbs/16_learning.ipynb #2162d12b
-import ast, dis, inspect, io, linecache, random, re, textwrap, traceback
+import ast, difflib, dis, inspect, io, linecache, random, re, textwrap, traceback
 from contextlib import contextmanager, redirect_stdout, suppress
 from copy import deepcopy
 from html import escape
@@ -105,10 +105,12 @@ def _moved(got, want, tol):
 
 def _scaled(got, want, tol):
     "Whether all numbers differ by one factor, or by one constant"
-    with np.errstate(all='ignore'): ratio,gap = got/want,got - want
-    if np.isfinite(ratio).all() and np.ptp(ratio) < tol < abs(ratio.flat[0]): return f'Every number is {ratio.flat[0]:.4g} times what was expected.'
-    odd = want.dtype.kind in 'iu' and abs(gap.flat[0])>1  # row numbers three too high say nothing
-    return f'Every number is off by {gap.flat[0]:.4g}.' if np.isfinite(gap).all() and np.ptp(gap) < tol and not odd else ''
+    with np.errstate(all='ignore'):
+        ratio,gap = got/want,got - want
+        even = lambda o: np.isfinite(o).all() and np.ptp(o) < tol
+        if even(ratio) and abs(ratio.flat[0]) > tol: return f'Every number is {ratio.flat[0]:.4g} times what was expected.'
+        rows = want.dtype.kind in 'iu' and abs(gap.flat[0])>1  # row numbers three too high say nothing
+        return f'Every number is off by {gap.flat[0]:.4g}.' if even(gap) and not rows else ''
 
 def _value_story(got, want, tol):
     "What may have happened to the numbers"
@@ -139,7 +141,8 @@ def _differ_parts(got, want, tol):
         if more := [k for k in got if k not in want]: return f'It has `{more[0]}`, which was not asked for.'
     elif len(got)!=len(want): return f'Its length is {len(got)}, expected was {len(want)}.'
     name = (lambda k: f'{k}:') if isinstance(want, dict) else (lambda k: f'At [{k}]:')
-    return next((f'{name(k)} {d}' for k in keys if (d := difference(got[k], want[k], tol))), None)
+    told = lambda a,b: f'None came, {_kind(b)} was expected.' if a is None and b is not None else difference(a, b, tol)
+    return next((f'{name(k)} {d}' for k in keys if (d := told(got[k], want[k]))), None)
 
 # %% ../nbs/16_learning.ipynb #15c601d5
 def difference(
@@ -277,6 +280,8 @@ class Exercise:
         self.stub = textwrap.dedent(stub).strip() if stub else stub_of(self._source)
         self.mistakes,self._use,self._hinted,self.chapter = [],lambda answer, *args: answer(*args),0,None
 
+    def __repr__(self): return f'{self.title}: write {self.name}, then ex.{self.name}.check({self.name})'
+
 # %% ../nbs/16_learning.ipynb #ce3ee581
 @patch
 def spec(self:Exercise,
@@ -325,7 +330,8 @@ def hint(self:Exercise,
     n=None,  # 1, 2, …; the next one where None
 ):
     "Hint number `n`"
-    n = min(self._hinted+1, len(self.hints)) if n is None else n
+    if n is None and self._hinted==len(self.hints): return Text(f'That was the last hint: ex.{self.name}.solution() shows a way to do it.')
+    n = self._hinted+1 if n is None else n
     if not (isinstance(n, int) and 1<=n<=len(self.hints)): return Text(f'There are {len(self.hints)} hints: hint(1) to hint({len(self.hints)}).')
     self._hinted = n
     record(self.chapter, self.name, 'hint')
@@ -490,6 +496,10 @@ class Practice:
         rows = [f'  ex.{o.name:<22} {o.title}' for o in self.exercises]
         return '\n'.join([f'{self.chapter} {self.title}: {self.counts}', *rows])
 
+    def __getattr__(self, name):
+        near = difflib.get_close_matches(name, names := [o.name for o in self.__dict__.get('exercises', [])], 1)
+        raise AttributeError(f'There is no exercise {name!r}' + (f': do you mean {near[0]}?' if near else f'; there is: {", ".join(names)}'))
+
     @property
     def counts(self):
         "How much there is to do, in words"
@@ -523,12 +533,12 @@ def mark(self:Practice,
 def _mark_one(self:Practice, n, mine):
     "One row of the table"
     q,letters = self.questions[n-1],''.join(sorted(set(''.join(map(str, mine)) if isinstance(mine, (list, tuple, set)) else str(mine)) - set(' ,'))).lower()
-    if not q.choices: return n,str(mine),'open','compare yours with the folded answer'
-    if bad := set(letters) - set('abcdefgh'[:len(q.choices)]): return n,str(mine),'no such choice',f"the letters go from a to {'abcdefgh'[len(q.choices)-1]}, {sorted(bad)[0]!r} is none"
+    if not q.choices: return n,str(mine),'open','Compare yours with the folded answer.'
+    if bad := set(letters) - set('abcdefgh'[:len(q.choices)]): return n,str(mine),'no such choice',f"The letters go from a to {'abcdefgh'[len(q.choices)-1]}, {sorted(bad)[0]!r} is none"
     record(self.chapter, f'question {n}', 'right' if letters==q.right else 'wrong')
     verdict = 'right' if letters==q.right else 'partly right' if set(letters) < set(q.right) else 'no'
     wrong = [l for l in letters if l not in q.right]
-    return n,letters,verdict,q.choices['abcdefgh'.index((wrong or letters)[0])][1]
+    return n,letters,verdict,' '.join(q.choices['abcdefgh'.index(l)][1] for l in wrong[:1] or letters)
 
 # %% ../nbs/16_learning.ipynb #a5ace105
 def _names():
@@ -546,7 +556,7 @@ def practice(
 ):
     "Exercises and questions of a chapter"
     if which in _names(): return _practice(which)
-    want = f'{which:02d}' if isinstance(which, int) else str(which)
+    want = str(which).zfill(2)
     found = [o for o in practices() if want in (o.chapter, f'{o.chapter}_{o.name}')]
     if not found: raise ValueError(f'No practice for {which!r}; there is: ' + ', '.join(f'{o.chapter} {o.name}' for o in practices()))
     return found[0]

@@ -17,21 +17,29 @@ from platformdirs import user_data_path
 def progress_file():
     "Where progress is kept, if it is kept"
     own = os.environ.get('COLLAB_COURSE_PROGRESS')
-    return Path(own).expanduser() if own else user_data_path('collab_course', appauthor=False)/'progress.jsonl'
+    return Path(own).expanduser().absolute() if own else user_data_path('collab_course', appauthor=False)/'progress.jsonl'
 
 # %% ../nbs/17_progress.ipynb #f8fe5eca
 def keep_progress():
     "Starts to keep your progress in a file of yours"
     path = progress_file()
-    path.parent.mkdir(parents=True, exist_ok=True)
     _check_own(path)
-    path.touch()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as e: raise OSError(f'{path} cannot be written ({e.strerror}): name another file by COLLAB_COURSE_PROGRESS.') from None
     return Note(f'From now on right and wrong answers, and hints and solutions that were asked for, are kept in {path}, and nowhere else. What you checked before does not count: run those checks again. forget_progress() deletes the file.')
 
+def _is_own(path):
+    "Whether a file is empty, or begins with a line of ours"
+    if not path.is_file(): return False
+    with path.open(encoding='utf-8', errors='replace') as file: first = next((l for l in file if l.strip()), '')
+    return not first or first.startswith('{"chapter": ')
+
 def _check_own(path):
-    "Refuses a folder, and a file in which something else is kept"
-    if path.is_dir(): raise IsADirectoryError(f'{path} is a folder: name a file, or leave COLLAB_COURSE_PROGRESS out.')
-    if path.exists() and path.stat().st_size and not len(events()): raise ValueError(f'{path} holds something else: name another file, or move it away.')
+    "Refuses what is no file, and a file in which something else is kept"
+    if path.exists() and not path.is_file(): raise IsADirectoryError(f'{path} is a folder or a device: name a file by COLLAB_COURSE_PROGRESS, or leave it out.')
+    if path.exists() and not _is_own(path): raise ValueError(f'{path} holds something else: name another file by COLLAB_COURSE_PROGRESS, or move it away.')
 
 def forget_progress():
     "Deletes what was kept, and keeps nothing more"
@@ -55,7 +63,7 @@ def record(
     if not chapter: return
     line = json.dumps(dict(chapter=chapter, name=name, what=what, time=datetime.now(timezone.utc).isoformat(timespec='seconds')))
     with suppress(OSError):
-        if (path := progress_file()).is_file():
+        if _is_own(path := progress_file()):
             with path.open('a', encoding='utf-8') as f: f.write(f'\n{line}\n')
 
 def events():
@@ -98,7 +106,7 @@ def _standing(cat):
 
 def _todo(cat):
     "The first exercise that is not yet right, and where it is"
-    if not progress_file().is_file(): return 'Your progress is not kept. keep_progress() starts it: one file on this machine, which forget_progress() deletes.'
+    if not progress_file().is_file(): return 'Your progress is not kept. keep_progress(), in any notebook of nbs/practice, starts it: one file on this machine, which forget_progress() deletes.'
     left = cat[~cat.right]
     if not len(left): return 'All of it is answered. Next: another chapter, or a project in nbs/projects.'
     o = (left[left.kind=='exercise'] if (left.kind=='exercise').any() else left).iloc[0]
@@ -111,4 +119,5 @@ def greeting():
     t = o.table if progress_file().is_file() else o.table.assign(**{c: o.table[c].str.replace('0 of ', '') for c in ('exercises', 'questions')})
     w = max(map(len, t.chapter))
     rows = [f'  {c:<{w}}  {e:>9}  {q:>9}' for c,e,q in zip(t.chapter, t.exercises, t.questions)]
-    return Note('\n'.join([f'  {"chapter":<{w}}  {"exercises":>9}  {"questions":>9}', *rows, '', o.todo]))
+    where = 'Chapters begin with nbs/00_data.ipynb; practice is in nbs/practice, projects are in nbs/projects.'
+    return Note('\n'.join([f'  {"chapter":<{w}}  {"exercises":>9}  {"questions":>9}', *rows, '', where, o.todo]))

@@ -210,7 +210,7 @@ T = torch.arange(6.).view(3, 2)
     (T.T, T, 'turned on its side'), (-T, T, 'Every sign'), (2*T+2, T+1, '2 times'), (T+1, T, 'off by 1'), (torch.arange(8.).flip(0), torch.arange(8.), 'another order'), (torch.tensor([5, 6]), torch.tensor([4, 5]), 'off by 1'), (None, T, 'return'), (T.numpy(), T, 'an array came, a tensor'.capitalize()),
     (torch.arange(4.)[:, None], torch.arange(4.), 'keepdim'), (torch.arange(4.), torch.arange(4.)[:, None], 'keepdim'), (torch.ones(3, 3), torch.ones(3), 'paired everybody'), (T.long(), T, 'dtype'),
     (torch.tensor([1., 5., 9., 2.]), torch.tensor([5., 9., 2., 3.]), 'one place off'), (T*float('nan'), T, 'NaN'), (dict(a=1), dict(a=1, b=2), '`b` is missing'), (dict(a=1, b=2), dict(a=1), '`b`, which'),
-    ([1, 2], [1, 2, 3], 'length is 2'), ([1, 3], [1, 2], 'At [1]'), (dict(a=T, b=-T), dict(a=T, b=T), 'b: 5 of 6'), ('a', 'b', "'a' came"), (3.5, 3, '3.5 came'), (True, 'a', 'True came'), (dict(a=1), [1], 'A dict came, a list'), (dict(a=1, b=...), dict(a=1, b=2), 'b: There is still'),
+    ([1, 2], [1, 2, 3], 'length is 2'), ([1, 3], [1, 2], 'At [1]'), (dict(a=T, b=-T), dict(a=T, b=T), 'b: 5 of 6'), ('a', 'b', "'a' came"), (3.5, 3, '3.5 came'), (True, 'a', 'True came'), (dict(a=1), [1], 'A dict came, a list'), (dict(a=1, b=...), dict(a=1, b=2), 'b: There is still'), (dict(a=None), dict(a=T), 'a: None came, a tensor'),
     (pd.DataFrame({'a': [1, 2]}), pd.DataFrame({'a': [1, 3]}), 'column `a`'), (pd.Series([1], index=['x']), pd.Series([1], index=['y']), 'index'), (pd.DataFrame({'a': [1]}), pd.DataFrame({'b': [1]}), 'missing')])
 def test_a_difference_is_told_in_words(got, want, says): assert says in difference(got, want)
 
@@ -226,8 +226,9 @@ def test_differences_agree_with_numpy(a, b):
 
 # ---- hints and solutions ----
 
-def test_hints_come_one_after_the_other_and_the_last_stays(ex):
-    assert [str(ex.hint()) for _ in range(3)] == ['Hint 1 of 2: one', 'Hint 2 of 2: two', 'Hint 2 of 2: two']
+def test_hints_come_one_after_the_other_and_then_the_solution_is_named(ex):
+    assert [str(ex.hint()) for _ in range(2)] == ['Hint 1 of 2: one', 'Hint 2 of 2: two']
+    assert 'last hint: ex.lookup.solution()' in ex.hint()
     assert str(ex.hint(1)).endswith('one')
 
 @pytest.mark.parametrize('n', [0, 3, -1, 'a', 1.5])
@@ -297,3 +298,13 @@ def test_an_unknown_chapter_names_those_that_are():
 def test_the_catalogue_has_each_thing_once():
     cat = learning.catalogue()
     assert len(cat) and not cat.duplicated(['chapter', 'name']).any()
+
+def test_an_exercise_that_is_not_there_names_the_nearest():
+    o = practices()[0]
+    with pytest.raises(AttributeError, match=f'do you mean {o.exercises[0].name}'): getattr(o, o.exercises[0].name[:-1])
+    with pytest.raises(AttributeError, match='there is: '): getattr(o, 'z'*6)
+    assert not hasattr(o, '_repr_png_')
+
+def test_an_exercise_says_what_to_do(ex): assert repr(ex)=='Pick rows: write lookup, then ex.lookup.check(lookup)'
+
+def test_all_right_letters_give_their_reasons(quiz): assert quiz.mark({2: 'ac'}).table.because[2]=='x is z is'

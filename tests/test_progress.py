@@ -1,5 +1,5 @@
 "Progress: nothing is kept without consent, nothing is lost, nothing leaves the machine"
-import json
+import json, os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -133,3 +133,22 @@ def test_the_greeting_says_where_you_stand(chapter):
     record(chapter.chapter, chapter.exercises[0].name, 'right')
     text = str(pg.greeting())
     assert f'1 of {len(chapter.exercises)}' in text and f'Next: {chapter.exercises[1].name} in nbs/practice/' in text
+
+def test_nothing_is_added_to_a_file_of_somebody_else(path, chapter):
+    path.parent.mkdir()
+    path.write_text('my diary\n')
+    chapter.exercises[0].check(chapter.exercises[0].answer)
+    with pytest.raises(ValueError, match='something else'): forget_progress()
+    assert path.read_text()=='my diary\n'
+
+@pytest.mark.skipif(not hasattr(os, 'mkfifo'), reason='Windows has no named pipes')
+@pytest.mark.parametrize('act', [keep_progress, forget_progress])
+def test_what_is_no_file_is_left_alone(path, act):
+    path.parent.mkdir()
+    os.mkfifo(path)
+    with pytest.raises(OSError, match='name a file'): act()
+    assert path.exists()
+
+def test_a_place_that_cannot_be_written_is_named(path):
+    path.parent.parent.joinpath('deep').write_text('a file, not a folder')
+    with pytest.raises(OSError, match='COLLAB_COURSE_PROGRESS'): keep_progress()

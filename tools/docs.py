@@ -71,6 +71,7 @@ def setup_cell(
     return nbformat.v4.new_code_cell(f'''import sys
 if 'google.colab' in sys.modules: # elsewhere the course is installed already
     import subprocess
+    print('Installing the course, a few minutes …')
     subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', 'git+https://github.com/{repo}@{branch}'], check=True)''', id='colab-setup')
 
 def colab(
@@ -89,6 +90,7 @@ def colab(
         return '#'.join([colab_url(repo, page), *anchor])
     for c in nb.cells:
         if c.cell_type=='markdown': c.source = change_links(c.source, link)
+        else: c.source = re.sub(r'(?:\.\./)+bench/results/', f'https://raw.githubusercontent.com/{repo}/{branch}/bench/results/', c.source)
     at = next((i for i,c in enumerate(nb.cells) if c.cell_type=='code'), len(nb.cells))
     nb.cells.insert(at, setup_cell(repo, branch))
     return nb

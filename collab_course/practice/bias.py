@@ -138,13 +138,19 @@ def _(n_rows, bs, n_epochs, lr, wd): return (1 - wd)**(n_epochs*-(-n_rows//bs))
 @ex.share_left.mistake('the last batch of an epoch was left out: it is smaller, but a step like the others.')
 def _(n_rows, bs, n_epochs, lr, wd): return (1 - lr*wd)**(n_epochs*(n_rows//bs))
 
-@ex.share_left.mistake('decay happens in every step, not once in an epoch.')
+@ex.share_left.mistake('decay was counted once an epoch: it happens in every step.')
 def _(n_rows, bs, n_epochs, lr, wd): return (1 - lr*wd)**n_epochs
 
-@ex.share_left.mistake('each step takes a share of what is left, not of what was there at the start: shares multiply.')
+@ex.share_left.mistake('this is the share that is lost: asked is the one that is left.')
+def _(n_rows, bs, n_epochs, lr, wd): return 1 - (1 - lr*wd)**(n_epochs*-(-n_rows//bs))
+
+@ex.share_left.mistake('the batches run on from one epoch into the next here: each epoch ends with a last batch of its own.')
+def _(n_rows, bs, n_epochs, lr, wd): return (1 - lr*wd)**-(-n_epochs*n_rows//bs)
+
+@ex.share_left.mistake('each step takes a share of the start here: it is a share of what is left, so what remains is multiplied from step to step.')
 def _(n_rows, bs, n_epochs, lr, wd): return 1 - lr*wd*n_epochs*-(-n_rows//bs)
 
-@ex.share_left.mistake('decay in the step has no 2: that one comes from the gradient of a square in the loss.')
+@ex.share_left.mistake('there is a 2 too many: decay in the step has none, for that one comes from the gradient of a square in the loss.')
 def _(n_rows, bs, n_epochs, lr, wd): return (1 - 2*lr*wd)**(n_epochs*-(-n_rows//bs))
 
 # %% ../../nbs/teaching/04_bias.ipynb #93ee0306
@@ -228,8 +234,8 @@ def _(rests, wd):
 
 @ex.best_bias.cases
 def _(rng):
-    yield torch.tensor([2.]), 1.
-    yield torch.tensor([2., 2., 2.]), 1.
+    yield torch.tensor([2.]), 4.
+    yield torch.tensor([2., 2., 2.]), 2.
     yield torch.tensor([1., 0., 2., 3.]), 0.
     for n,wd in ((3, 5.), (30, 5.), (7, 0.1)): yield floats(rng, n) + 1, wd
     yield floats(rng, 1) - 3, 100.
@@ -245,6 +251,12 @@ def _(rests, wd): return rests.mean()/(1 + wd) if len(rests) else 0.
 
 @ex.best_bias.mistake('a 2 came in on one side only: both squares have a 2 in their gradient, so it cancels.')
 def _(rests, wd): return rests.sum()/(len(rests) + 2*wd) if len(rests) else 0.
+
+@ex.best_bias.mistake('a 2 came in on one side only: both squares have a 2 in their gradient, so it cancels.')
+def _(rests, wd): return rests.sum()/(len(rests) + wd/2) if len(rests) else 0.
+
+@ex.best_bias.mistake('`wd` was taken off the mean, as if it were stars: it is a number of ratings, and stands beside `n` under the sum.')
+def _(rests, wd): return rests.mean() - wd if len(rests) else 0.
 
 @ex.best_bias.mistake('decay was subtracted, and so it pushes the bias away from zero: it stands beside the number of ratings, with a plus.')
 def _(rests, wd): return rests.sum()/(len(rests) - wd) if len(rests)!=wd else 0.
@@ -369,8 +381,8 @@ ex.ask('`wd*(w**2).sum()` is added to the loss. What does it add to the gradient
      ('`wd`', 'A constant push would come from the sum of absolute values. Squares push large weights more.'),
      ('`2*wd*w.sum()`', 'Each weight has its own part in the sum, so it gets its own gradient.')], right='b')
 
-ex.ask('For SGD, decay in the loss and decay in the step are the same. Why not for Adam?',
-    [('Adam divides gradients by their usual size', 'Decay in the loss is part of the gradient and is divided with it. On steep slopes nothing of the decay is left, on gentle ones it takes over. In the step all weights lose the same share.'),
+ex.ask('For plain SGD, decay in the loss and decay in the step are the same. What makes them so different for Adam?',
+    [('Adam divides gradients by their usual size', 'Decay in the loss is part of the gradient and is divided with it. On steep slopes next to nothing of the decay is left, on gentle ones it takes over. In the step all weights lose the same share.'),
      ('Adam has momentum', 'Momentum alone also makes the two differ, but the large difference comes from the division.'),
      ('Adam ignores what is added to the loss', 'It sees the gradient of all that is in the loss, and then scales it.'),
      ('Adam’s learning rate is too small for decay', 'The learning rate multiplies both ways of decay alike.')], right='a')

@@ -350,16 +350,16 @@ for says,wrong in {
 ex.ask('A person who was not in training asks fastai\'s model for a prediction. What happens?',
        [('An error: the id is not in the vocabulary', 'That is what the loaders of this course do. fastai\'s take row 0 without a word.'),
         ('The mean of all embeddings is used', 'It would be better, but somebody has to put it there.'),
-        ('Row 0 is used, the same for every stranger', 'That row was never looked up in training, so nothing is left but the film\'s bias around the middle of the range: lower than people rate.'),
+        ('Row 0 answers, as for every stranger', 'That row was never looked up in training, so hardly anything is left but the film\'s bias around the middle of the range: lower than people rate on average.'),
         ('The nearest known person is used', 'There is nothing to be near to: of a stranger only the id is known.')], right='c')
 ex.ask('Why are newcomers measured on people held out as a whole, and not on a random fifth of the rows?',
-       [('With rows, most people of the test have ratings in training as well', 'The model has a row for them, and the exam is about people without one.'),
+       [('Else most test people are known from training', 'Of a random fifth of the rows, nearly everybody has training rows as well. The model has a row for them, and the exam is about people without one.'),
         ('A random split has too few rows', 'Both hold out about a fifth. It is a matter of whose rows they are.'),
         ('People held out as a whole give lower losses', 'Higher ones, as a rule: it is the harder exam, and the honest one for this question.'),
-        ('Training needs every person', 'Then there could be no newcomers at all. Training needs the films that the exam asks about.')], right='a')
+        ('Training needs ratings of every person', 'Then there could be no newcomers at all. Training needs the films that the exam asks about.')], right='a')
 ex.ask('"The mean of all embeddings is a typical person." What do the real rows say?',
-       [('True: most people lie near the mean', 'In many dimensions hardly anybody does: each differs from it a little in many directions.'),
-        ('False: for about nine people in ten, some other person is nearer than the mean', 'It is a compromise. It wrongs nobody much in stars, and is nobody\'s taste.'),
+       [('True: most people lie near the mean, a few far away', 'In many dimensions hardly anybody lies near it: each differs from it a little in many directions.'),
+        ('False: most have another person nearer to them', 'For about nine people in ten, some other person is nearer than the mean. It is a compromise. It wrongs nobody much in stars, and is nobody\'s taste.'),
         ('False: its predictions are worse than those of row 0', 'They are much better, because what all people share is partly in the factors, which the mean keeps.'),
         ('True: it is the row of the representative person', 'That person exists. The mean is a row that nobody has.')], right='b')
 
@@ -369,11 +369,11 @@ ex.ask('What changes in the model when a newcomer is folded in?',
         ('The rows of the films that the newcomer rated', 'They are frozen, and that makes the problem linear.'),
         ('The biases, but not the factors', 'Nothing in the model at all; for the newcomer, factors and bias are solved together.'),
         ('Nothing: a new row is calculated beside it', 'So nobody else\'s predictions change, and it can be done for each newcomer in a moment.')], right='d')
-ex.ask('Somebody liked two films and disliked a third. After `fold_in` the prediction for the third is a little *higher* than that of the mean row. Why?',
+ex.ask('Somebody gave two films five stars and a third one two stars. After `fold_in` the prediction for the third is a little *higher* than that of the mean row. Why?',
        [('A sign error: it has to fall', 'The chapter shows this very case. Three answers do not fix fifty-one numbers.'),
-        ('Two high ratings raise the bias of the newcomer, which counts for every film', 'With a penalty, three ratings are weak evidence, and the bias is the cheapest way to meet two of them.'),
-        ('Disliked films are left out', 'Each rating enters the equations, low ones too.'),
-        ('The film is popular, and its bias was raised', 'The film\'s bias is frozen.')], right='b')
+        ('The two fives raise the newcomer\'s bias', 'That counts for every film. With a penalty, three ratings are weak evidence, and the bias is the cheapest way to meet two of them.'),
+        ('Disliked films are left out of the equations', 'Each rating enters them, the low ones too.'),
+        ('The film is popular, so its own bias was raised', 'The film\'s bias is frozen.')], right='b')
 ex.ask('A penalty of a million is given to `fold_in`. Which predictions does a newcomer with twenty ratings get?',
        [('Nearly those of the prior, by default the mean row', 'A step away from the centre costs too much, so the ratings hardly count.'),
         ('Nearly those of row 0', 'The ridge of the chapter shrinks towards a centre, not towards zero.'),
@@ -387,19 +387,19 @@ ex.ask('Twenty questions are asked. Known, contested and informative films beat 
         ('Random films are liked less', 'Whether a film is liked hardly matters: a low rating is an answer, too.'),
         ('Most random questions go unanswered', 'An unanswered question teaches nothing. Ask about films that the newcomer is likely to have seen.')], right='d')
 ex.ask('For a list from the whole catalogue, popularity stays ahead of fold-in with twenty ratings. Which reasons does the chapter give?',
-       [('The model learned how people rate what they chose to see, not what they choose', 'Its list holds good films that fewer people have seen.'),
-        ('Fold-in was not tuned', 'Its penalty was chosen for each seed by people kept apart for that.'),
-        ('The mark counts films without a rating as not liked, which favours popular ones', 'A good film that the person never rated counts as a miss.'),
-        ('Twenty ratings say nothing about taste', 'In stars they do: there fold-in beats the film means in every seed.')], right='ac')
+       [('The model knows how people rate, not what they choose', 'It learned from films that people had chosen to see. Its list holds good films that fewer people have seen.'),
+        ('The penalty of fold-in was left at its default', 'It was chosen for each seed by people kept apart for that.'),
+        ('The mark takes unrated films for not liked', 'A good film that the person never rated counts as a miss, which favours popular films.'),
+        ('Twenty ratings say next to nothing about taste', 'In stars they do: there fold-in beats, in every seed, even film means that know how generous the person is.')], right='ac')
 ex.ask('Which use of a sign-up form (age, gender, occupation) came out best for new people?',
        [('Instead of ratings, since it is there from the start', 'Predicted from the form alone, rows are about as good as film means.'),
-        ('As the prior of fold-in, from which ratings move away', 'It helps a little at the start and hardly any more with twenty ratings. For new films, genres and year help more.'),
+        ('As the prior of fold-in, to start from', 'Ratings move the row away from it. It helps a little at the start and hardly any more with twenty ratings. For new films, genres and year help more.'),
         ('As side features that replace the factors', 'Taste is not written on a form: it explains little of the rows.'),
         ('None: it makes fold-in worse', 'On average it takes a little off the error at every number of ratings.')], right='b')
 ex.ask('For *new films*, the start from genres and year is much better than the mean of all rows. More than half of that gain is not metadata at all. What is it?',
        [('The offset of the people who rate the film', 'The start is compared before anybody has rated the film.'),
         ('A longer training of the model', 'The model is the same for all starts; only a row for the newcomer is made.'),
-        ('The choice of films to learn from: only those with ratings enough', 'Decay keeps the rows of rarely rated films short, and they draw the mean down. A mean over often rated films is already a far better start.'),
+        ('The choice of films from which it was learned', 'Only films with ratings enough were used. Decay keeps the rows of rarely rated films short, and they draw the mean down. A mean over often rated films is already a far better start.'),
         ('A representative film in place of a mean', 'It is one more strategy, better than both means here, but no part of the start from genres and year.')], right='c')
 
 # %% ../../nbs/teaching/09_bootstrapping.ipynb #7f5bea6a
@@ -407,7 +407,7 @@ ex.ask('There is "no magic answer" for newcomers. Which sober ones would you use
        answer='Before any rating: film means for predicted stars and popularity for a list, the floor that is hard to beat. Then a few questions about films that the newcomer probably knows, because unanswered ones teach nothing. '
               'With the first ratings, fold in, from the mean row or from one predicted by the form. Never row 0. And hold out whole people to see whether any of it is better than the floor.')
 ex.ask('Five enthusiasts have left after round 3, and their films are still listed in round 12. How can that be?',
-       [('Each crowd is shown the list, watches some of it, and that is counted again', 'The list makes its own evidence. What it caused and what people wanted look alike in a count of watches.'),
+       [('What is listed is watched, and counted again', 'Each crowd is shown the list and watches some of it: the list makes its own evidence. What it caused and what people wanted look alike in a count of watches.'),
         ('The ratings of the enthusiasts are never deleted', 'Their watches stay, but new ones come in every round. It is the new ones that keep the films on top.'),
         ('Later crowds like these films', 'They are those with the lowest bias. The true stars of what is watched fall.'),
         ('The simulation has no chance in it', 'People choose with chance, by taste and by the list.')], right='a')

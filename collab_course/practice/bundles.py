@@ -289,7 +289,13 @@ class _Dead(BaseException): "The process has died"
 
 def _bytes_of(path): return path.read_bytes() if path.exists() else 'no file'
 
-def _dies(*args, **kw): raise _Dead
+def _deadly(do, path):
+    "`do`, but the process dies when the name `path` is to be given to another file, or has just been taken from the old one"
+    def _(*args, **kw):
+        mine = [str(o)==str(path) for o in (*args, *kw.values())]
+        if not any(mine[1:]): do(*args, **kw)
+        if any(mine): raise _Dead
+    return _
 
 def _writer(path, new, raises, seen):
     "Writes `new` in two halves, looks at the old file between them, and raises there if it has to"
@@ -303,7 +309,8 @@ def _writer(path, new, raises, seen):
     return _
 
 # %% ../../nbs/teaching/13_bundles.ipynb #e6cec192
-_ways = {'all goes well': None, 'the disk is full': OSError('the disk is full'), 'a key is pressed': KeyboardInterrupt(), 'it dies at os.replace': None}
+_moves = {k: getattr(os, k) for k in ('replace', 'rename', 'unlink', 'remove')}
+_ways = {'all goes well': None, 'the disk is full': OSError('the disk is full'), 'a key is pressed': KeyboardInterrupt(), 'it dies when the name moves': None}
 
 @ex.save_whole.use
 def _(answer, event, old, new):
@@ -312,9 +319,9 @@ def _(answer, event, old, new):
         if old is not None:
             path.write_bytes(old)
             with suppress(OSError, NotImplementedError): os.link(path, second)
-        dies = event=='it dies at os.replace'
+        dies = event=='it dies when the name moves'
         try:
-            with patch.object(os, 'replace', _dies if dies else os.replace), patch.object(os, 'rename', _dies if dies else os.rename):
+            with patch.multiple(os, **{k: _deadly(f, path) if dies else f for k,f in _moves.items()}):
                 answer(path, _writer(path, new, _ways[event], seen))
         except (OSError, KeyboardInterrupt) as e:
             if e is not _ways[event]: raise
@@ -328,7 +335,7 @@ def _(answer, event, old, new):
 # %% ../../nbs/teaching/13_bundles.ipynb #64b4c49c
 @ex.save_whole.spec
 def _(event, old, new):
-    if event=='it dies at os.replace': return {'file holds': 'all of one'}
+    if event=='it dies when the name moves': return {'file holds': 'all of one'}
     before,error = 'no file' if old is None else old,_ways[event]
     return {'while writing it held': before, 'new file lies in': 'its folder', 'old bytes were': 'left alone', 'file holds': before if error else new,
             'beside it lie': 0, 'raised': type(error).__name__ if error else 'nothing'}
@@ -361,7 +368,7 @@ for _says,_f in {
     'the error was swallowed, so the caller believes that all was saved: clean up, then `raise`.': _steps(again=False),
     'the new file was begun in another folder. That may be another disk, from which it can only be copied: begin it beside the old one.':
         _steps(name=lambda path: Path(tempfile.gettempdir())/f'{path.parent.name}.part'),
-    'the old file was removed before the new one had its name, and dying between the two leaves nothing. `os.replace` puts one over the other.': _steps(before=lambda path: path.unlink(missing_ok=True)),
+    'the old file is removed or moved away before the new one has its name, and dying between the two leaves nothing. `os.replace` puts one over the other.': _steps(before=lambda path: path.unlink(missing_ok=True)),
 }.items(): ex.save_whole.mistake(_says)(_f)
 
 # %% ../../nbs/teaching/13_bundles.ipynb #b3c87c28
@@ -473,21 +480,21 @@ ex.ask('You open a pickle inside `try … except`, and an error comes up. What d
 # %% ../../nbs/teaching/13_bundles.ipynb #5fa4c150
 ex.ask('What does `torch.load(…, weights_only=True)` do?',
        [('It runs the orders with a short list of permitted functions', 'Far better than nothing. Still it is a machine that follows orders of a file, and holes were found in it and closed.'),
-        ('It reads the numbers and leaves the pickle unread', 'The pickle says which numbers belong to which tensor, so it has to be followed.'),
+        ('It reads the numbers alone and leaves the pickle beside them unread', 'The pickle says which numbers belong to which tensor, so it has to be followed.'),
         ('It loads in a process of its own, without rights', 'It runs in your process, with your rights.'),
         ('It checks a signature of the author', 'There is none in the file.')], right='a')
 ex.ask('A safetensors file comes from a stranger. What can it still do to a reader that believes it?',
        [('Call a function by its name', 'The format has no word for a call.'),
-        ('Nothing, since it holds only numbers', 'It holds claims about them too, and these can be false.'),
+        ('Nothing, since it holds only numbers and no orders', 'It holds claims about them too, and these can be false.'),
         ('Ask for far more memory than the file is long', 'A shape is a claim. Whoever makes room first and reads then has lost.'),
         ('Change files in its folder', 'A file is read; it changes nothing by itself.')], right='c')
 
 # %% ../../nbs/teaching/13_bundles.ipynb #617b5960
-ex.ask('A model is loaded beside a vocabulary of a week later. The number of films is the same. What happens?',
+ex.ask('A model is loaded beside a vocabulary of a week later: a film has come in early in the alphabet, the last one has gone. What happens?',
        [('Loading raises an error, since the ids do not fit', 'Weights hold no ids. The sizes agree, so nothing complains.'),
-        ('A few films get wrong predictions: the new one and the one that has gone', 'A film that comes in early in the alphabet moves all rows between.'),
+        ('A few films get wrong predictions: the new one and the one that has gone', 'All films between the two have moved by a row as well.'),
         ('The new film is predicted from row 0', 'It has a row in the later vocabulary, which in the weights belongs to another film.'),
-        ('Nearly every film gets its neighbour\'s row', 'The predictions were worse than one number for everybody, and no error said so.')], right='d')
+        ('Nearly every film gets its neighbour\'s row', 'In the chapter the predictions were then worse than one number for everybody, and no error said so.')], right='d')
 ex.ask('Which of these does a saved model need in order to predict and to recommend later?',
        [('The vocabularies of both sides', 'Without them a row means nobody, or somebody else.'),
         ('The state of the optimizer', 'It is needed to go on training only.'),
@@ -497,8 +504,8 @@ ex.ask('Which of these does a saved model need in order to predict and to recomm
 # %% ../../nbs/teaching/13_bundles.ipynb #63a23fb3
 ex.ask('Weights and vocabulary are two files, each replaced in one step. The process dies between the two. What is on the disk?',
        [('Two whole files that do not belong together', 'No check of a single file would notice. So a third one says which belong together, and replacing it is the one step that counts.'),
-        ('Half a file', '`os.replace` never shows half a file: the name means the old or the new one.'),
-        ('Both old files', 'The first has been replaced already.'),
+        ('Half a file, cut off where the process died', '`os.replace` never shows half a file: the name means the old or the new one.'),
+        ('Both old files, since the save was not completed', 'The first has been replaced already.'),
         ('Both new files', 'The second has not been replaced yet.')], right='a')
 ex.ask('Why do the files of a bundle carry part of their hash in their names?',
        [('So that nobody can forge them', 'Whoever can write the folder can compute a hash as well.'),

@@ -69,10 +69,10 @@ def _(lines, seps): return _separators(lines, seps, count=lambda line, sep: len(
 @ex.separators.mistake('only the first line was looked at: a comma in its title looks like a separator. All lines have to agree.')
 def _(lines, seps): return _separators(lines[:1], seps)
 
-@ex.separators.mistake('two fields are too few: user, item and rating are three.')
+@ex.separators.mistake('a character was let through that makes two fields: user, item and rating are three.')
 def _(lines, seps): return _separators(lines, seps, least=2)
 
-@ex.separators.mistake('three fields in each line are not enough: the lines must have equally many.')
+@ex.separators.mistake('each line was asked for three fields or more, and nothing else: all lines must have equally many.')
 def _(lines, seps): return [s for s in seps if lines and all(_fields(o, s)>=3 for o in lines)]
 
 @ex.separators.mistake('only one was kept: where two cut all lines alike, both may be it, and nobody should choose in silence.')
@@ -210,19 +210,19 @@ def _(texts): return [int(s) for s in texts] if all(s.isdigit() for s in texts) 
 @ex.read_ids.mistake('each id was decided by itself, so numbers and texts stand in one column: the column is either, as a whole.')
 def _(texts): return [int(s) if re.fullmatch('0|-?[1-9][0-9]{0,17}', s) else s for s in texts]
 
-@ex.read_ids.mistake('very long numbers do not fit into 64 bits: ids of more than 18 digits stay text, and with them the column.')
+@ex.read_ids.mistake('numbers of any length were taken. Very long ones do not fit into 64 bits: with an id of more than 18 digits the column stays text.')
 def _(texts): return [int(s) for s in texts] if all(re.fullmatch('0|-?[1-9][0-9]*', s) for s in texts) else list(texts)
 
 @ex.read_ids.mistake('all ids were left as text: then `7` on the command line and 7 in a Parquet file never meet. Where nothing can be lost, they are numbers.')
 def _(texts): return list(texts)
 
-@ex.read_ids.mistake('negative numbers are written by a computer too: `-3` is a whole number, only `-0` is not written that way.')
+@ex.read_ids.mistake('a column with `-3` was left as text. A computer writes negative numbers just so; only `-0` is not written that way.')
 def _(texts): return [int(s) for s in texts] if all(re.fullmatch('0|[1-9][0-9]{0,17}', s) for s in texts) else list(texts)
 
 # %% ../../nbs/teaching/15_command_line.ipynb #a1c7f36e
 @ex.exercise('A title with everything in it', text='''Titles hold commas, quotation marks and even line breaks. Write a table as CSV, by hand and without the module `csv`, so that a reader gets back exactly what you were given.
 
-The rules: a record ends with `\\n`, a comma stands between fields. A field that holds a comma, a quotation mark or a line break (`\\n` or `\\r`) is put into quotation marks, and each quotation mark inside is written twice.''',
+The rules: a record ends with `\\n`, a comma stands between fields. A field that holds a comma, a quotation mark, a `\\n` or a `\\r` (alone, too) is put into quotation marks, and each quotation mark inside is written twice.''',
              hints=['Write a function for one field first. When does it need quotation marks around it?', 'Around the field, quotation marks mean "as it is": commas and line breaks need nothing more. Only the mark itself has to be doubled.',
                     '''`'"' + s.replace('"', '""') + '"'` where any of `,"` and line breaks is in `s`, else `s`.'''],
              then='Inside quotation marks anything may stand, and nothing has to be taken away from a title.')
@@ -277,6 +277,9 @@ def _(rows): return _csv(rows, lambda s: _marked(s) if ',' in s else s)
 
 @ex.to_csv.mistake('line breaks were forgotten: without quotation marks around it, a title of two lines becomes two rows.')
 def _(rows): return _csv(rows, lambda s: _marked(s) if set(s) & set(',"') else s)
+
+@ex.to_csv.mistake('a lone `\\r` stands without quotation marks, though to a reader it ends a line. Some writers of CSV, that of pandas among them, may look for their own line end only.')
+def _(rows): return _csv(rows, lambda s: _marked(s) if set(s) & set(',"\n') else s)
 
 @ex.to_csv.mistake('line breaks were taken out of the title: it reads back changed, and that is a value which the table did not hold.')
 def _(rows): return _csv(rows, lambda s: (lambda o: _marked(o) if set(o) & set(',"') else o)(s.replace('\n', ' ').replace('\r', ' ')))
@@ -384,7 +387,7 @@ def _(lines, name, quiet): return _mean_command(lines, name, quiet, note=sys.std
 @ex.print_mean.mistake('after an error the exit code says that all went well: a script would go on with nothing.')
 def _(lines, name, quiet): return _mean_command(lines, name, quiet, code=0)
 
-@ex.print_mean.mistake('lines are counted as in an editor: the header is line 1.')
+@ex.print_mean.mistake('the number of the line is one too low: count as an editor does, where the header is line 1.')
 def _(lines, name, quiet): return _mean_command(lines, name, quiet, first=1)
 
 @ex.print_mean.mistake('`float` takes `nan` and `inf` without an error, and one of them spoils the mean: ask `math.isfinite` too.')
@@ -402,9 +405,9 @@ def _(lines, name, quiet):
 
 # %% ../../nbs/teaching/15_command_line.ipynb #8ed5ce06
 ex.ask('`pd.read_csv` reads a column of ids in which `007` and `7` stand, and nothing else. What happens?', [
-    ('An error, since an id is written badly.', 'Nothing is said. To pandas both are numbers, and well written.'),
+    ('An error, since one of the ids is written badly.', 'Nothing is said. To pandas both are numbers, and well written.'),
     ('Both become 7: two people become one, in silence.', 'An id is a name. Now whoever asks for `007` gets the list of somebody else.'),
-    ('Both stay text, because of the zeros.', 'That is what an id needs, but pandas drops the zeros unless told `dtype=str`.'),
+    ('Both stay text, because of the zeros in front of one of them.', 'That is what an id needs, but pandas drops the zeros unless told `dtype=str`.'),
     ('`007` becomes missing.', 'That happens to `NA` and `None`. `007` becomes the number 7.')], right='b')
 ex.ask('Which of these columns does `read_ratings` make whole numbers?', [
     ('`3`, `12`, `7`', 'Each is written as a computer would write it. Nothing can merge.'),
@@ -413,25 +416,25 @@ ex.ask('Which of these columns does `read_ratings` make whole numbers?', [
     ('`1e3`, `1000`, `7`', 'As numbers two of them would be one. So the column stays text.')], right='ab')
 ex.ask('A file is called `ratings.csv`, and its first two bytes are `1f 8b`. What is it?', [
     ('A CSV file, as its name says.', 'Anybody can give a file any name, and browsers do.'),
-    ('A CSV file in another encoding.', 'No encoding of text begins with these two as a rule. They are the magic number of a packing.'),
-    ('A damaged file.', 'It may be in the best of health, once unpacked.'),
+    ('A CSV file in another encoding, such as UTF-16.', 'UTF-16 would begin with `ff fe` or `fe ff`. These two are the magic number of a packing.'),
+    ('A damaged file, since a text has other bytes.', 'It may be in the best of health, once unpacked.'),
     ('A gzip file: the first bytes do not lie.', 'Each format begins with its own few bytes. The reader looks there, unpacks, and goes on.')], right='d')
 ex.ask('A file is not valid UTF-8. Why does the reader not try latin-1 by itself?', [
-    ('In latin-1 any bytes can be read, so it would never fail, only give wrong letters in silence.', 'A wrong guess could not be noticed. So the person is told the byte and the line, and must say.'),
-    ('Python does not know latin-1.', 'It does, and `--encoding latin-1` asks for it.'),
-    ('Latin-1 has no letters with accents.', 'It has those of Western Europe; that is why old files are often written in it.'),
+    ('It reads any bytes, so a wrong guess would go unnoticed.', 'It would never fail, only give wrong letters in silence. So the person is told the byte and the line, and must say.'),
+    ('Python does not know latin-1, unless it is installed.', 'It does, and `--encoding latin-1` asks for it.'),
+    ('Latin-1 has no letters with accents, and they would be lost.', 'It has those of Western Europe; that is why old files are often written in it.'),
     ('It would take too long.', 'Decoding is quick. The trouble is that no error can say that it was wrong.')], right='a')
 ex.ask('The first lines are `1;Postman, The;3,5` and `2;Emma;4`. Why are semicolons the separator, and not commas?', [
     ('There are more of them in the first line.', 'Two of each. Counting one line decides nothing.'),
-    ('Semicolons are tried before commas.', 'The order breaks ties. Here there is none.'),
+    ('Semicolons are tried before commas.', 'It does not come to an order: commas do not cut these lines alike.'),
     ('They cut each record into equally many fields, three.', 'Commas cut the first line into three as well, but the second into one.'),
-    ('Commas never separate where titles may hold commas.', 'They do, if such titles are quoted.')], right='c')
+    ('Commas never separate where a title may hold a comma.', 'They do, if such titles are quoted.')], right='c')
 
 # %% ../../nbs/teaching/15_command_line.ipynb #8a2ed133
 ex.ask("A file's first line is `196 242 3 881250949`, with tabs between. Header or rating?", [
     ('A header, since the first line is one.', 'Taken for names, that rating would be lost without a word.'),
-    ('A rating: numbers wherever the others have numbers, and no name that is known.', "So it is with MovieLens's own `u.data`. The columns then go by place, and that is said."),
-    ('Nobody can know; the program asks.', 'It can be told here. Asked is where the names leave two answers.')], right='b')
+    ('A rating: numbers, and no name that is known.', "The other lines have numbers in these places too. So it is with MovieLens's own `u.data`. The columns then go by place, and that is said."),
+    ('Nobody can know, since names may be numbers; the program asks.', 'It can be told here. Asked is where the names leave two answers.')], right='b')
 ex.ask('What does the reader do about these columns: `movieId`, `movie`, `user`, `rating`, `score`?', [
     ('It takes `rating` for the rating, since it comes first.', 'Two names are known for it. The first one might be the wrong one, and nobody would notice.'),
     ('It takes `movieId` for the item and `movie` for another item.', 'There is one item. Of several names the only id plays the role.'),
@@ -440,7 +443,7 @@ ex.ask('What does the reader do about these columns: `movieId`, `movie`, `user`,
 
 # %% ../../nbs/teaching/15_command_line.ipynb #40c58516
 ex.ask('`collab-course recommend model --all --csv > lists.csv`. Where do notes go?', [
-    ('Into `lists.csv`, above the table', 'Then no program could read the table.'),
+    ('Into `lists.csv`, above the table of lists', 'Then no program could read the table.'),
     ('Nowhere: `>` turns them off', '`--quiet` does. `>` takes standard output only.'),
     ('To the terminal, by standard error', '`>` and pipes take standard output, where nothing but results is written.')], right='c')
 ex.ask('Which exit codes are right?', [
@@ -451,7 +454,7 @@ ex.ask('Which exit codes are right?', [
     ('1: the reader of a pipe has gone away, as in `| head -1`', 'That is 141 by custom, 128 + 13, and no reason to complain.')], right='acd')
 ex.ask('A title holds the character with which programs clear the screen. What does the table show?', [
     ('The title as it is: data must not be changed.', 'Then a stranger who names a book commands your terminal.'),
-    ('A �, in the table for eyes; the model keeps the title as it was.', 'Only what is shown to a terminal is made harmless. Nothing is changed in the model.'),
+    ('A � in its place; the model keeps the title.', 'Only what is shown to a terminal is made harmless. Nothing is changed in the model.'),
     ('An error: such a title is refused.', 'The rating is good, and so is the rest of the title. One odd character is no reason to stop.')], right='b')
 
 # %% ../../nbs/teaching/15_command_line.ipynb #35a0a500

@@ -475,18 +475,18 @@ def _(model, x): return _look(model, x, backward=False)
 
 # %% ../../nbs/teaching/05_create_params.ipynb #dc53973a
 ex.ask('Why is a tensor attribute of a module not among its parameters?', [
-    ('It lives on the CPU until the model is moved', 'The device plays no part. A plain tensor even stays behind when the model is moved, for the same reason: the module does not know it.'),
-    ('It lacks `requires_grad=True`', 'Set it, and the tensor collects gradients, but `parameters()` is as empty as before: a module looks at the type, not at this flag.'),
-    ('A model also holds tensors that must not be trained, so the ones to train have to be marked', 'A mask or a table of counts must stay as it is. `nn.Parameter` is the mark, and a module looks for that type whenever an attribute is set.'),
-    ('Only layers can have parameters', 'The model of this chapter has no layer and four parameters. Layers just wrap theirs for you.')], right='c')
+    ('It lives on the CPU until the model is moved to the device', 'The device plays no part. A plain tensor even stays behind when the model is moved, for the same reason: the module does not know it.'),
+    ('It lacks `requires_grad=True`, so it gets no gradient', 'Set it, and the tensor collects gradients, but `parameters()` is as empty as before: a module looks at the type, not at this flag.'),
+    ('A tensor to be trained has to be marked for the module', 'A mask or a table of counts must stay as it is, so somebody has to say what may change. `nn.Parameter` is the mark, and a module looks for that type whenever an attribute is set.'),
+    ('Only layers, such as `nn.Linear`, can have parameters', 'The model of this chapter has no layer and four parameters. Layers just wrap theirs for you.')], right='c')
 ex.ask('`self.tables = [nn.Parameter(torch.ones(3))]`: what is true of this parameter?', [
     ('It is found, since it is an `nn.Parameter`', 'What the module is given is a list, and it does not look into lists. `nn.ParameterList` is the list that it does look into.'),
     ('It is missing in `state_dict()`, so it is not saved', 'Saving goes through the same registers as `parameters()`. What was not found is not written to the file either.'),
-    ('It gets a gradient when `forward` uses it, but no optimizer made from `parameters()` changes it', 'The graph does not care how a tensor was found. The optimizer does: it changes what it was handed.'),
-    ('Python raises an error at this line', 'No error, no warning, and a loss that is only somewhat worse: that is what makes this mistake last.')], right='bc')
+    ('It gets gradients, but no optimizer made from `parameters()` changes it', 'Where `forward` uses it, the graph does not care how it was found. The optimizer does: it changes what it was handed.'),
+    ('Python raises an error at this line', 'There is no error and no warning, only a loss that is somewhat worse: that is what makes this mistake last.')], right='bc')
 ex.ask('What is a buffer for?', [
-    ('For numbers that are saved and moved with the model but not trained', 'Running means or a fixed table of counts, for example: `register_buffer` puts them into `state_dict`, and `parameters()` leaves them out.'),
-    ('For parameters that are frozen for a while', 'A frozen parameter stays a parameter, with `requires_grad=False`, and can be thawed again.'),
+    ('For numbers saved and moved, but not trained', 'Running means or a fixed table of counts, for example: `register_buffer` puts them into `state_dict`, and `parameters()` leaves them out.'),
+    ('For parameters frozen in the first epochs', 'A frozen parameter stays a parameter, with `requires_grad=False`, and can be thawed again.'),
     ('For keeping gradients between two batches', 'Gradients are kept in `.grad` of each parameter; nothing has to be registered for that.')], right='a')
 
 # %% ../../nbs/teaching/05_create_params.ipynb #4167a77e
@@ -494,32 +494,32 @@ ex.ask('Both factor tables start at zero. What happens?', [
     ('All factors of a person stay equal, as in a network that starts with equal weights', 'That would be true of equal numbers that are not zero. With zeros it is worse: there is no gradient at all.'),
     ('The first step is small, then it gets going', 'The first step is none. After it both tables are still zero, and so is the second gradient.'),
     ('Training works, since random numbers are only a habit', 'For the biases zeros would do. For two tables that are multiplied with each other they are a dead point.'),
-    ('The factors never move, because the gradient of each table is made of the other', 'The gradient of `u*i` with respect to `u` is `i`, which is zero, and the other way round. A little noise is enough to leave this point.')], right='d')
+    ('The factors never move: the gradient of each table is made of the other', 'The gradient of `u*i` with respect to `u` is `i`, which is zero, and the other way round. A little noise is enough to leave this point.')], right='d')
 ex.ask('May the two bias tables start at zero?', [
-    ('Yes: a bias is added, so its gradient does not need another table', 'The error of a prediction reaches the bias as it is. From the first batch on it moves.'),
-    ('No: zero is a dead point for every weight', 'It is one for factors, where one table multiplies the other. A sum has no such point.'),
-    ('Only if there is no `y_range`', 'The slope of the sigmoid multiplies all gradients, but it is not zero in the middle of the range.')], right='a')
+    ('Yes: a bias is added, not multiplied', 'So its gradient needs no other table: the error of a prediction reaches it, whatever the other numbers are. It moves from the first batch on.'),
+    ('No: zero is a dead point for every weight of a model', 'It is one for factors, where one table multiplies the other. A sum has no such point.'),
+    ('Only without `y_range`: a sigmoid is flat', 'Its slope multiplies all gradients, but it is flat only near the ends of the range. In the middle, where zeros start, it is steepest.')], right='a')
 ex.ask('What does `nn.Embedding` do that a `Parameter` and square brackets do not?', [
     ('It multiplies by a one-hot matrix', 'Neither does: both pick rows. That the result equals the product is shown in chapter 01.'),
-    ('It refuses the row −1', 'Indexing counts −1 from the end, as lists do, and answers with the row of somebody else. The layer raises an `IndexError`.'),
+    ('It refuses the row −1', 'Indexing counts −1 from the end, as lists do, and answers with the row of somebody else. The layer raises an error, on the CPU an `IndexError`.'),
     ('It learns faster', 'Same rows, same gradients, same steps: with equal weights the two cannot be told apart by their training.'),
     ('It keeps track of the ids that it has seen', 'It knows row numbers only. Which id stands for which row is in the vocabulary of the loaders.')], right='b')
 
 # %% ../../nbs/teaching/05_create_params.ipynb #2bf2ccc1
 ex.ask('Printed, the model shows `DotProductBias()` and nothing in the brackets. What follows?', [
-    ('It has nothing to learn', 'Its four tables are parameters: `named_parameters()` lists them. Look there, not at the printed form.'),
-    ('Its parameters were not found', 'Printing lists child modules, that is layers. A parameter which the module holds itself is never printed.'),
-    ('It has no layers, which says nothing about its parameters', 'The printed form is a tree of modules. This one has no children and four parameters of its own.')], right='c')
+    ('It has nothing to learn, having no weights', 'Its four tables are parameters: `named_parameters()` lists them. Look there, not at the printed form.'),
+    ('Its parameters were not found by the module', 'Printing lists child modules, that is layers. A parameter which the module holds itself is never printed.'),
+    ('It has no layers, and no more follows from it', 'The printed form is a tree of modules, and says nothing about parameters: this one has no children and four parameters of its own.')], right='c')
 ex.ask('In the version without layers the bias tables are vectors. Somebody makes them columns, `(n_users, 1)` and `(n_items, 1)`, and leaves `forward` as it is. What comes out for a batch of 64?', [
     ('A column, `(64, 1)`', 'It would be one if all summands were columns. The dot product is still a vector.'),
     ('A vector, `(64,)`', 'Broadcasting never drops a dimension: a vector and a column make a table.'),
-    ('An error', '`(64,)` and `(64, 1)` fit by the rules of broadcasting, so nothing is raised until a loss compares sizes, and not every loss does.'),
+    ('An error: the shapes do not fit', '`(64,)` and `(64, 1)` fit by the rules of broadcasting, so nothing is raised until a loss compares sizes, and not every loss does.'),
     ('A square, `(64, 64)`', 'The vector is taken as a row and repeated downwards, the column is repeated to the right: each person\'s bias meets everybody\'s dot product.')], right='d')
 ex.ask('`forward` forgets to add the biases. Which look finds that?', [
     ('The list of the parameters', 'Both bias tables are in it: they are found, they are only not used.'),
     ('The gradients after one `backward`', 'What `forward` does not use has `grad` `None`. Two names of four show up at once.'),
     ('The shape of the output', 'It is right: a vector as long as the batch.'),
-    ('The training loss after an epoch', 'It goes down, only less far than it could. Without the whole model beside it, nobody would notice.')], right='b')
+    ('The training loss, which does not go down', 'It does go down, only less far than it could. Without the whole model beside it, nobody would notice.')], right='b')
 
 # %% ../../nbs/teaching/05_create_params.ipynb #6cd1c508
 ex.ask('Without `y_range` the model is trained with strong weight decay. Where does decay pull its predictions?', [
@@ -527,11 +527,11 @@ ex.ask('Without `y_range` the model is trained with strong weight decay. Where d
     ('To the mean of all ratings', 'The model knows no mean unless a bias has learned it, and decay pulls the biases to zero too.'),
     ('To zero stars', 'All weights at zero give a sum of zero, and without the sigmoid this is the prediction, below every rating there is.'),
     ('Nowhere, it acts on weights and not on predictions', 'Predictions are made of the weights. Where these shrink, predictions go where zero weights would put them.')], right='c')
-ex.ask('How can one prove that two classes are the same model?', [
-    ('Give both equal weights and compare predictions', 'Where equal weights give equal predictions on all kinds of batches, both compute the same function.'),
-    ('Train both from the same seed and compare the losses', 'They may draw their first numbers in another order or from another distribution, so equal models can differ here, and similar losses do not make two models one.'),
-    ('With equal weights, compare the gradients of every table too', 'Equal gradients mean that an optimizer does the same with both, for the whole training.'),
-    ('Count the parameters', 'Necessary, not sufficient: the model that forgets to add its biases has just as many.')], right='ac')
+ex.ask('What shows that two classes are the same model?', [
+    ('Equal predictions, once both have equal weights', 'Equal on several batches, with weights large enough for a difference to show: that leaves little room for another function.'),
+    ('Equal losses, after training from the same seed', 'They may draw their first numbers in another order or from another distribution, so equal models can differ here, and similar losses do not make two models one.'),
+    ('Equal gradients in all tables, with equal weights', 'Then an optimizer takes the same step with both, and the next one again, for the whole training.'),
+    ('An equal number of parameters in all tables', 'Necessary, not sufficient: the model that forgets to add its biases has just as many.')], right='ac')
 ex.ask('A model predicts with the square of shape `(batch, batch)` and somebody mends it by `[:, 0]`. The shape is right now and the loss goes down. What does the model learn, and what does it not?',
        answer='Column 0 of the square holds the dot product of the first pair of the batch, for everybody, plus each row\'s own biases. So the biases learn as they should. Of the factors only one person\'s and one film\'s row get a gradient in each batch, and for the wrong reason: '
               'they are pulled to suit everybody. What comes out is little more than biases.')

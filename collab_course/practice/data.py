@@ -340,7 +340,7 @@ ex.ask('What does an empty cell of the crosstab say about a person and a film?',
     ('The rating was lost or removed when the data was cleaned.', 'The site kept people with at least twenty ratings, with all of their ratings. The holes were there from the start.')], right='c')
 
 ex.ask('By what do you recognise the same film in MovieLens 100k?', [
-    ('By its title: a title with the year in brackets is unique.', 'It nearly is. But 18 titles are carried by two ids each, so 1,682 ids have only 1,664 titles.'),
+    ('By its title: with the year it is unique.', 'It nearly is. But 18 titles are carried by two ids each, so 1,682 ids have only 1,664 titles.'),
     ('By its position in the table of films.', 'A position is valid only until somebody sorts or filters the table.'),
     ('By title and genre together.', 'Twins such as the two ids of Body Snatchers (1993) carry the same genres as well.'),
     ('By its id, knowing that a few films carry two.', 'The id is what a rating points to. That 18 titles have two ids is a flaw of the data that can be merged on purpose, but not overlooked.')], right='d')
@@ -349,19 +349,19 @@ ex.ask('`ratings.pivot(…)` by person and title raises an error, `ratings.pivot
     ('`pivot_table` takes the mean of a doubled pair; `pivot` refuses it.', 'With two numbers for one cell there is no answer without a decision. `pivot_table` decides for the mean, and you do not hear of it.'),
     ('`pivot` cannot leave cells empty.', 'It can: by id the same table is pivoted without complaint, holes and all.'),
     ('`pivot` needs numbers as column names, and titles are texts.', 'Texts may be column names. What it does not accept is a pair of person and title that occurs twice.'),
-    ('`pivot_table` drops the second rating of every pair that occurs twice.', 'No pair is lost: its ratings are averaged, so 4 and 5 stars become 4.5.')], right='a')
+    ('`pivot_table` drops the second rating of every pair that occurs twice.', 'Neither rating is lost: the two are averaged, so 4 and 5 stars become 4.5.')], right='a')
 
 # %% ../../nbs/teaching/00_data.ipynb #34f6fabd
-ex.ask('What happens if a model was trained with the ids 1, 2, 10 and is asked about "1", "2", "10"?', [
+ex.ask('A fastai model was trained with the ids 1, 2, 10 and is asked about "1", "2", "10". What happens?', [
     ('pandas converts them, so nothing changes.', 'For pandas and for a dict, 1 and "1" are different values. Nothing is converted.'),
-    ('An error is raised, because the types differ.', 'That would be kind. fastai looks an id up, does not find it, and goes on.'),
+    ('An error is raised, because the types differ.', 'That would be kind, and the loaders of this course do it. fastai looks an id up, does not find it, and goes on.'),
     ('Nobody is found: all of them are unknown ids.', 'fastai gives every unknown id row 0, without a warning. As texts they also sort otherwise: "10" comes before "2".'),
     ('Only 10 is wrong, since texts sort otherwise than numbers.', 'Sorting decides the order of the vocabulary, but here no text is found in it at all.')], right='c')
 
-ex.ask('With which of these faults does the training run to its end, and every loss is a number?', [
-    ('One rating is `NaN`.', 'After the step with that row every loss is `nan`. So this fault can be seen, though nothing says where it comes from.'),
+ex.ask('With which of these faults does a training with fastai run to its end, and every loss is a number?', [
+    ('One rating is `NaN`.', 'The step with that row makes its person and its film `nan`, and whatever meets them next, so that soon every loss is `nan`. It can be seen, though nothing says where it comes from.'),
     ('Person and rating columns are swapped.', 'Both are numbers, so nothing fails by itself: the model learns to predict a person\'s number from stars. Only the size of the loss gives it away.'),
-    ('An id column is categorical, and its codes are used as ids.', 'Codes are whole numbers from 0 and fit into the table, so the rows of other people are used. No loss becomes `nan`.'),
+    ('An id column is categorical, and its codes are used as ids.', 'Codes are whole numbers and fit into the table, so no loss becomes `nan`. Asked by the real ids, or with another list of categories, the model answers with the rows of other people.'),
     ('Films are keyed by title, and some pairs come twice.', 'The model is trained on both and says nothing. It matters in the test, where the twin of a training row is no honest question.')], right='bcd')
 
 ex.ask('Cut at the latest 20 % of all ratings, about 85 % of the test rows belong to people without a training row. Why so many?', [
@@ -372,10 +372,10 @@ ex.ask('Cut at the latest 20 % of all ratings, about 85 % of the test rows belon
 
 # %% ../../nbs/teaching/00_data.ipynb #79fba7ac
 ex.ask('You want to know how good the model is for people who have just signed up. Which split asks that?', [
-    ('Hold out all rows of some people.', 'Everybody in the test is then new to the model. Whether it can do anything for them without a rating is another matter; chapter 09 takes it up.'),
+    ('Hold out some people, with all of their rows.', 'Everybody in the test is then new to the model. Whether it can do anything for them without a rating is another matter; chapter 09 takes it up.'),
     ('Hold out 20 % of the rows at random.', 'Nearly every person of the test has training rows too. That asks how well holes are filled among people who are known.'),
     ('Hold out the latest rows of each person.', 'Each person keeps earlier rows in training: it asks about the next rating of somebody known.'),
-    ('Use the five published folds.', 'They are blocks of the file, nearly all of whose people occur in training as well.')], right='a')
+    ('Use the five published folds.', 'They are blocks of the file, and each person in them occurs in training as well.')], right='a')
 
 ex.ask('A colleague has sorted the ratings by person, and takes the first fifth of the rows for fold u1. What goes wrong?', [
     ('Nothing: a fold is one fifth of the rows, whichever those are.', 'Then its figures cannot be compared with anybody\'s: the published fold is a certain fifth.'),
@@ -386,7 +386,7 @@ ex.ask('A colleague has sorted the ratings by person, and takes the first fifth 
 ex.ask('Your figure is 0.93, that of a paper 0.91, both "RMSE on MovieLens 100k". What do you compare before you compare the models?', [
     ('Whether the test asks for the same rows.', 'The split decides what is asked: random rows, folds, time or new people give quite different figures for one model.'),
     ('Whether both have the same file: ids, ratings, doubled titles.', 'Editions with the same name differ, and so does a table keyed by title. A checksum settles it.'),
-    ('Whether both use the same programming language.', 'The language changes the time that it takes, hardly the error.'),
+    ('Whether both models have as many factors.', 'That belongs to the models: a difference may come from it. It does not decide whether both figures answer one question.'),
     ('How much a figure changes from seed to seed.', 'If two seeds of one model differ as much as the two figures, there may be nothing to explain.')], right='abd')
 
 # %% ../../nbs/teaching/00_data.ipynb #59564b67

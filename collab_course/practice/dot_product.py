@@ -6,11 +6,18 @@
 __all__ = ['ex', 'shapes', 'best_items', 'score_for', 'mean_square', 'sgd_step', 'lined_up']
 
 # %% ../../nbs/teaching/03_dot_product.ipynb #5a53c602
-import torch
+from contextlib import suppress
+import numpy as np, torch
 from ..learning import Practice, floats, ints
 
-# %% ../../nbs/teaching/03_dot_product.ipynb #f2ea9d59
+# %% ../../nbs/teaching/03_dot_product.ipynb #76252edb
 ex = Practice('03', 'dot_product', 'Dot product', setup='import torch')
+
+def _tensor(o):
+    "Numbers in a list, a tuple or an array as a tensor, and all else as it is"
+    with suppress(TypeError, ValueError, RuntimeError):
+        if isinstance(o, (list, tuple, np.ndarray)): return torch.from_numpy(np.array(o, order='C'))
+    return o
 
 # %% ../../nbs/teaching/03_dot_product.ipynb #e6f6c724
 _shapes_stub = '''
@@ -47,13 +54,12 @@ def shapes(
 def _(answer, batch, n_factors, expression):
     out = answer(batch, n_factors)
     if not isinstance(out, dict): return out
-    found = out.get(expression, ...)
-    return str(tuple(found)) if isinstance(found, (tuple, list)) else 'not written yet' if found is ... else found
+    return out.get(expression, ...)
 
 @ex.shapes.spec
 def _(batch, n_factors, expression):
     u,i,y,column = torch.zeros(batch, n_factors),torch.zeros(batch, n_factors),torch.zeros(batch),torch.zeros(batch, 1)
-    return str(tuple(eval(expression, dict(u=u, i=i, y=y, column=column)).shape))
+    return tuple(eval(expression, dict(u=u, i=i, y=y, column=column)).shape)
 
 @ex.shapes.cases
 def _(rng):
@@ -63,7 +69,7 @@ def _(rng):
 # %% ../../nbs/teaching/03_dot_product.ipynb #51b7c4d3
 def _but(**kw):
     "The right shapes, but for some: name → function of (batch, n_factors)"
-    keys = dict(product='u * i', rows='(u*i).sum(0)', cols='(u*i).sum(1)', keep='(u*i).sum(1, keepdim=True)', matrix='u @ i.T', minus='column - y')
+    keys = dict(product='u * i', total='(u*i).sum()', rows='(u*i).sum(0)', cols='(u*i).sum(1)', keep='(u*i).sum(1, keepdim=True)', matrix='u @ i.T', minus='column - y')
     return lambda b, n: shapes.answer(b, n) | {keys[k]: f(b, n) for k,f in kw.items()}
 
 for _f,_says in [
@@ -71,6 +77,8 @@ for _f,_says in [
     (_but(minus=lambda b, n: (b,)), 'the two were thought to be subtracted pair by pair. PyTorch does not flatten a column: (batch, 1) and (batch,) make a square.'),
     (_but(rows=lambda b, n: (b,), cols=lambda b, n: (n,), keep=lambda b, n: (n, 1)), '`sum(0)` and `sum(1)` are exchanged: the number names the dimension that goes away, and 0 is the batch.'),
     (_but(matrix=lambda b, n: (b,)), '`u @ i.T` is not one number per pair: it scores every person of the batch with every film of the batch.'),
+    (_but(total=lambda b, n: (1,)), '`sum()` without a number removes both dimensions. One number is left, and its shape is `()`, not `(1,)`.'),
+    (_but(rows=lambda b, n: n, cols=lambda b, n: b), 'parentheses alone make no tuple, and `(4)` is the number 4: a tuple of one needs a comma, as in `(4,)`.'),
     (_but(product=lambda b, n: (b,)), '`u * i` was thought to sum. It only multiplies number by number; the factors are all still there.'),
 ]: ex.shapes.mistake(_says)(_f)
 
@@ -80,18 +88,17 @@ for _f,_says in [
            'Sort `scores[1:]`. What it calls row 0 is row 1 of the table, so add 1.'],
     then='That is a recommender: a table, a person, a product, a sort. Factors of greater length score higher at the same angle.')
 def best_items(
-    person,      # (n_factors,) factors of one person, float
-    item_table,  # (n_items, n_factors) factors of the films; row 0 is `#na#`
+    person,      # (n_factors,) factors of one person, float tensor
+    item_table,  # (n_items, n_factors) factors of the films, float tensor; row 0 is `#na#`
     k,           # how many; all films where there are fewer
 ):
-    "Row numbers of the `k` films with the highest dot product, best first: (k,) int64."
+    "Row numbers of the `k` films with the highest dot product, best first: (k,) int64 tensor."
     return (item_table @ person)[1:].argsort(descending=True)[:k] + 1
 
 # %% ../../nbs/teaching/03_dot_product.ipynb #5d9e2224
 @ex.best_items.use
 def _(answer, person, item_table, k):
-    out = answer(person, item_table, k)
-    return torch.tensor(out, dtype=torch.int64) if isinstance(out, list) else out
+    return _tensor(answer(person, item_table, k))
 
 @ex.best_items.spec
 def _(person, item_table, k):
@@ -100,7 +107,7 @@ def _(person, item_table, k):
 
 @ex.best_items.cases
 def _(rng):
-    yield torch.tensor([1., 2.]), torch.tensor([[9., 9.], [3., 0.], [0., 1.], [2., 2.], [-1., 4.5]]), 2
+    yield torch.tensor([1., 2.]), torch.tensor([[9., 9.], [2., 4.], [4., 2.], [5., 4.], [1., 0.]]), 2
     yield torch.tensor([0.9, 0.8, -0.6]), torch.tensor([[0., 0., 0.], [0.98, 0.9, -0.9], [-0.99, -0.3, 0.8]]), 1
     for k in (1, 3, 5): yield floats(rng, 4), floats(rng, 12, 4), k
     yield floats(rng, 3), -floats(rng, 5, 3).abs(), 9
@@ -119,7 +126,7 @@ def _(person, item_table, k): return (item_table[1:] @ person / item_table[1:].n
 @ex.best_items.mistake('the lowest scores came first: sorting goes upwards unless `descending=True`.')
 def _(person, item_table, k): return (item_table[1:] @ person).argsort()[:k] + 1
 
-@ex.best_items.mistake('the nearest films are not the best ones: a score is a dot product, and a distance punishes long rows.')
+@ex.best_items.mistake('these are the nearest films, not the best ones: a score is a dot product, and a distance punishes long rows.')
 def _(person, item_table, k): return (item_table[1:] - person).norm(dim=1).argsort()[:k] + 1
 
 # %% ../../nbs/teaching/03_dot_product.ipynb #57c17e09
@@ -127,15 +134,18 @@ def _(person, item_table, k): return (item_table[1:] - person).norm(dim=1).argso
     hints=['First undo the stretching and shifting: which share of the way from `lo` to `hi` is it?', 'If `share = 1/(1 + exp(-score))`, what is `score`?', '`log(share/(1 - share))`, which PyTorch calls `torch.logit`.'],
     then='With a range that ends at 5, five stars are infinitely far away; half a star more, and they are a score like others.')
 def score_for(
-    stars,  # (n,) ratings from `lo` to `hi`, float
+    stars,  # (n,) ratings from `lo` to `hi`, float tensor
     lo,     # lowest end of the range
     hi,     # highest end of the range
 ):
-    "The scores that `sigmoid_range(…, lo, hi)` turns into `stars`: (n,)."
+    "The scores that `sigmoid_range(…, lo, hi)` turns into `stars`: (n,) tensor."
     share = (stars - lo)/(hi - lo)
     return torch.log(share) - torch.log(1 - share)
 
 # %% ../../nbs/teaching/03_dot_product.ipynb #80fad2e0
+@ex.score_for.use
+def _(answer, stars, lo, hi): return _tensor(answer(stars, lo, hi))
+
 @ex.score_for.spec
 def _(stars, lo, hi):
     from math import inf, log
@@ -165,7 +175,7 @@ def _(stars, lo, hi): return lo + (hi - lo)*torch.sigmoid(stars)
 def _(stars, lo, hi): return torch.atanh(2*(stars - lo)/(hi - lo) - 1)
 
 # %% ../../nbs/teaching/03_dot_product.ipynb #1bbb6c1c
-@ex.exercise('Mend the loss', text='This loss runs on everything and is wrong for predictions of shape (batch, 1). Mend it: flatten both sides, and raise `ValueError` where there are not as many predictions as ratings. One prediction for four ratings is a bug too, and PyTorch raises nothing.',
+@ex.exercise('Mend the loss', text='This loss runs on everything and is wrong for predictions of shape (batch, 1). Mend it: flatten both sides, and raise `ValueError` where there are not as many predictions as ratings. One prediction for four ratings is a bug too, and PyTorch raises nothing. It must still train: keep the gradient.',
     stub='''
 def mean_square(
     preds,  # (batch,) or (batch, 1) predictions, float
@@ -190,15 +200,18 @@ def mean_square(
 def _(answer, preds, y):
     p = preds.clone().requires_grad_()
     try: loss = answer(p, y)
-    except ValueError: return 'ValueError'
+    except (ValueError, AssertionError) as e: return dict(raised='ValueError' if isinstance(e, ValueError) else 'AssertionError', loss='none', gradient='none')
     if loss is None: return None
-    return dict(loss=loss, gradient=torch.autograd.grad(loss.sum(), p)[0] if torch.is_tensor(loss) and loss.requires_grad else 'none')
+    if isinstance(loss, BaseException) or isinstance(loss, type): return dict(raised='nothing, an error was returned', loss='none', gradient='none')
+    loss = torch.as_tensor(loss) if isinstance(loss, (float, np.generic, np.ndarray)) else loss
+    slope = torch.autograd.grad(loss.sum(), p, allow_unused=True)[0] if torch.is_tensor(loss) and loss.requires_grad else None
+    return dict(raised='nothing', loss=loss, gradient=torch.zeros_like(p) if slope is None else slope)
 
 @ex.mean_square.spec
 def _(preds, y):
     a,b = preds.reshape(-1).tolist(),y.reshape(-1).tolist()
-    if len(a)!=len(b): return 'ValueError'
-    return dict(loss=torch.tensor(sum((p-r)**2 for p,r in zip(a, b))/len(a)), gradient=torch.tensor([2*(p-r)/len(a) for p,r in zip(a, b)]).view(preds.shape))
+    if len(a)!=len(b): return dict(raised='ValueError', loss='none', gradient='none')
+    return dict(raised='nothing', loss=torch.tensor(sum((p-r)**2 for p,r in zip(a, b))/len(a)), gradient=torch.tensor([2*(p-r)/len(a) for p,r in zip(a, b)]).view(preds.shape))
 
 @ex.mean_square.cases
 def _(rng):
@@ -216,7 +229,15 @@ def _(preds, y):
     if preds.numel()!=y.numel(): raise ValueError
     return ((preds.flatten() - y.flatten())**2).sum()
 
-@ex.mean_square.mistake('a column of predictions still meets a row of ratings: every prediction is compared with every rating.')
+@ex.mean_square.mistake('the number is right, but it has left the graph: `item()`, `float` and `detach` drop the gradient. Give the tensor back as it is.')
+def _(preds, y): return mean_square.answer(preds, y).item()
+
+@ex.mean_square.mistake('the error was returned, and the caller takes it for a loss: `raise` it.')
+def _(preds, y):
+    if preds.numel()!=y.numel(): return ValueError('counts differ')
+    return mean_square.answer(preds, y)
+
+@ex.mean_square.mistake('a column of predictions still meets a row of ratings, and every prediction is compared with every rating: flatten both.')
 def _(preds, y): return (preds - y).pow(2).mean()
 
 @ex.mean_square.mistake('only one of the two was given a new shape. Either side may come as a column, so flatten both.')
@@ -247,9 +268,11 @@ def sgd_step(
 
 # %% ../../nbs/teaching/03_dot_product.ipynb #b0a42b1e
 def _named(out):
-    "What came back, by name; where only one table came, the other is missing"
+    "What came back, by name: how many tables, and the first two"
     if out is None: return None
-    return dict(zip(('user table', 'item table', 'one more'), out if isinstance(out, (tuple, list)) else [out]))
+    tables = [*map(_tensor, out)] if isinstance(out, (tuple, list)) else [out]
+    first,second,*_ = *tables,None,None
+    return {'tables': len(tables), 'user table': first, 'item table': second}
 
 @ex.sgd_step.use
 def _(answer, user_table, item_table, x, y, lr):
@@ -263,7 +286,7 @@ def _(user_table, item_table, x, y, lr):
         for k in range(user_table.shape[1]):
             users[p,k] -= lr*2*error*item_table[f,k]/len(y)
             items[f,k] -= lr*2*error*user_table[p,k]/len(y)
-    return {'user table': users, 'item table': items}
+    return {'tables': 2, 'user table': users, 'item table': items}
 
 # %% ../../nbs/teaching/03_dot_product.ipynb #2e74ce22
 @ex.sgd_step.cases
@@ -297,7 +320,7 @@ def _(u, i, x, y, lr): return _step(u, i, x, y, lr, by=1)
 @ex.sgd_step.mistake('the 2 is missing: the gradient of a square is twice the error times what it was multiplied with.')
 def _(u, i, x, y, lr): return _step(u, i, x, y, lr, by=2*len(y))
 
-@ex.sgd_step.mistake('the step goes uphill: it goes against the gradient, so its sign is minus.')
+@ex.sgd_step.mistake('this step goes uphill: a step goes against the gradient, so its sign is minus.')
 def _(u, i, x, y, lr): return _step(u, i, x, y, lr, sign=1)
 
 @ex.sgd_step.mistake('the films were changed by rows of people that had moved already: both gradients are taken at the old tables.')
@@ -321,14 +344,17 @@ def lined_up(
 @ex.lined_up.use
 def _(answer, user_table, item_table, row):
     out = _named(answer(user_table, item_table, row))
-    if out is None or len(out)<2: return out
+    if out is None: return None
     users,items = out['user table'],out['item table']
-    return out | {'user table': str(tuple(users.shape)), 'item table': str(tuple(items.shape)), 'factors after the first': users[row][1:], 'dot products': users @ items.T}
+    shapes = [str(tuple(o.shape)) if torch.is_tensor(o) else o for o in (users, items)]
+    res = {'tables': out['tables'], 'user table': shapes[0], 'item table': shapes[1], 'factors after the first': 'none', 'dot products': 'none'}
+    if shapes!=[str(tuple(o.shape)) for o in (user_table, item_table)]: return res
+    return res | {'factors after the first': users[row][1:]/users[row].norm(), 'dot products': users @ items.T}
 
 @ex.lined_up.spec
 def _(user_table, item_table, row):
     dots = torch.tensor([[sum(a*b for a,b in zip(u, i)) for i in item_table.tolist()] for u in user_table.tolist()], dtype=user_table.dtype)
-    return {'user table': str(tuple(user_table.shape)), 'item table': str(tuple(item_table.shape)), 'factors after the first': torch.zeros_like(user_table[row][1:]), 'dot products': dots}
+    return {'tables': 2, 'user table': str(tuple(user_table.shape)), 'item table': str(tuple(item_table.shape)), 'factors after the first': torch.zeros_like(user_table[row][1:]), 'dot products': dots}
 
 @ex.lined_up.cases
 def _(rng):
@@ -338,7 +364,7 @@ def _(rng):
     yield floats(rng, 4, 3).double(), floats(rng, 4, 3).double(), 3
 
 # %% ../../nbs/teaching/03_dot_product.ipynb #2252042b
-@ex.lined_up.mistake('the zeros are there, but written by hand: what stood there is lost, and so are the person’s predictions.')
+@ex.lined_up.mistake('the zeros are there, but written by hand: what stood there is lost, and with it the person’s predictions. Turn both tables instead.')
 def _(user_table, item_table, row):
     res = user_table.clone()
     res[row,1:] = 0
@@ -354,7 +380,7 @@ def _(user_table, item_table, row):
     res[row,0] = user_table[row].norm()
     return res, item_table
 
-@ex.lined_up.mistake('nothing was turned: these are the old tables.')
+@ex.lined_up.mistake('nothing was turned: the person’s row points in the same direction as before. Lay the first axis through it.')
 def _(user_table, item_table, row): return user_table.clone(), item_table.clone()
 
 # %% ../../nbs/teaching/03_dot_product.ipynb #9cf751b4
@@ -412,26 +438,26 @@ ex.ask('Could `tanh` take the place of the sigmoid?',
     [('No: it also gives negative numbers', 'Shifting and stretching puts them wherever you want, just as the sigmoid is stretched.'),
      ('Yes, on its own: the loss takes care of the scale', 'Its values end at 1. No score can reach three stars.'),
      ('No: it is steeper, so it learns something else', 'It is the sigmoid of twice its input, stretched. Scores half as large give the same stars.'),
-     ('Yes, shifted and stretched: with half the score in it, it is the same function', 'Half of one plus `tanh(x/2)` is the sigmoid of `x`. Without the half, learned scores are half as large.')], right='d')
+     ('Yes, shifted and stretched: with half the score in it, it is the same function', '`(1 + tanh(x/2))/2` is the sigmoid of `x`. With `tanh(x)` in it, learned scores are half as large.')], right='d')
 
 # %% ../../nbs/teaching/03_dot_product.ipynb #5e02742d
 ex.ask('What does a `Learner` do here that the loop of a few lines does not?',
     [('It finds better factors', 'With equal seeds the losses of both agreed to three decimals.'),
      ('It bookkeeps and shows, but computes the same', 'Predict, loss, gradients, step, gradients to zero; with the same optimizer and schedule it is the same arithmetic.'),
-     ('It keeps predictions between 1 and 5', 'No: that is the work of `sigmoid_range` in the model. Without it the predictions of the `Learner` left the scale too.'),
+     ('It keeps predictions between 1 and 5', 'That is the work of `sigmoid_range` in the model. Without it the predictions of the `Learner` left the scale too.'),
      ('It makes parameters of the tables', 'The layers do so. A `Learner` hands to the optimizer what the model has.')], right='b')
 
 ex.ask('Your run of the book’s recipe gives a loss that is 0.008 lower than the book’s. What does that say?',
     [('Your code is a little better than the book’s, and may take its place', 'Runs of one recipe with other seeds differed by more than that.'),
      ('Nothing yet: seeds alone make such differences', 'Only means over several seeds, beside their spread, can be compared. Here even the split alone moved the loss.'),
-     ('One of the two has a bug', 'A bug would show as a difference well beyond the spread of the seeds. This one is within.'),
+     ('One of the two has a bug', 'A difference within the spread is no sign of a bug, and no proof that there is none.'),
      ('You may report the lower one', 'The best of several lucky runs is not what the recipe gives.')], right='b')
 
 ex.ask('How many factors should a table have?',
     [('Fifty, as in the book', 'Here ten did better as long as nothing else restrained the model.'),
      ('As many as there are genres', 'Factors are no genres, and nothing ties their number to a column that the model never sees.'),
      ('As many as memory allows: the model ignores what it does not need', 'Nothing is ignored: what is not needed for taste is used for learning single ratings by heart.'),
-     ('It depends on the data and on what else restrains the model', 'So try some, on rows split off from the training rows. Trying on the rows whose loss you report would make that loss too good.')], right='d')
+     ('As many as do best on rows split off from the training rows', 'How many that is depends on the data and on what else restrains the model. Chosen on the rows whose loss you report, they would make that loss too good.')], right='d')
 
 # %% ../../nbs/teaching/03_dot_product.ipynb #e9d977d9
 ex.ask('A friend asks: “You have two tables full of numbers that nobody filled in. Where do they come from?” Explain it without the word gradient.',

@@ -347,10 +347,10 @@ for says,wrong in {
 ex.ask('What is handed to `CollabNN` when it is called on a batch of 64 pairs?',
        [('Both embedding tables, whole', 'The tables stay inside the model. A batch picks some of their rows and leaves the others alone.'),
         ('64 looked-up rows of numbers, made by the data loader', 'The loader knows no embeddings. Looking up is the first step of the model, which is why gradients come back to the tables.'),
-        ('Row numbers, shape (64, 2)', 'Ids that the vocabulary has numbered, and nothing else. The rows are looked up inside.'),
+        ('Row numbers, in the shape (64, 2)', 'Ids that the vocabulary has numbered, and nothing else. The rows are looked up inside.'),
         ('One-hot vectors of users and items', 'A one-hot vector times a table is the same as the lookup, so none is ever made.')], right='c')
 ex.ask('Why may the two tables of `CollabNN` differ in width, while those of a dot product may not?',
-       [('The rows are set side by side, and the first layer takes whatever length comes out', 'Nothing is paired number by number. The first layer needs the sum of the two widths, and that is all.'),
+       [('They are set side by side, not multiplied', 'Nothing is paired number by number. The first layer needs to know the sum of the two widths, and that is all.'),
         ('PyTorch fills the shorter row up with zeros', 'It does not: multiplying rows of different lengths raises. `torch.cat` along dimension 1 needs no filling.'),
         ('There are more films than people, so films need more numbers', 'That is why the rule gives them a greater width. It does not say why this is *allowed*.'),
         ('The ReLU makes both of the same length', 'ReLU keeps every shape; it only replaces negative numbers by zero.')], right='a')
@@ -362,10 +362,10 @@ ex.ask('Where do the 1.6 and the 0.56 in the size rule of fastai come from?',
 
 # %% ../../nbs/teaching/08_embedding_nn.ipynb #0b582580
 ex.ask('A column `Sex` with the values male and female gets a table of (3, 3). What do the two threes say?',
-       [('Two values and their mean; three factors for each', 'No row is made of a mean. The third row is for what is missing or unknown.'),
+       [('Two values and their mean; three factors for each', 'A mean has no row. The third row is for what is missing or unknown.'),
         ('The table must be square for the matrix product', 'A lookup needs no square table: `Pclass`, with three values, gets (4, 3).'),
-        ('Two values need three factors to be told apart', 'One factor would be enough, as the chapter proves by building a layer on it.'),
-        ('Two values and `#na#`; and the rule at three rows gives 2.96, rounded 3', 'The first number is counted, the second comes from the rule. It is more than such a column needs, and harmless.')], right='d')
+        ('Two values need three factors', 'To tell them apart, one factor would be enough, as the chapter proves by building a layer on it.'),
+        ('Two values and `#na#`; and what the rule gives there', 'The first number is counted, the second is what the rule gives for three rows. It is more than such a column needs, and harmless.')], right='d')
 ex.ask('`u` has the shape (64, 50), `i` as well. What does `torch.cat([u, i])` do?',
        [('It raises: side by side needs a dimension', 'A missing dimension means dimension 0. With equal widths, nothing is there to complain about.'),
         ('It gives (64, 100), the rows side by side', 'That would be dimension 1, and it has to be said.'),
@@ -382,26 +382,26 @@ ex.ask('"Inputs do not change, weights do. The rows are inputs of the network. S
        answer='What is given from outside are only the ids. The rows are copied from tables inside the model, and tables are weights. They are inputs of the first *layer*, but not of the *model*. '
               'The chain rule goes back through the layers to the rows, and one step further into the tables, where each row adds up the gradients of the pairs in which it was looked up.')
 ex.ask('The last step is a `tanh` alone, with ratings from 1 to 5. What happens in training?',
-       [('Every prediction stays below 1, and the loss near the mean squared distance of the ratings to 1', 'The curve ends at 1, whatever the layers do. Stretched to the range of the ratings, tanh works just as well as a sigmoid.'),
+       [('Predictions stay below 1, so the loss cannot get low', 'The curve ends at 1, whatever the layers do; what remains is the mean squared distance of the ratings to 1. Stretched to the range of the ratings, tanh works as well as a sigmoid.'),
         ('It raises, because ratings above 1 are out of range', 'The loss compares any two numbers. Nothing warns you but the loss itself.'),
         ('The layers learn larger weights and make up for it', 'Larger weights push `tanh` closer to 1. Past it they cannot get.'),
         ('Nothing changes: tanh and sigmoid have the same shape', 'The shape is the same, at twice the slope. What counts here is the range, from -1 to 1.')], right='a')
 ex.ask('In fastai\'s `EmbeddingNN`, the same pair can get different predictions in two batches. When, and why?',
        [('Always: dropout sets other numbers to zero each time', 'The share of dropout is 0 here, so it does nothing.'),
-        ('In training mode: batch normalisation uses mean and deviation of the batch', 'So a prediction depends on who else is in the batch. In evaluation mode, running statistics take their place.'),
+        ('In training mode: the batch itself is normalised', 'Batch normalisation uses mean and deviation of the batch, so a prediction depends on who else is in it. In evaluation mode, running statistics take their place.'),
         ('In evaluation mode: the running means go on changing', 'They are collected in training and stand still after `eval()`.'),
         ('Never: a row number has one row', 'The row is the same, but the normalised activations are not.')], right='b')
 ex.ask('The printed `EmbeddingNN` shows a `BatchNorm1d(0, …)` named `bn_cont`. What is it for?',
        [('It normalises the embeddings', 'Looked-up rows go through dropout only. Normalisation follows the linear layers, inside `LinBnDrop`.'),
         ('It is a defect: a layer of width 0 should raise', 'Width 0 is allowed, and does nothing.'),
         ('It is the row for `#na#`', 'That is row 0 of each table, in `embeds`.'),
-        ('It is for columns of numbers, of which a table of ratings has none', '`EmbeddingNN` is a `TabularModel`. Its place for continuous columns is there, with nothing in it.')], right='d')
+        ('It is for columns of numbers; here there are none', '`EmbeddingNN` is a `TabularModel`. Its place for continuous columns is there, with nothing in it.')], right='d')
 
 # %% ../../nbs/teaching/08_embedding_nn.ipynb #be215423
 ex.ask('In the chapter the dot product is ahead of the network, after equal tuning. Which reason does it offer?',
-       [('Networks cannot represent a product', 'A large enough network comes as close as you like. What it costs is examples and units.'),
-        ('The network has fewer numbers to learn', 'With rows as wide as those of the dot product, it has the layers on top.'),
-        ('The product is built into the one, and has to be learned from examples by the other', 'In the experiment on random vectors, a network needs many examples to imitate a product of many factors. The chapter calls it a likely reason, not a proof.'),
+       [('Products are beyond a network', 'A large enough network comes as close as you like. What it costs is examples and units.'),
+        ('The network has far too few numbers to learn', 'It has nearly as many: the rows are equally wide and hold most of them. The layers of the one have somewhat fewer than the biases of the other.'),
+        ('It need not learn to multiply', 'The product is built into it; a network has to learn it from examples. In the experiment on random vectors, a network needs many examples to imitate a product of many factors. The chapter calls it a likely reason, not a proof.'),
         ('Sigmoid ends suit the dot product only', 'Both end in `sigmoid_range`.')], right='c')
 ex.ask('Somebody tunes a new model for a week, runs the old one with its defaults, and reports that the new one wins. What is wrong, and how did the chapter do it?',
        answer='The effort was not equal, so the result says as much about the tuning as about the models. In the chapter each model gets the same number of settings, judged on a split inside the training rows, '

@@ -44,11 +44,14 @@ def _(rng):
     yield [(3 + floats(rng, 4), torch.ones(4)), (torch.empty(0), torch.empty(0))],
 
 # %% ../../nbs/teaching/10_evaluation.ipynb #51bacb4c
-@ex.rmse_of_batches.mistake('the mean of the RMSEs of batches: a row in a short batch then counts more than one in a long batch. Add up squares and rows first.')
+@ex.rmse_of_batches.mistake('this is the mean of the RMSEs of the batches, in which a row of a short batch counts more than one of a long batch. Add up squares and rows first.')
 def _(batches): return torch.stack([((pred - y)**2).mean()**0.5 for pred,y in batches]).mean()
 
 @ex.rmse_of_batches.mistake('the root comes last, but the mean of the MSEs still counts short batches as much as long ones. Add up squares and rows first.')
 def _(batches): return torch.stack([((pred - y)**2).mean() for pred,y in batches]).mean()**0.5
+
+@ex.rmse_of_batches.mistake('the mean of an empty batch is NaN, and 0 times NaN is NaN too: add up squares, not means.')
+def _(batches): return (sum(len(y)*((pred - y)**2).mean() for pred,y in batches)/sum(len(y) for _,y in batches))**0.5
 
 @ex.rmse_of_batches.mistake('this is the mean *squared* error, in squared stars: take its root.')
 def _(batches): return sum(((pred - y)**2).sum() for pred,y in batches)/sum(len(y) for _,y in batches)
@@ -62,8 +65,8 @@ def _(batches): return sum((pred - y).abs().sum() for pred,y in batches)/sum(len
                     'Film i: (sum of its stars + shrink × overall mean)/(its ratings + shrink).'],
              then='A film without ratings gets the overall mean, and each rating moves it a little away from there.')
 def shrunk_means(
-    items,    # (n,) film of each rating, int64 from 0 to n_items-1
-    stars,    # (n,) ratings, float
+    items,    # (n,) film of each rating, int64 tensor with numbers from 0 to n_items-1
+    stars,    # (n,) ratings, float tensor
     n_items,  # number of films; some may have no rating
     shrink,   # number of ratings that are added to each film, above 0
 ):
@@ -77,7 +80,7 @@ def shrunk_means(
 @ex.shrunk_means.use
 def _(answer, items, stars, n_items, shrink):
     out = answer(items, stars, n_items, shrink)
-    return np.asarray(out) if torch.is_tensor(out) or isinstance(out, (list, tuple)) else out
+    return np.asarray(out) if torch.is_tensor(out) or isinstance(out, (list, tuple, pd.Series)) else out
 
 @ex.shrunk_means.spec
 def _(items, stars, n_items, shrink):
@@ -98,6 +101,10 @@ def _(rng):
 def _(items, stars, n_items, shrink):
     return torch.bincount(items, stars, minlength=n_items)/(torch.bincount(items, minlength=n_items) + shrink)
 
+@ex.shrunk_means.mistake('these are only the distances from the mean of all ratings, shrunk: that mean still has to be added to them.')
+def _(items, stars, n_items, shrink):
+    return torch.bincount(items, stars - stars.mean(), minlength=n_items)/(torch.bincount(items, minlength=n_items) + shrink)
+
 @ex.shrunk_means.mistake('these are the plain means: a film with one rating of 5 gets 5, and one without ratings gets NaN.')
 def _(items, stars, n_items, shrink):
     return torch.bincount(items, stars, minlength=n_items)/torch.bincount(items, minlength=n_items)
@@ -108,6 +115,7 @@ def _(items, stars, n_items, shrink):
     mean = (total/count)[count>0].mean()
     return (total + shrink*mean)/(count + shrink)
 
+# %% ../../nbs/teaching/10_evaluation.ipynb #886e18a9
 @ex.shrunk_means.mistake('only films that have ratings come back: give `bincount` the `minlength`.')
 def _(items, stars, n_items, shrink):
     mean = stars.mean()
@@ -119,19 +127,19 @@ def _(items, stars, n_items, shrink):
     return mean + (torch.bincount(items, stars, minlength=n_items)/count - mean)*count/(count + shrink)
 
 # %% ../../nbs/teaching/10_evaluation.ipynb #2dfe048e
-@ex.exercise('A smaller error, a worse list', text='Make two predictions for one person. The first must be nearer to the stars, by RMSE. Still the second must give the better list: more of its `k` highest films have 4 or 5 stars.',
+@ex.exercise('A smaller error, a worse list', text='Make two predictions for one person. The first must be nearer to the stars, by RMSE. Still the second must give the better list: more of its `k` highest films have 4 or 5 stars. Equal predictions come in the order of their positions.',
              hints=['What happens to a list when 9 stars are added to each prediction?', 'The second may be far off in stars, as long as its order is right. The first may be near to the mean, in the wrong order.',
                     'A number near the mean that falls as the stars rise: `mean - 0.01*(stars - mean)`.'],
              then='RMSE sees distances, a list sees the order: neither tells the other.')
 def error_and_list(
-    stars,  # (n,) one person's ratings of n films, float from 1 to 5; at least k are below 4
+    stars,  # (n,) one person's ratings of n films, float tensor, 1 to 5; at least k are below 4
     k,      # places on a list; one film or more has 4 or 5 stars
 ):
     "A tuple (a, b), each (n,): RMSE of a < RMSE of b, but the list of b finds more 4s and 5s."
     mean = stars.mean()
     return mean - (stars - mean)/100, stars + 9
 
-# %% ../../nbs/teaching/10_evaluation.ipynb #f709c693
+# %% ../../nbs/teaching/10_evaluation.ipynb #14412622
 def _found(pred, stars, k):
     order = sorted(range(len(stars)), key=lambda i: -float(pred[i]))
     return sum(float(stars[i])>=4 for i in order[:k])
@@ -140,14 +148,19 @@ def _than(a, b, words): return words[0 if a<b else 1 if a==b else 2]
 
 def _error(pred, stars): return math.sqrt(sum((float(p) - float(s))**2 for p,s in zip(pred, stars))/len(stars))
 
+# %% ../../nbs/teaching/10_evaluation.ipynb #f709c693
 @ex.error_and_list.use
 def _(answer, stars, k):
+    was = stars.clone()
     out = answer(stars, k)
     if out is None: return out
+    if not torch.equal(was, stars): raise ValueError('`stars` was changed, and it belongs to the caller: work on a copy')
     if not isinstance(out, (tuple, list)) or len(out)!=2: raise TypeError('two predictions are wanted, as in `return a, b`')
-    if any(not hasattr(o, '__len__') or len(o)!=len(stars) for o in out): raise ValueError(f'each prediction must have {len(stars)} numbers, one for each film')
-    (error_a,error_b),(found_a,found_b) = ([f(o) for o in out] for f in (lambda o: _error(o, stars), lambda o: _found(o, stars, k)))
-    return {'RMSE of a': _than(error_a, error_b, ('smaller', 'equal', 'larger')), 'list of b finds': _than(found_b, found_a, ('fewer', 'as many', 'more'))}
+    out = [np.asarray(o.detach() if torch.is_tensor(o) else o, dtype=float) for o in out]
+    if any(o.shape!=(len(was),) for o in out): raise ValueError(f'each prediction must have the shape ({len(was)},), one number for each film')
+    (error_a,error_b),(found_a,found_b) = ([f(o) for o in out] for f in (lambda o: _error(o, was), lambda o: _found(o, was, k)))
+    errors = 'larger, that of b is 0' if error_b==0<error_a else _than(error_a, error_b, ('smaller', 'equal', 'larger'))
+    return {'RMSE of a': errors, 'list of b finds': _than(found_b, found_a, ('fewer', 'as many', 'more'))}
 
 @ex.error_and_list.spec
 def _(stars, k): return {'RMSE of a': 'smaller', 'list of b finds': 'more'}
@@ -165,8 +178,14 @@ def _(stars, k): return stars + 9, stars.mean() - (stars - stars.mean())/100
 @ex.error_and_list.mistake('both predictions order the films alike, so their lists are the same: adding or multiplying by a positive number changes no order.')
 def _(stars, k): return stars, stars + 1
 
-@ex.error_and_list.mistake('a prediction that turns the order round has the worse list, but if it is turned with full force its error is large too: keep it near the mean.')
-def _(stars, k): return 6 - stars, stars
+@ex.error_and_list.mistake('`a` turns the order round with full force, so it has the worse list, but its error is large too: keep it near the mean.')
+def _(stars, k): return 6 - stars, stars + 1
+
+@ex.error_and_list.mistake('`b` is the stars themselves, and no error is smaller than its 0: let `b` be wrong in stars and right in order.')
+def _(stars, k): return stars.mean() - (stars - stars.mean())/100, stars
+
+@ex.error_and_list.mistake('`a` is a constant, which has no order, and its ties may find a liked film by luck: `a` must put the wrong films first.')
+def _(stars, k): return torch.full_like(stars, stars.mean().item()), stars + 9
 
 # %% ../../nbs/teaching/10_evaluation.ipynb #5d5565c0
 @ex.exercise('Marks of one list', text='''One person, one list. Films that they have seen stay off it, equal scores come in the order of their positions, and the list may be shorter than `k`.
@@ -193,8 +212,9 @@ def list_marks(
 @ex.list_marks.use
 def _(answer, scores, liked, seen, k):
     out = answer(scores, liked, seen, k)
-    if not isinstance(out, dict) or 'listed' not in out: return out
-    return {**out, 'listed': np.asarray(out['listed'], dtype=np.int64).tolist()}
+    listed = out.get('listed') if isinstance(out, dict) else None
+    if torch.is_tensor(listed) or isinstance(listed, (np.ndarray, pd.Series, pd.Index)): return {**out, 'listed': listed.tolist()}
+    return out
 
 @ex.list_marks.spec
 def _(scores, liked, seen, k):
@@ -220,18 +240,23 @@ def _(rng):
     yield np.array([3., 1., 2.]), set(), {0}, 2
 
 # %% ../../nbs/teaching/10_evaluation.ipynb #4416700c
-def _marks(scores, liked, seen, k, cut=None, best=None, share=None, none=math.nan):
+def _marks(scores, liked, seen, k, cut=None, best=None, share=None, none=math.nan, first=2):
     "Right, but for what is passed"
     listed = [i for i in np.argsort(-scores, kind='stable').tolist() if i not in seen][:k] if cut is None else cut(scores, seen, k)
     if not liked: return dict(listed=listed, recall=none, ndcg=none)
     hit = np.array([i in liked for i in listed], dtype=float)
-    worth = 1/np.log2(np.arange(len(scores)) + 2)
-    ideal = worth[:min(len(liked), k) if best is None else best(liked, k)].sum()
-    return dict(listed=listed, recall=hit.sum()/(share or len(liked)), ndcg=(hit*worth[:len(hit)]).sum()/ideal)
+    worth = 1/np.log2(np.arange(len(scores)) + first)
+    ideal = worth[:min(len(liked), k) if best is None else best(liked, hit)].sum()
+    return dict(listed=listed, recall=hit.sum()/(share or len(liked)), ndcg=(hit*worth[:len(hit)]).sum()/ideal if ideal else 0.)
 
 # %% ../../nbs/teaching/10_evaluation.ipynb #c16097dd
 @ex.list_marks.mistake('seen films are still listed: the person has watched them, so take them out before you cut at `k`.')
 def _(scores, liked, seen, k): return _marks(scores, liked, seen, k, cut=lambda s, _, k: np.argsort(-s, kind='stable')[:k].tolist())
+
+@ex.list_marks.mistake('with a score of −inf seen films come last, but they are still listed where fewer than `k` others are left: take them out.')
+def _(scores, liked, seen, k):
+    low = np.where([i in seen for i in range(len(scores))], -np.inf, scores)
+    return _marks(low, liked, seen, k, cut=lambda s, _, k: np.argsort(-s, kind='stable')[:k].tolist())
 
 @ex.list_marks.mistake('the list is cut at `k` first and seen films go afterwards, so it gets too short: take them out before.')
 def _(scores, liked, seen, k): return _marks(scores, liked, seen, k, cut=lambda s, seen, k: [i for i in np.argsort(-s, kind='stable')[:k].tolist() if i not in seen])
@@ -239,14 +264,28 @@ def _(scores, liked, seen, k): return _marks(scores, liked, seen, k, cut=lambda 
 @ex.list_marks.mistake('equal scores came in the reverse order of their positions: sort the negated scores with `kind="stable"` and do not turn the order round.')
 def _(scores, liked, seen, k): return _marks(scores, liked, seen, k, cut=lambda s, seen, k: [i for i in np.argsort(s, kind='stable')[::-1].tolist() if i not in seen][:k])
 
+# %% ../../nbs/teaching/10_evaluation.ipynb #ae992cf7
 @ex.list_marks.mistake('the best possible list has no more hits than places: divide NDCG by the first `min(len(liked), k)` of them.')
-def _(scores, liked, seen, k): return _marks(scores, liked, seen, k, best=lambda liked, k: len(liked))
+def _(scores, liked, seen, k): return _marks(scores, liked, seen, k, best=lambda liked, hit: len(liked))
 
 @ex.list_marks.mistake('the best possible list has no more hits than liked films: with one liked film, a hit on place 1 is all that can be reached.')
-def _(scores, liked, seen, k): return _marks(scores, liked, seen, k, best=lambda liked, k: k)
+def _(scores, liked, seen, k): return _marks(scores, liked, seen, k, best=lambda liked, hit: k)
 
-@ex.list_marks.mistake('divided by `k` the hits give precision: recall asks which share of the liked films was found.')
+@ex.list_marks.mistake('the best list is one of all liked films, not of the found ones in a better order: a film that was missed costs something too.')
+def _(scores, liked, seen, k): return _marks(scores, liked, seen, k, best=lambda liked, hit: int(hit.sum()))
+
+@ex.list_marks.mistake('the first place is worth 1/log2(2), which is 1: it is `p + 1` where places begin at 1, and `p + 2` where they begin at 0.')
+def _(scores, liked, seen, k): return _marks(scores, liked, seen, k, first=3)
+
+# %% ../../nbs/teaching/10_evaluation.ipynb #87d7f598
+@ex.list_marks.mistake('the hits were divided by `k`, which is precision: recall asks which share of the liked films was found.')
 def _(scores, liked, seen, k): return _marks(scores, liked, seen, k, share=k)
+
+@ex.list_marks.mistake('recall asks for the share of *all* liked films: with more of them than places it cannot reach 1.')
+def _(scores, liked, seen, k): return _marks(scores, liked, seen, k, share=min(len(liked), k))
+
+@ex.list_marks.mistake('`None` is no number, and a mean over people stops at it: give `float("nan")`, which can be left out.')
+def _(scores, liked, seen, k): return _marks(scores, liked, seen, k, none=None)
 
 @ex.list_marks.mistake('0 for somebody who likes nothing blames the list, though no list could be right: it is NaN, and left out of the mean.')
 def _(scores, liked, seen, k): return _marks(scores, liked, seen, k, none=0.)
@@ -287,7 +326,7 @@ def _(rng):
 def _compared(a, b, se): return dict(difference=np.mean([a[f] - b[f] for f in a]), se=se, won=sum(a[f]<b[f] for f in a))
 def _diffs(a, b): return np.array([a[f] - b[f] for f in a])
 
-@ex.compare_folds.mistake('√(variance/n) takes the folds to be independent, but their training parts share most rows: it is 1/n + ratio in place of 1/n.')
+@ex.compare_folds.mistake('the folds were taken to be independent, but their training parts share most rows: what counts is 1/n + ratio, not 1/n.')
 def _(a, b, ratio): return _compared(a, b, (_diffs(a, b).var(ddof=1)/len(a))**0.5)
 
 @ex.compare_folds.mistake('the variances of both models were added, as if each had its own folds. The same folds are hard for both: take the variance of the differences.')
@@ -296,7 +335,7 @@ def _(a, b, ratio): return _compared(a, b, sum((np.var([*o.values()], ddof=1)*(1
 @ex.compare_folds.mistake('numpy divides the variance by n: for a sample it is n - 1, `ddof=1`.')
 def _(a, b, ratio): return _compared(a, b, (_diffs(a, b).var()*(1/len(a) + ratio))**0.5)
 
-@ex.compare_folds.mistake('a smaller error is better, so `a` has won where its RMSE is below that of `b`.')
+@ex.compare_folds.mistake('the folds that `b` has won were counted: a smaller error is better, so `a` wins where its RMSE is below that of `b`.')
 def _(a, b, ratio): return {**_compared(a, b, (_diffs(a, b).var(ddof=1)*(1/len(a) + ratio))**0.5), 'won': int((_diffs(a, b)>0).sum())}
 
 @ex.compare_folds.mistake('the values were paired by their place in the dicts, and the folds stand in different orders there: look up by key.')
@@ -360,7 +399,7 @@ def _film_error(known, part, shrink):
     def guess(movie):
         own = [r for _,m,r in known if m==movie]
         return (sum(own) + shrink*mean)/(len(own) + shrink)
-    return math.sqrt(sum((r - guess(m))**2 for _,m,r in part)/len(part))
+    return math.sqrt(sum((r - guess(m))**2 for _,m,r in part)/len(part)) if part else math.nan
 
 def _new(train, valid, test): return [o for o in test if o[:2] not in {p[:2] for p in train + valid}]
 
@@ -375,49 +414,69 @@ def _(train, valid, test, shrinks):
 def _frame(*rows): return pd.DataFrame(rows, columns=['user', 'movie', 'rating'])
 
 def _random_parts(rng):
-    "Train, valid and test of a random table; two test rows repeat an earlier pair, with the same stars"
+    "Train, valid and test of a random table; two test rows repeat an earlier pair, one of them with other stars, and one repeats a test row"
     pairs = [(u, m) for u in range(6) for m in range(5)]
     rows = [(*pairs[i], float(np.clip(round(rng.normal(2 + pairs[i][1]/2, 1)), 1, 5))) for i in rng.permutation(len(pairs))]
-    return _frame(*rows[:12]), _frame(*rows[12:20]), _frame(*rows[20:], rows[0], rows[13])
+    return _frame(*rows[:12]), _frame(*rows[12:20]), _frame(*rows[20:], rows[0], (*rows[13][:2], 6 - rows[13][2]), rows[20])
 
 @ex.honest_test.cases
 def _(rng):
     yield _frame((1, 7, 5.), (1, 8, 3.), (2, 8, 1.)), _frame((2, 7, 4.)), _frame((3, 7, 1.), (3, 8, 5.), (1, 7, 5.)), [1, 10]
-    for _ in range(6): yield *_random_parts(rng), [0.5, 2, 8, 30]
-    yield _frame((1, 7, 4.), (2, 7, 5.)), _frame((1, 8, 3.)), _frame((2, 9, 2.), (2, 8, 5.)), [3]
+    yield _frame((1, 7, 5.), (1, 8, 3.), (2, 8, 1.)), _frame((2, 7, 4.), (3, 8, 2.)), _frame((2, 7, 4.), (1, 7, 2.), (3, 7, 4.), (3, 7, 4.)), [1, 10]
+    yield _frame((1, 7, 4.), (2, 7, 5.)), _frame((1, 8, 3.)), _frame((2, 9, 2.), (2, 8, 5.), (3, 7, 1.)), [3, 30]
+    for _ in range(4): yield *_random_parts(rng), [0.5, 2, 8, 30]
 
 # %% ../../nbs/teaching/10_evaluation.ipynb #12efebeb
-def _leaks(train, valid, test, shrinks, means=False, choice=False, twins=False):
-    "The result with some of the leaks left in"
+def _leaks(train, valid, test, shrinks, means=1, choice=False, twins=False, new=_new):
+    "The result with some of the leaks left in; `means`: of how many of the three tables"
     train,valid,test = map(_rows_of, (train, valid, test))
-    known,counted = train + valid + test if means else train,test if twins else _new(train, valid, test)
+    known,counted = sum((train, valid, test)[:means], []),test if twins else new(train, valid, test)
     best = min(shrinks, key=lambda s: _film_error(known, counted if choice else valid, s))
     return dict(shrink=best, rmse=_film_error(known, counted, best), rows=len(counted))
 
 @ex.honest_test.mistake('one leak is left: the means are not of the training rows alone, so a test row has a say in its own prediction.')
-def _(train, valid, test, shrinks): return _leaks(train, valid, test, shrinks, means=True)
+def _(train, valid, test, shrinks): return _leaks(train, valid, test, shrinks, means=3)
 
 @ex.honest_test.mistake('one leak is left: `shrink` is chosen on the rows that are reported, so the figure is the luckiest of several. Choose on `valid`.')
 def _(train, valid, test, shrinks): return _leaks(train, valid, test, shrinks, choice=True)
 
-@ex.honest_test.mistake('one leak is left: some test rows repeat a pair of `train` or `valid`, so their answer was seen before. Take them out.')
+@ex.honest_test.mistake('one leak is left: some test rows repeat a pair of `train` or `valid`, so they were seen before. Take them out.')
 def _(train, valid, test, shrinks): return _leaks(train, valid, test, shrinks, twins=True)
 
 # %% ../../nbs/teaching/10_evaluation.ipynb #e869e4fa
-@ex.honest_test.mistake('two leaks are left: means that know more than the training rows, and a choice on the test rows.')
-def _(train, valid, test, shrinks): return _leaks(train, valid, test, shrinks, means=True, choice=True)
-
-@ex.honest_test.mistake('two leaks are left: means that know more than the training rows, and test rows whose pair was seen before.')
-def _(train, valid, test, shrinks): return _leaks(train, valid, test, shrinks, means=True, twins=True)
+for _means in (2, 3):
+    ex.honest_test.mistake('two leaks are left: means that know more than the training rows, and a choice on the test rows.')(
+        lambda train, valid, test, shrinks, means=_means: _leaks(train, valid, test, shrinks, means=means, choice=True))
+    ex.honest_test.mistake('two leaks are left: means that know more than the training rows, and test rows whose pair was seen before.')(
+        lambda train, valid, test, shrinks, means=_means: _leaks(train, valid, test, shrinks, means=means, twins=True))
 
 @ex.honest_test.mistake('two leaks are left: a choice on the test rows, and test rows whose pair was seen before.')
 def _(train, valid, test, shrinks): return _leaks(train, valid, test, shrinks, choice=True, twins=True)
 
-@ex.honest_test.mistake('the valid rows went into the means too: then `shrink` is chosen on rows that the means have seen. Take `train` alone.')
-def _(train, valid, test, shrinks):
+def _refit(train, valid, test, shrinks, early):
+    "Means of train and valid: for choosing as well, or for reporting only"
     a,b,c = map(_rows_of, (train, valid, test))
-    best = min(shrinks, key=lambda s: _film_error(a + b, b, s))
+    best = min(shrinks, key=lambda s: _film_error(a + b if early else a, b, s))
     return dict(shrink=best, rmse=_film_error(a + b, _new(a, b, c), best), rows=len(_new(a, b, c)))
+
+for _early in (True, False):
+    ex.honest_test.mistake('`valid` went into the means too. Here `train` alone makes them, for choosing and for reporting.')(
+        lambda train, valid, test, shrinks, early=_early: _refit(train, valid, test, shrinks, early))
+
+# %% ../../nbs/teaching/10_evaluation.ipynb #78eaefe0
+def _unseen(test, old, *columns): return [o for o in test if [o[c] for c in columns] not in [[p[c] for c in columns] for p in old]]
+
+for _drop,_says in [
+    (lambda a, b, c: _unseen(c, a, 0, 1), 'the pairs of `train` are gone, those of `valid` still count: `shrink` was chosen on them, so they were seen as well.'),
+    (lambda a, b, c: _unseen(c, a + b, 0, 1, 2), 'a pair that comes again with other stars is the same pair: compare user and movie only.'),
+    (lambda a, b, c: [o for o in c if o in _unseen(c, a + b, 0) + _unseen(c, a + b, 1)], 'user and movie were looked up one by one. A known user and a known movie can still be a new pair: compare them together.'),
+    (lambda a, b, c: [o for o in c if o in _unseen(c, a + b, 0) and o in _unseen(c, a + b, 1)], 'user and movie were looked up one by one. A known user and a known movie can still be a new pair: compare them together.'),
+    (lambda a, b, c: [*{o[:2]: o for o in _new(a, b, c)[::-1]}.values()][::-1], 'a pair that is twice in `test` and nowhere else was seen by nobody: both of its rows count.'),
+    (lambda a, b, c: [o for o in _new(a, b, c) if [p[:2] for p in c].count(o[:2])==1], 'a pair that is twice in `test` and nowhere else was seen by nobody: both of its rows count.'),
+]: ex.honest_test.mistake(_says)(lambda train, valid, test, shrinks, drop=_drop: _leaks(train, valid, test, shrinks, new=drop))
+
+@ex.honest_test.mistake('of equally good candidates the last was chosen: the first is asked for.')
+def _(train, valid, test, shrinks): return _leaks(train, valid, test, shrinks[::-1])
 
 # %% ../../nbs/teaching/10_evaluation.ipynb #106c85b5
 ex.ask('A paper gives an RMSE of 0.91. Your `learn.fit` prints a `valid_loss` of 0.83 with `MSELossFlat`. Which model is better, if both were measured on the same rows?',
@@ -438,7 +497,7 @@ ex.ask('A colleague reports: "our model reaches an RMSE of 0.95 on MovieLens 100
         ('What biases alone reach on these rows', 'On these ratings shrunk biases of people and films, a few lines without taste, reach about that. A figure needs a baseline on the same split.')], right='d')
 ex.ask('Films are ordered by their plain mean rating. Why is this list of ten so bad for everybody?',
        [('The mean rating has nothing to do with quality', 'It has: on films that a person has rated, that order does as well as the shrunk biases.'),
-        ('The means were computed on the training rows only, which are too few', 'They have to be; means that know the test rows would be a leak.'),
+        ('The means were computed on the training rows only', 'They have to be; means that know the test rows would be a leak.'),
         ('One rating of 5 is enough for the top', 'A mean of one rating is as high as can be. Shrinking, as if ten average ratings were added, repairs that.'),
         ('It shows the same films to everybody', 'So does popularity, and its list beats that of every model of stars in the chapter.')], right='c')
 
@@ -466,21 +525,22 @@ ex.ask('To save time, a benchmark ranks each liked film among 100 random other f
         ('The order of two models can turn round', 'Among few rivals the measure hardly sees the first places of the real list. Krichene and Rendle (2020) show such turns.')], right='c')
 
 # %% ../../nbs/teaching/10_evaluation.ipynb #8aa69dfd
-ex.ask('MovieLens 100k is split at one point in time for all people. Why does nearly every test row have a person or film without a training row?',
+ex.ask('MovieLens 100k is split at one point in time for all people. Why do six in seven test rows have a person or film without a training row?',
        [('The split was made with a wrong seed', 'A split by time needs no seed.'),
         ('Tastes change quickly over time', 'They may, but here the ids themselves are new.'),
         ('New films come out every week', 'Few test rows have a new film; it is the people who are new.'),
         ('Most people rate for a short time and do not come back', 'More than half of them are gone within the hour, so those after the cut are mostly others than those before.')], right='d')
 ex.ask('For each person, the last fifth of their ratings is held out. Which knowledge of the future is still in training?',
        [('None: each person\'s test rows come after their training rows', 'That holds for each person alone, but people come at different times.'),
-        ('Later ratings of other people', 'Somebody who came in spring is predicted with a film\'s popularity of autumn. Only one point in time for all people avoids that.'),
-        ('The stars of the test rows', 'No test row is in training in this split.')], right='b')
+        ('Later ratings of other people', 'Somebody who came in autumn is predicted with a film\'s popularity of spring. Only one point in time for all people avoids that.'),
+        ('The stars of the test rows', 'This split leaves every test row out of training.')], right='b')
 
 # %% ../../nbs/teaching/10_evaluation.ipynb #d3c01873
-ex.ask('Model A has 0.905 as mean of five folds, model B 0.917, and each varies by 0.02 from fold to fold. Is A better?',
-       [('Probably: look at the five differences, fold by fold', 'Folds are hard or easy for both. In the chapter two models with such figures differ in the same direction on all five.'),
-        ('One cannot say: the spread is larger than the difference', 'The spread is mostly the folds, which are the same for both. Subtracting fold by fold takes it away.'),
-        ('Yes: a smaller mean is always better', 'Without the differences it could be luck; in the chapter single runs of two models change places.')], right='a')
+ex.ask('Model A has 0.905 as mean of five folds, model B 0.917, and each varies by 0.02 from fold to fold. How do you find out whether A is really better?',
+       [('No need: the smaller mean decides', 'Without the differences it could be luck; in the chapter single runs of two models change places.'),
+        ('Not from these folds: they vary by more than the difference', 'The spread is mostly the folds, which are the same for both. Subtracting fold by fold takes it away.'),
+        ('Train both ten times more on one fold, with other seeds', 'That shows the luck of the start, on this fold. Whether A wins on other rows too is told by the other folds.'),
+        ('Look at the five differences, fold by fold', 'Folds are hard or easy for both. In the chapter two models with such figures differ in the same direction on all five.')], right='d')
 ex.ask('Why is √(variance/n) too small as a standard error over five folds?',
        [('Five is a small number', 'A small n makes it larger already: it divides by n.'),
         ('The test parts of two folds share many of their rows', 'Each row is in one test part only. It is the training parts that overlap.'),

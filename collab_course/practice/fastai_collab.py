@@ -349,24 +349,24 @@ def _(table, old, new): return table[[old.index(o) if o in old else -1 for o in 
 # %% ../../nbs/teaching/07_fastai_collab.ipynb #f5f1b0af
 ex.ask('There are 943 people and 1,664 different titles. Why does the printed `EmbeddingDotBias` have tables of 944 and 1,665 rows?', [
     ('The extra row holds the biases', 'Biases have tables of their own, `u_bias` and `i_bias`, with an extra row as well.'),
-    ('The vocabulary begins with `#na#`, for whoever is unknown, and it has row 0', 'Every id that is not in the vocabulary falls on this row, so it must be there, for people and for titles.'),
+    ('Row 0 is `#na#`, for whoever is unknown', 'The vocabulary begins with it. An id that is not in the vocabulary falls on this row, so it must be there, for people and for titles.'),
     ('Ids begin at 1, so row 0 stays empty by accident', 'Ids need not be numbers at all: titles are texts. Row 0 is made on purpose and gets used.'),
     ('One row is the mean of all others', 'Nobody computes such a mean. Row 0 starts like any other row, with small random numbers.')], right='b')
 ex.ask('`collab_learner(dls, layers=[100, 50])`: what do you get?', [
     ('An error, since `y_range` is missing', '`y_range` may be left out. Then there is no range, and predictions can leave the scale.'),
-    ('A network with two hidden layers', 'For the network you have to say `use_nn=True`. `layers` alone does not switch it on.'),
+    ('A network with hidden layers of 100 and 50', 'For the network you have to say `use_nn=True`. `layers` alone does not switch it on.'),
     ('A dot product followed by two layers', 'There is no such model in fastai: it is the dot product or the network.'),
-    ('The dot product with biases; `layers` is ignored without a word', 'Without `use_nn` the arguments `layers`, `emb_szs` and `config` play no part, and nothing says so. Look at `learn.model`.')], right='d')
+    ('The dot product; `layers` plays no part in it', 'Without `use_nn` the arguments `layers`, `emb_szs` and `config` play no part, and nothing says so. Look at `learn.model`.')], right='d')
 ex.ask('In `forward`, fastai calls `squeeze()` on the looked-up biases before it adds them to the dot product. Why?', [
-    ('They come as columns, and a column plus the vector of dot products would be a square', 'An embedding with one factor gives `(batch, 1)`. Without the squeeze, broadcasting would pair each bias with every dot product.'),
-    ('Numbers in a column take more memory', 'Both take the same: a dimension of size one costs nothing.'),
+    ('A column plus a vector would be a square', 'An embedding with one factor gives a column, `(batch, 1)`, the dot products are a vector. Without the squeeze, broadcasting would pair each bias with every dot product.'),
+    ('Numbers in a column would take more memory', 'Both take the same: a dimension of size one costs nothing.'),
     ('The sigmoid takes vectors only', 'It works on each number of any shape.')], right='a')
 
 # %% ../../nbs/teaching/07_fastai_collab.ipynb #75c4b1a1
-ex.ask('You run the book\'s recipe with fastai of today and end some hundredths above 0.8141. What does the chapter show to be the reason?', [
-    ('An unlucky seed', 'With three seeds side by side the difference is there for each of them, and larger than the spread.'),
-    ('The model of today has no biases', 'The printed model has four tables, two of them with biases.'),
-    ('The training loader draws rows with replacement, so an epoch misses more than a third of them', 'With each row once, and all else equal, the book\'s figure is met within the spread of the seeds.'),
+ex.ask('You run the book\'s recipe with the fastai of this course and end some hundredths above 0.8141. What does the chapter show to be the reason?', [
+    ('An unlucky seed: single runs differ by as much', 'With three seeds side by side the difference is there for each of them, and larger than the spread.'),
+    ('Its model has no biases, that of the book has', 'The printed model has four tables, two of them with biases.'),
+    ('Its training loader draws rows with replacement', 'So an epoch misses more than a third of the rows. With each row once, and all else equal, the book\'s figure is met within the spread of the seeds.'),
     ('Weight decay is missing in the recipe', 'It is in it: `wd=0.1`, as in the book.')], right='c')
 ex.ask('n rows are drawn n times with replacement. Which share of them is not drawn, for large n?', [
     ('About a half', 'That is the share which a single fair coin leaves out; here each row has n chances of 1/n.'),
@@ -374,21 +374,21 @@ ex.ask('n rows are drawn n times with replacement. Which share of them is not dr
     ('About 5 %', 'Each row is *expected* once, but many come twice or more, at the cost of others.'),
     ('None: n draws are enough for n rows', 'They would be enough if no row came twice.')], right='b')
 ex.ask('On a GPU you call `learn.model.bias([\'Titanic (1997)\'])`. The next prediction fails with tensors on two devices. Why?', [
-    ('`bias` moves the table itself to the CPU and leaves it there', '`nn.Module.cpu` changes the layer, not a copy. `learn.model.to(learn.dls.device)` puts it back.'),
+    ('`bias` has left its table on the CPU', 'It calls `nn.Module.cpu`, which moves the layer itself, not a copy. `learn.model.to(learn.dls.device)` puts it back.'),
     ('The vocabulary lives on the CPU', 'It is a list of names and has no device.'),
     ('Titles are texts, and a GPU has only numbers', 'The title is turned into a row number before the table is asked.')], right='a')
 
 # %% ../../nbs/teaching/07_fastai_collab.ipynb #67e8919a
-ex.ask('Somebody asks a fastai learner about the ids 99999 (a stranger) and `\'196\'` (text; ids are whole numbers). What happens?', [
-    ('Both raise an error', '`bias` and `weight` refuse unknown names, but `test_dl` and `get_preds` do not.'),
+ex.ask('Somebody asks a fastai learner, by `test_dl` and `get_preds`, about the ids 99999 (a stranger) and `\'196\'` (text; ids are whole numbers). What happens?', [
+    ('Both raise a `KeyError`', '`bias` and `weight` refuse unknown names, but `test_dl` and `get_preds` do not.'),
     ('Both pairs are left out of the result', 'As many predictions come back as pairs went in, which is why nobody notices.'),
-    ('Both fall on row 0, and get a prediction that looks like any other', 'An id of another type is as unknown as a stranger. Row 0 answers for both.'),
-    ('The text is read as the number 196; the stranger raises', 'No conversion takes place: text and number are two different ids.')], right='c')
+    ('Both get a prediction, from row 0', 'It looks like any other. An id of another type is as unknown as a stranger. Row 0 answers for both.'),
+    ('The text is read as the number 196; the stranger raises', 'Nothing is converted: text and number are two different ids.')], right='c')
 ex.ask('The column of ids is a category whose values are 196 and 305. Which person answers when fastai is asked for 196?', [
-    ('Person 196, by the value', 'So it should be, and so it is with the loaders of this library. fastai looks at the code.'),
-    ('Nobody: row 0, `#na#`', 'That is what text gets. A category gets a person, though not the right one.'),
-    ('Person 305', 'Its code is 1, that of 196 is 0; and codes are not counted within the table that is asked, but as places in the vocabulary.'),
-    ('The first person of the vocabulary, whoever that is', 'The category\'s code is taken for a place among the ids after `#na#`. The code of 196 is 0, and place 0 is the first person.')], right='d')
+    ('Person 196, since that is the value', 'So it should be, and so it is with the loaders of this library. fastai looks at the code.'),
+    ('Nobody: row 0, since a category is no number', 'That is what text gets. A category gets a person, though not the right one.'),
+    ('Person 305, the code being one too high', 'Its code is 1, that of 196 is 0; and codes are not counted within the table that is asked, but as places in the vocabulary.'),
+    ('Whoever comes first in the vocabulary', 'The category\'s code is taken for a place among the ids after `#na#`. The code of 196 is 0, and place 0 is the first person.')], right='d')
 ex.ask('You want the ten best films for one person, without their stars. What may be left out of the score?', [
     ('The person\'s bias', 'It adds the same number to every film, so no film overtakes another.'),
     ('The film\'s bias', 'It differs from film to film, and does much for the order: good films are good for most people.'),
@@ -396,16 +396,16 @@ ex.ask('You want the ten best films for one person, without their stars. What ma
     ('The dot product', 'Without it everybody would get the same list, that of the highest biases.')], right='ac')
 
 # %% ../../nbs/teaching/07_fastai_collab.ipynb #f6e6f9b1
-ex.ask('You have a trained fastai learner and make new loaders from the same ratings, by film number. Why may its tables not be used with their vocabulary?', [
-    ('Tables can only be used with the loaders object of the training', 'Any loaders will do, provided that their vocabulary is the same.'),
-    ('A film that fastai met in the validation rows alone is not in its vocabulary, so later films stand in other rows', 'For ids that are numbers fastai takes the training rows. From the first missing film on every row would be that of another film, without an error.'),
+ex.ask('A fastai learner was trained by film number. From the same ratings you make new `RatingsDataLoaders`. Why may its tables not be used with their vocabulary?', [
+    ('Tables work only with the loaders object of their training', 'Any loaders will do, provided that their vocabulary is the same.'),
+    ('fastai left out films without a training row', 'For ids that are numbers it makes its vocabulary from the training rows, ours takes all rows. From the first missing film on, every row would be that of another film, without an error.'),
     ('The new loaders shuffle the films', 'Shuffling concerns the order of the rows in a batch, not that of the vocabulary, which is sorted.'),
-    ('The number of factors could differ', 'This is a matter of the model. The vocabulary decides which row means which film.')], right='b')
+    ('The number of factors could be another one', 'This is a matter of the model. The vocabulary decides which row means which film.')], right='b')
 ex.ask('Somebody sends you a learner written by `learn.export`. What should you know before `load_learner`?', [
-    ('It holds no ratings, so predictions are impossible', 'Predictions need tables and vocabulary, and both are in it. What needs training rows, such as counts, is missing.'),
+    ('It holds no ratings, so it cannot make predictions', 'Predictions need tables and vocabulary, and both are in it. What needs training rows, such as counts, is missing.'),
     ('It is safe, since it holds only numbers', 'The numbers are packed in a pickle together with objects, and objects may bring commands along.'),
-    ('It needs a GPU of the same kind', 'It can be loaded on the CPU, whatever it was trained on.'),
-    ('It is a pickle, and loading one can run any command', 'Load only what comes from somebody you trust. PyTorch\'s safe loading refuses such files, the harmless ones too.')], right='d')
+    ('It needs a GPU of the same kind as in training', 'It can be loaded on the CPU, whatever it was trained on.'),
+    ('It is a pickle, and loading may run any command', 'Load only what comes from somebody you trust. PyTorch\'s safe loading refuses such files, the harmless ones too.')], right='d')
 
 # %% ../../nbs/teaching/07_fastai_collab.ipynb #e277879b
 ex.ask('How do you get predictions out of a fastai collab learner, and which two obvious ways fail?',

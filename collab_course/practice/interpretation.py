@@ -56,7 +56,7 @@ def _(bias, count, n, min_count):
 
 @ex.top_by_bias.cases
 def _(rng):
-    yield torch.tensor([0.1, 0.2, 0.9, 0.5]), torch.tensor([0, 5, 2, 7]), 2, 4
+    yield torch.tensor([0.1, 0.5, 0.9, 0.2, 0.3]), torch.tensor([0, 5, 2, 7, 6]), 2, 4
     yield torch.tensor([0.1, 0.2, 0.9, 0.5]), torch.tensor([0, 5, 2, 7]), 2, 5
     yield torch.tensor([0.8, 0.2, 0.3, -0.5]), torch.tensor([0, 5, 6, 7]), 3, 0
     for _ in range(5): yield floats(rng, 12), torch.tensor([0, *rng.integers(0, 9, 11)]), 4, int(rng.integers(0, 6))
@@ -71,7 +71,12 @@ def _top(bias, count, n, min_count, first=1, largest=True):
 @ex.top_by_bias.mistake('`#na#` is still among them: row 0 has a random start for a bias, so take it out before sorting.')
 def _(bias, count, n, min_count): return _top(bias, count, n, min_count, first=0)
 
-@ex.top_by_bias.mistake('these are positions among the rows that were kept, not row numbers: map them back to rows.')
+_places = 'these are positions among the rows that were kept, not row numbers: map them back to rows.'
+
+@ex.top_by_bias.mistake(_places)
+def _(bias, count, n, min_count): return bias[count>=min_count].argsort(descending=True)[:n]
+
+@ex.top_by_bias.mistake(_places)
 def _(bias, count, n, min_count): return bias[1:][count[1:]>=min_count].argsort(descending=True)[:n]
 
 @ex.top_by_bias.mistake('"at least" includes the number itself: `>=`, not `>`.')
@@ -85,6 +90,28 @@ def _(bias, count, n, min_count): return _top(bias, count, n, min_count, largest
 
 @ex.top_by_bias.mistake('dropping row 0 by `[1:]` moves every row by one: add the 1 again.')
 def _(bias, count, n, min_count): return _top(bias, count, n, min_count) - 1
+
+# %% ../../nbs/teaching/06_interpretation.ipynb #39283a52
+_lost = 'a row was dropped as `#na#` that is none: row 0 may have gone with the filter already, and need not be the highest. Take it out by its number.'
+
+@ex.top_by_bias.mistake(_lost)
+def _(bias, count, n, min_count):
+    rows = (count>=min_count).nonzero()[1:,0]
+    return rows[bias[rows].argsort(descending=True)[:n]]
+
+@ex.top_by_bias.mistake(_lost)
+def _(bias, count, n, min_count): return _top(bias, count, n+1, min_count, first=0)[1:]
+
+@ex.top_by_bias.mistake('row 0 was taken out after the cut, and left a gap: take it out before the `n` highest are cut off.')
+def _(bias, count, n, min_count): return (o := _top(bias, count, n, min_count, first=0))[o > 0]
+
+_still_there = 'set to minus infinity, rows that were left out are last but still there: fewer than `n` may come.'
+
+@ex.top_by_bias.mistake(_still_there)
+def _(bias, count, n, min_count): return bias.masked_fill(count<min_count, -torch.inf)[1:].argsort(descending=True)[:n] + 1
+
+@ex.top_by_bias.mistake(_still_there)
+def _(bias, count, n, min_count): return bias.masked_fill((count<min_count) | (torch.arange(len(bias))==0), -torch.inf).argsort(descending=True)[:n]
 
 # %% ../../nbs/teaching/06_interpretation.ipynb #028f0222
 @ex.exercise('Principal components by SVD', text='Find the long directions of a cloud of items, without `pca`, `pca_lowrank` or scikit-learn. `torch.linalg.svd` does the hard part. The sign of each component is free, so either is accepted.',
@@ -202,8 +229,9 @@ def _(rng):
     a = torch.tensor([[1., 2.], [2., -1.], [3., 0.], [6., 1.]])
     yield a, -a
     yield a, a.flip(1)
+    yield a, torch.tensor([[3., 1.], [0., 3.], [1., 4.], [4., 1.]])
     yield a, 3*a + torch.tensor([5., -2.])
-    for k in (2, 3, 4): yield floats(rng, 9, k), floats(rng, 9, k) + 2
+    for k in (2, 4): yield floats(rng, 9, k), floats(rng, 9, k) + 2
     a = floats(rng, 8, 3)
     yield a, a[:,[0, 2, 1]]*torch.tensor([1., -1., 2.]) + 0.3*floats(rng, 8, 3)
     a = floats(rng, 10, 2)
@@ -212,21 +240,23 @@ def _(rng):
     yield floats(rng, 6, 1), floats(rng, 6, 1)
 
 # %% ../../nbs/teaching/06_interpretation.ipynb #2afe1e34
-def _back(a, b, norm=lambda o: F.normalize(o - o.mean(0), dim=0), size=torch.abs, dim=1):
-    C = size(norm(a).T @ norm(b))
+def _table(a, b, norm=lambda o: F.normalize(o - o.mean(0), dim=0)): return norm(a).T @ norm(b)
+
+def _back(a, b, *norm, size=torch.abs, dim=1):
+    C = size(_table(a, b, *norm))
     return dict(same=C.diagonal(), best=C.amax(dim))
 
 @ex.axes_back.mistake('an axis that points the other way is the same line: leave the sign out, before you look for the highest.')
 def _(a, b): return _back(a, b, size=lambda C: C)
 
 @ex.axes_back.mistake('a cosine was taken in place of a correlation: take the mean of each column away first.')
-def _(a, b): return _back(a, b, norm=lambda o: F.normalize(o, dim=0))
+def _(a, b): return _back(a, b, lambda o: F.normalize(o, dim=0))
 
 @ex.axes_back.mistake('`best` was sought for the components of `b`: rows of the table belong to `a`, so take the highest of each row.')
 def _(a, b): return _back(a, b, dim=0)
 
 @ex.axes_back.mistake('the mean was taken over the components of an item: a correlation looks down a column, over all items.')
-def _(a, b): return _back(a, b, norm=lambda o: F.normalize(o - o.mean(1, keepdim=True), dim=0))
+def _(a, b): return _back(a, b, lambda o: F.normalize(o - o.mean(1, keepdim=True), dim=0))
 
 @ex.axes_back.mistake('the highest was sought first and the sign dropped then: a strong negative correlation was lost on the way.')
 def _(a, b):
@@ -235,6 +265,33 @@ def _(a, b):
 
 @ex.axes_back.mistake('`std` divides by n - 1 and the mean of products by n: then nothing correlates fully, not even a column with itself.')
 def _(a, b): return {k: v*(len(a) - 1)/len(a) for k,v in _back(a, b).items()}
+
+# %% ../../nbs/teaching/06_interpretation.ipynb #56b523f8
+_spread = 'these are covariances: divide by the spread of both columns, or give each length 1 first.'
+
+@ex.axes_back.mistake(_spread)
+def _(a, b): return _back(a, b, lambda o: o - o.mean(0), size=lambda C: C.abs()/(len(a) - 1))
+
+@ex.axes_back.mistake(_spread)
+def _(a, b): return _back(a, b, lambda o: o - o.mean(0), size=lambda C: C.abs()/len(a))
+
+@ex.axes_back.mistake('columns with `std` 1 have length √(n - 1), not 1: divide the products by n - 1.')
+def _(a, b): return {k: v*(len(a) - 1) for k,v in _back(a, b).items()}
+
+@ex.axes_back.mistake('the correlations were squared: that leaves the sign out, but shrinks what is below 1. Take `abs()`.')
+def _(a, b): return _back(a, b, size=torch.square)
+
+def _other_best(a, b, best): return {**_back(a, b), 'best': best(_table(a, b).abs())}
+
+@ex.axes_back.mistake('`.max(1)` gives two things, values and their places: take `.values`, or use `amax(1)`.')
+def _(a, b): return _other_best(a, b, lambda C: C.max(1))
+
+def _in_turn(C):
+    for i,row in enumerate(C): C[i+1:,row.argmax()] = -1
+    return C.amax(1)
+
+@ex.axes_back.mistake('each component of `b` was given to one of `a` only: `best` may name the same one twice, so take the highest of each row.')
+def _(a, b): return _other_best(a, b, _in_turn)
 
 # %% ../../nbs/teaching/06_interpretation.ipynb #fda8d295
 @ex.exercise('Other columns, the same model', text='''Give both tables new columns, and let nobody notice: every prediction (person · item, for all pairs) stays, and the length of every row too, so that weight decay cannot tell either. But no new item column may be an old one, nor an old one with its sign turned. Your choice how; several ways are right.''',
@@ -255,14 +312,16 @@ def _old_ones(new, old): return any(torch.allclose(s*n, o, atol=1e-3) for n in n
 
 @ex.new_columns.use
 def _(answer, users, items):
+    old_users,old_items = users.clone(),items.clone()
     out = answer(users, items)
     if out is None: return None
     if not isinstance(out, (tuple, list)) or len(out)!=2 or not all(map(torch.is_tensor, out)): raise TypeError('two tensors were expected, as in `return new_users, new_items`')
     U,V = out
+    if any(o.dtype!=users.dtype for o in out): raise TypeError(f'the dtypes are {U.dtype} and {V.dtype}, and should stay {users.dtype}')
     if U.shape!=users.shape or V.shape!=items.shape: raise ValueError(f'the shapes are {tuple(U.shape)} and {tuple(V.shape)}, and should stay {tuple(users.shape)} and {tuple(items.shape)}')
     stays = lambda a, b: 'stay' if torch.allclose(a, b, atol=1e-3) else 'change'
-    return {'predictions': stays(U @ V.T, users @ items.T), 'lengths of users': stays(U.norm(dim=1), users.norm(dim=1)),
-            'lengths of items': stays(V.norm(dim=1), items.norm(dim=1)), 'old item columns': 'still there' if _old_ones(V, items) else 'gone'}
+    return {'predictions': stays(U @ V.T, old_users @ old_items.T), 'lengths of users': stays(U.norm(dim=1), old_users.norm(dim=1)),
+            'lengths of items': stays(V.norm(dim=1), old_items.norm(dim=1)), 'old item columns': 'still there' if _old_ones(V, old_items) else 'gone'}
 
 @ex.new_columns.spec
 def _(users, items): return {'predictions': 'stay', 'lengths of users': 'stay', 'lengths of items': 'stay', 'old item columns': 'gone'}
@@ -328,15 +387,17 @@ def _(rng):
     toy = torch.tensor([[1.2, 0.1], [1.3, 0.], [0.2, 0.02], [1.2, 0.6], [1.6, 1.6]])
     for by in ('cosine', 'euclidean', 'dot'): yield toy, 1, by, 1
     for by in ('cosine', 'euclidean', 'dot'): yield toy, 4, by, 2
+    around = torch.tensor([[0.5, -1.], [1., 0.], [-2., 0.1], [1., 0.5], [0.3, 1.]])
+    for by in ('cosine', 'dot'): yield around, 1, by, 3
     for by in ('cosine', 'euclidean', 'dot'): yield floats(rng, 9, 4)*torch.tensor(rng.uniform(0.2, 3, (9, 1))).float(), int(rng.integers(1, 9)), by, 7
     yield floats(rng, 9, 3)*torch.tensor([6., 1., 0.2]), 5, 'cosine', 7
     for by in ('cosine', 'euclidean', 'dot'): yield floats(rng, 4, 3).double(), 3, by, 10
 
 # %% ../../nbs/teaching/06_interpretation.ipynb #1463bc99
-def _ranked(factors, item, by, n, out=None, q=None, lowest=None):
-    q = factors[item] if q is None else q
+def _ranked(factors, item, by, n, out=None, lowest=(), size=lambda o: o):
+    q = factors[item]
     near = {'cosine': lambda: F.cosine_similarity(factors, q[None]), 'euclidean': lambda: -(factors - q).norm(dim=1), 'dot': lambda: factors @ q}[by]()
-    if by==lowest: near = -near
+    near = -near if by in lowest else near if by=='euclidean' else size(near)
     return torch.tensor([i for i in near.argsort(descending=True).tolist() if i not in ([0, item] if out is None else out)][:n], dtype=torch.long)
 
 @ex.nearest_rows.mistake('`#na#` came out as a neighbour: row 0 stands for no item, and is anywhere by chance.')
@@ -349,7 +410,13 @@ def _(factors, item, by, n): return _ranked(factors, item, by, n, out=[0])
 def _(factors, item, by, n): return _ranked(factors, item, by, n, out=[])
 
 @ex.nearest_rows.mistake('by distance the lowest is nearest, not the highest.')
-def _(factors, item, by, n): return _ranked(factors, item, by, n, lowest='euclidean')
+def _(factors, item, by, n): return _ranked(factors, item, by, n, lowest=['euclidean'])
+
+@ex.nearest_rows.mistake('by cosine and dot the highest is nearest, not the lowest.')
+def _(factors, item, by, n): return _ranked(factors, item, by, n, lowest=['cosine', 'dot'])
+
+@ex.nearest_rows.mistake('all three lists begin at the far end: by cosine and dot the highest is nearest, by distance the lowest.')
+def _(factors, item, by, n): return _ranked(factors, item, by, n, lowest=['cosine', 'euclidean', 'dot'])
 
 @ex.nearest_rows.mistake('the first place was cut off as the item itself; by dot a longer row may be before it, so take out its row number.')
 def _(factors, item, by, n): return _ranked(factors, item, by, n+1, out=[0])[1:]
@@ -366,6 +433,14 @@ def _(factors, item, by, n): return _ranked(factors, item, by, n) - 1
 
 @ex.nearest_rows.mistake('the factors were normalised over the wrong dimension: each row has to get length 1, not each column.')
 def _(factors, item, by, n): return _ranked(F.normalize(factors, dim=0), item, 'dot', n) if by=='cosine' else _ranked(factors, item, by, n)
+
+_turned = 'the opposite direction came out as near: `abs` or a square drops the sign, and here the sign counts.'
+
+@ex.nearest_rows.mistake(_turned)
+def _(factors, item, by, n): return _ranked(factors, item, by, n, size=torch.abs)
+
+@ex.nearest_rows.mistake(_turned)
+def _(factors, item, by, n): return _ranked(factors, item, by, n, size=torch.abs if by=='cosine' else torch.clone)
 
 @ex.nearest_rows.mistake('set to minus infinity, row 0 and the item are last but still there: at most `n_rows - 2` rows may come.')
 def _(factors, item, by, n): return torch.cat([_ranked(factors, item, by, n), torch.tensor([0, item])])[:n]
@@ -430,7 +505,7 @@ ex.ask('You want films *like* this one, not merely popular ones. What do you exp
 # %% ../../nbs/teaching/06_interpretation.ipynb #8eda6c97
 ex.ask('A film with three ratings is among the nearest of *The Silence of the Lambs*. What is the best first reaction?', [
     ('Drop cosine: it favours unknown films.', 'It does not: among cosine neighbours rarely rated films are rarer than among all films.'),
-    ('Trust it: the model has found a gem that other methods miss.', 'Three ratings pin down fifty numbers hardly at all. Another seed will name other such films.'),
+    ('Trust it: the model has found a gem that other methods miss.', 'Three ratings pin down fifty numbers hardly at all. Another seed will name mostly other such films.'),
     ('Train longer, until it goes away.', 'More epochs give those three ratings more say, not more evidence.'),
     ('Ask again with a minimum count, and over several seeds.', 'So many films are rarely rated that some come out near by chance. `min_count` leaves them out.')], right='d')
 

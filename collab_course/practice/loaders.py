@@ -110,10 +110,10 @@ def _sizes(df, columns, n_rows, width): return {c: (n_rows(df[c]), width(n_rows(
 def _rule(n): return min(600, round(1.6 * n**0.56))
 def _full(s): return s.nunique() + 1
 
-@ex.table_sizes.mistake('the tables have as many rows here as there are values: one more is for `#na#`.')
+@ex.table_sizes.mistake('the tables have as many rows here as there are values: one more is needed, for `#na#`.')
 def _(df, columns): return _sizes(df, columns, lambda s: s.nunique(), _rule)
 
-@ex.table_sizes.mistake('the rule counts the values alone here: it is applied to the rows of the table, row 0 included.')
+@ex.table_sizes.mistake('the rule was given the number of values: it is meant for the number of rows, row 0 included.')
 def _(df, columns): return _sizes(df, columns, _full, lambda n: _rule(n-1))
 
 @ex.table_sizes.mistake('a missing value got a row of its own beside `#na#`: it *is* `#na#`. `unique` counts it, `nunique` does not.')
@@ -220,17 +220,17 @@ def _(rng):
     for n,bs in ((10, 4), (12, 4), (50, 8), (33, 16), (9, 20), (4, 1), (1, 4)):
         yield torch.arange(2*n).view(n, 2), torch.arange(n)/2., bs
 
-@ex.epoch.mistake('users and ratings may be shuffled each by itself: a rating belongs to its user and film, so one order must gather both.')
+@ex.epoch.mistake('`x` and `y` were shuffled each by itself: a rating belongs to its user and film, so one order must gather both.')
 def _(x, y, bs, gen):
     x,y = x[torch.randperm(len(x), generator=gen)],y[torch.randperm(len(y), generator=gen)]
     return list(zip(x.split(bs), y.split(bs)))
 
-@ex.epoch.mistake('a last batch that is not full may be left out: fastai does so in training, but here each rating is asked for. `//` rounds down.')
+@ex.epoch.mistake('the last batch was left out because it is not full: fastai does so in training, but here each rating is asked for. `//` rounds down.')
 def _(x, y, bs, gen):
     order = torch.randperm(len(x), generator=gen)
     return [(x[o], y[o]) for o in (order[i*bs:(i+1)*bs] for i in range(len(x)//bs))]
 
-@ex.epoch.mistake('there is one batch more than `len(x)//bs`: where the last is full, that makes an empty one.')
+@ex.epoch.mistake('one batch more than `len(x)//bs` was cut: where the last one is full, that adds an empty one.')
 def _(x, y, bs, gen):
     order = torch.randperm(len(x), generator=gen)
     return [(x[o], y[o]) for o in (order[i*bs:(i+1)*bs] for i in range(len(x)//bs + 1))]
@@ -345,7 +345,7 @@ def _(train, valid): return _count(train, valid, lambda u, m: u.sum() + m.sum())
 @ex.strangers.mistake('only the users were asked: a row is lost by an unknown movie as well.')
 def _(train, valid): return _count(train, valid, lambda u, m: u.sum())
 
-@ex.strangers.mistake('ids are counted once each, however many rows they stand in: look at the *different* ids.')
+@ex.strangers.mistake('an id was counted once for each row that it stands in: count the *different* ids.')
 def _(train, valid):
     u,m = _new(train, valid)
     return {'users': int(u.sum()), 'movies': int(m.sum()), 'rows': int((u | m).sum())}
@@ -353,7 +353,7 @@ def _(train, valid):
 @ex.strangers.mistake('the other way round: ids that only `train` has are no strangers, the model has learned them.')
 def _(train, valid): return _count(valid, train, lambda u, m: (u | m).sum())
 
-@ex.strangers.mistake('new *pairs* of user and movie are counted here: every validation pair is new, and known by its parts.')
+@ex.strangers.mistake('new *pairs* of user and movie are counted here: a new pair is no stranger if both of its parts are known.')
 def _(train, valid):
     known = {*zip(train.user, train.movie)}
     return _count(train, valid, lambda u, m: sum(o not in known for o in zip(valid.user, valid.movie)))
@@ -363,24 +363,24 @@ ex.ask("What does the model get from `CollabDataLoaders` as `x`, with `bs=64`?",
     ('64 user ids and 64 titles as text', 'A model cannot compute with text. `show_batch` decodes the batch for people.'),
     ('64 pairs of row numbers, as int64 of shape (64, 2)', 'One line per rating: the row of the user in one table, the row of the title in the other.'),
     ('64 pairs of embedding rows', 'The rows are looked up in the model. A loader knows nothing of its tables.'),
-    ('A part of the crosstab: 64 users by all titles, with holes', 'No matrix is ever made. Only ratings that exist are in a batch, one per line.')], right='b')
+    ('A part of the crosstab: 64 users by all titles, with holes', 'The matrix is never made. Only ratings that exist are in a batch, one per line.')], right='b')
 ex.ask('943 people, and the table of users has 944 rows. Why?', [
-    ('Row 0 is `#na#`: for ids that are missing, or that the vocabulary does not hold.', "fastai does so for every category column, of recommenders and of any other table."),
+    ('Row 0 is `#na#`, the place of ids that are not known.', "It is for ids that are missing, or that the vocabulary does not hold. fastai gives such a row to each category column that a model reads, in any table."),
     ('Python counts from 0, and one row is lost by it.', 'Counting from 0 loses nothing: 943 people would fit into rows 0 to 942.'),
     ('The last row is a spare one for the next new person.', 'The extra row is the first, and all strangers share it.'),
     ('It holds the mean of all people.', 'Nobody puts a mean there. It begins as random numbers like the other rows.')], right='a')
 ex.ask('Everybody is known in training. What has row 0 learned in the end, with weight decay?', [
-    ('The taste of the average person', 'An average would have to be computed by somebody. No gradient reaches this row.'),
-    ('To be zero, which is neutral', 'The decay shrinks it toward zero, but it is never told to be neutral, and the film biases remain.'),
+    ('The taste of the average person, from the mean of all batches', 'An average would have to be computed by somebody. No gradient reaches this row.'),
+    ('To be zero, since neutral is the best guess', 'The decay shrinks it toward zero (in the chapter about a fifth of the start is left), but no rating has told it what would be a good guess.'),
     ('The taste of people with few ratings', 'They have rows of their own, however few ratings they gave.'),
-    ('Nothing: it is the random start, made smaller.', 'Every number has shrunk by the same factor, so even its direction is that of the start.')], right='d')
+    ('Nothing: it is the random start, shrunk', 'Every number has shrunk by the same factor, so even its direction is that of the start.')], right='d')
 
 # %% ../../nbs/teaching/02_loaders.ipynb #d24e76cd
 ex.ask("A model trained with fastai's loaders is asked about user 99999, who does not exist. What happens?", [
     ('An `IndexError`: the table has no such row.', 'The table would refuse the number, but never sees it: the vocabulary has already made it 0.'),
-    ('A warning, and the mean rating of the film', 'Nothing is said, and no mean is looked up.'),
-    ('A rating like any other, from row 0, and no warning', 'All strangers get this same rating. The loader of this chapter raises an error unless `on_unknown` says otherwise.'),
-    ('`nan`', 'Row 0 holds ordinary numbers, so an ordinary number comes out.')], right='c')
+    ('A warning, and the mean rating of the film.', 'Nothing is said, and no mean is looked up.'),
+    ('A rating like any other, from row 0, and no warning.', 'For one film, all strangers get the same rating. The loader of this chapter raises an error unless `on_unknown` says otherwise.'),
+    ('`nan`, since nothing was learned of the user.', 'Row 0 holds ordinary numbers, so an ordinary number comes out.')], right='c')
 ex.ask('The column Sex has two values, and `get_emb_sz` proposes (3, 3). What is true?', [
     ('The three rows are the two values and `#na#`.', 'Every category column has this extra row.'),
     ('The width comes from a rule that was found by trial and error.', '1.6 · rows^0.56, rounded, at most 600. No theory says that it must be so.'),
@@ -391,33 +391,33 @@ ex.ask("80,000 training rows, and an epoch of fastai's tabular loader as it come
     ('About 50,600', 'A row is missed by all draws with probability near 1/e, so a share of 1 - 1/e is seen.'),
     ('40,000', 'A half would be a coin toss for each row. The share comes out of 80,000 draws, each from all rows.'),
     ('About 29,400', 'That is 80,000 divided by e: the number of rows that are *missed*.')], right='b')
-ex.ask('Which of these makes each row come once in an epoch?', [
-    ('`shuffle=True`', 'The training loader has it already. Without weights it still draws as if there were some, all equal.'),
-    ('A larger `bs`', 'The positions are drawn before they are cut into batches.'),
-    ('More epochs', 'They miss fewer rows, and see others ten times. None of these epochs holds each row once.'),
-    ('`dl_type=TabDataLoader`', 'It is the class without weights, and its shuffle draws without replacement.')], right='d')
+ex.ask("Which of these makes fastai's tabular loader draw each training row once in an epoch?", [
+    ('`shuffle=True` for the training loader', 'It has that already. Without weights it still draws as if there were some, all equal.'),
+    ('A larger `bs`, since fewer batches overlap less', 'The positions are drawn before they are cut into batches.'),
+    ('More epochs, until each has come up', 'They miss fewer rows, and see others ten times. None of these epochs holds each row once.'),
+    ('`dl_type=TabDataLoader`', 'It is the class without weights, and its shuffle draws without replacement. (A last batch that is not full is left out all the same.)')], right='d')
 
 # %% ../../nbs/teaching/02_loaders.ipynb #3c14960a
 ex.ask('`after_batch` and `after_iter`: which is which?', [
-    ('`after_batch` runs on each batch, `after_iter` once when the last batch of an epoch has been used.', '`ReadTabBatch` sits in `after_batch`. `after_iter` is an empty place to hang a function.'),
+    ('The first runs on each batch, the second after the last one.', '`ReadTabBatch` sits in `after_batch`. `after_iter` is an empty place to hang a function, called once when the last batch of an epoch has been used.'),
     ('Both run on each batch, one before and one after the model.', 'A loader never sees the model. And `after_iter` is called once in an epoch.'),
-    ('`after_iter` runs on each row, `after_batch` on each batch.', 'Nothing of it is done row by row: a batch of a table is one `iloc`.'),
+    ('The first runs on each batch, the second on each row that is read.', 'Reading is not done row by row: a batch of a table is one `iloc`.'),
     ('`after_batch` trains, `after_iter` validates.', 'Training and validation have a loader each, and each has both hooks.')], right='a')
-ex.ask('A model was trained on film ids that were read as text. It is asked with numbers. What does it know?', [
+ex.ask('A fastai model was trained on film ids that were read as text. It is asked with numbers. What does it know?', [
     ('All of the films: `1` and `"1"` are the same id.', 'To Python and to a vocabulary they are two.'),
-    ('Nothing, and it raises an error.', 'An error would be kind. The loader of this chapter raises one; fastai does not.'),
-    ('No film at all: every id falls on row 0, without a word.', 'None of the numbers is in a vocabulary of texts, so all of them are strangers.'),
-    ('The films, but sorted differently.', 'The order does differ between text and numbers, but that would need the same vocabulary for both.')], right='c')
+    ('Nothing, and it raises an error at once.', 'An error would be kind. The loader of this chapter raises one; fastai does not.'),
+    ('None of the films: every id falls on row 0.', 'There is no warning either. None of the numbers is in a vocabulary of texts, so all of them are strangers.'),
+    ('All of the films, but each by the row of another.', 'The order does differ between text and numbers, but that would need the same vocabulary for both.')], right='c')
 ex.ask("A film has ratings in the validation rows only. What is true of `vocab='all'` and `vocab='train'`?", [
     ("With `'all'` the model knows more about it.", 'It has a row of its own then, with the random start in it. A name is not knowledge.'),
     ("With `'train'` it falls on row 0, and can be counted.", '`n_unknown` counts such rows, and you are warned when the loaders are made.'),
     ("With `'all'` the training learns from its validation ratings.", 'The vocabulary takes the id from them, not the rating: no validation rating is trained on.'),
-    ("With `'all'` it has a row that is never trained, and nothing refuses it later.", 'No training row holds it, so no gradient reaches its row; but its id is in the vocabulary.')], right='bd')
+    ("With `'all'` it has a row that is never trained, and nothing refuses it later.", 'Without a training row no gradient reaches its row; but its id is in the vocabulary.')], right='bd')
 ex.ask('Why is a loader of slices so much faster than one `iloc` per batch?', [
     ('fastai looks the ids up in the vocabulary again for each batch.', 'It does not: `Categorify` has replaced them once, when `dls` was made.'),
     ('A slice is a view: it copies nothing.', 'The rows are gathered in the new order for many batches at once; cutting costs next to nothing.'),
     ('No piece of a pandas table has to be read into tensors for each batch.', 'What each batch costs is paid most often where batches are small, and there the gain is largest.'),
-    ('It shows the model fewer rows.', 'It shows each of them once, which is more different rows than the loader as it comes.')], right='bc')
+    ('It shows the model fewer rows.', 'It shows each of them once, and is compared with the mended loader, which draws each once as well.')], right='bc')
 
 # %% ../../nbs/teaching/02_loaders.ipynb #bbfd39cd
 ex.ask("A batch of fastai's validation loader is three calls. What does each of them do?",

@@ -208,7 +208,7 @@ def _(x, first, second, films, M): return _scores(x, first, second, films, M, ow
 @ex.scores_without_own.mistake('the bag was made of the factors of the films: SVD++ has a second row for each film, which says what having rated it means.')
 def _(x, first, second, films, M): return _scores(x, first, films, films, M)
 
-@ex.scores_without_own.mistake('the bag is a mean here: it is divided by √n, not by n.')
+@ex.scores_without_own.mistake('the bag is a mean here: divide by √n, not by n.')
 def _(x, first, second, films, M): return _scores(x, first, second, films, M, share=lambda M: 1/M.sum(1).clamp(min=1))
 
 @ex.scores_without_own.mistake('the bag was counted anew without the pair, √(n - 1): that is possible too, but here the weight stays that of the whole bag, 1/√n.')
@@ -364,13 +364,13 @@ def _days(users, times, train, key=lambda u, t: (u, t//86400), all_rows=False, f
     for i in range(len(users)) if all_rows else train: number.setdefault(pairs[i], len(number) + first)
     return [number.get(o, 0) for o in pairs]
 
-@ex.number_days.mistake('people share the rows of days: that a Monday was strict for one says nothing of another. Number pairs of person and day.')
+@ex.number_days.mistake('people share the rows of days here: that a Monday was strict for one says nothing of another. Number pairs of person and day.')
 def _(users, times, train): return _days(users, times, train, key=lambda u, t: t//86400)
 
 @ex.number_days.mistake('days that only test rows are on got numbers too: their rows are never trained and stay random. They are 0.')
 def _(users, times, train): return _days(users, times, train, all_rows=True)
 
-@ex.number_days.mistake('the numbers begin at 0, so the first day is taken for the unknown one: row 0 is kept for days that training never saw.')
+@ex.number_days.mistake('the numbers begin at 0 here, so the first day is taken for the unknown one: row 0 is kept for days that training never saw.')
 def _(users, times, train): return _days(users, times, train, first=0)
 
 # %% ../../nbs/teaching/11_neighbours.ipynb #8a116582
@@ -479,7 +479,7 @@ ex.ask('A training pair (person, film) is left in its own two bags. What is wron
        [('Nothing: the film is one of many in the bag', 'In the bag of a rarely rated film one pair weighs much, and there the trained model gives the answer away.'),
         ('It raises an error at prediction time', 'Nothing fails. The figures may just come out a bit worse.'),
         ('The stars of the pair are in the bag', 'No stars are in any bag. What is in it is the pair itself.'),
-        ('The questions are easier than later', 'That is: easier in training than when it is asked for new pairs, which are in no bag. The model learns to lean on something it will not have.')], right='d')
+        ('It sees in training what later is missing', 'A new pair is in no bag. So training asks easier questions, and the model learns to lean on something that it will not have.')], right='d')
 ex.ask('Which of these would be a leak from the test rows into an `SVDpp`?',
        [('Bags made of all pairs, with test rows among them', 'That somebody rated a film is known only after they rated it. The bags are made of training pairs.'),
         ('Genre and year of films that occur only in test rows', 'They are known when a film is listed, before its first rating.'),

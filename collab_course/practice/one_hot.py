@@ -6,15 +6,16 @@
 __all__ = ['ex', 'one_hot_lookup', 'to_embedding', 'sgd_step', 'checked_lookup', 'moving_rows', 'training_bytes']
 
 # %% ../../nbs/teaching/01_one_hot.ipynb #ec1f21f8
+from warnings import catch_warnings, simplefilter
 import numpy as np, torch, torch.nn.functional as F
 from torch import nn
-from ..learning import Practice, floats, ints
+from ..learning import Practice, Text, floats, ints
 
 # %% ../../nbs/teaching/01_one_hot.ipynb #6e8648c6
 ex = Practice('01', 'one_hot', 'One-hot vectors and lookups', setup='import torch, torch.nn.functional as F\nfrom torch import nn')
 
 # %% ../../nbs/teaching/01_one_hot.ipynb #33e5512e
-@ex.exercise('Look up by multiplication', text='Rows can be picked by indexing, `weight[ids]`. Get the same rows by a matrix product, without indexing `weight` and without a loop.',
+@ex.exercise('Look up by multiplication', text='Rows can be picked by indexing, `weight[ids]`. Get the same rows by a dense matrix product, without indexing `weight` and without a loop. Gradients must reach `weight`.',
              hints=['Make a matrix with one row per id and one column per row of `weight`; each row has a single 1.', '`F.one_hot(ids, n)` makes it, but of integers: a product needs the dtype of `weight`.',
                     'Shapes: (batch, n_rows) @ (n_rows, n_factors) gives (batch, n_factors).'],
              then='A one-hot row times the table is a row of the table: the lookup is a shortcut for this product.')
@@ -26,21 +27,24 @@ def one_hot_lookup(
     return F.one_hot(ids, len(weight)).to(weight.dtype) @ weight
 
 # %% ../../nbs/teaching/01_one_hot.ipynb #a084c565
+def _told(values, grad, source):
+    return {'values': values, 'gradient reaches `weight`': 'no' if grad is None else 'yes', 'gradient': grad, 'made from': source}
+
 @ex.one_hot_lookup.use
 def _(answer, weight, ids):
     w = weight.clone().requires_grad_()
     out = answer(w, ids)
-    if not torch.is_tensor(out): return None if out is None else dict(values=out, gradient='none', made_by='')
+    if not torch.is_tensor(out): return None if out is None else _told(out, None, None)
     others = torch.ones(len(weight), dtype=torch.bool).index_fill(0, ids, False)
     spoilt = answer(weight.masked_fill(others[:,None], torch.inf), ids)
-    picked = bool(others.any() and spoilt.isfinite().any())
-    return dict(values=out, gradient=torch.autograd.grad(out.sum(), w)[0] if out.requires_grad else 'none', made_by='picking rows' if picked else 'a product')
+    grad = torch.autograd.grad(out.sum(), w, allow_unused=True)[0] if out.requires_grad else None
+    return _told(out, grad, 'only the rows asked for' if others.any() and spoilt.isfinite().any() else 'the whole table')
 
 @ex.one_hot_lookup.spec
 def _(weight, ids):
     grad = torch.zeros_like(weight)
     for i in ids: grad[i] += 1
-    return dict(values=torch.stack([weight[i] for i in ids.tolist()]) if len(ids) else weight[:0], gradient=grad, made_by='a product')
+    return _told(torch.stack([weight[i] for i in ids.tolist()]) if len(ids) else weight[:0], grad, 'the whole table')
 
 @ex.one_hot_lookup.cases
 def _(rng):
@@ -51,19 +55,19 @@ def _(rng):
     yield floats(rng, 3, 2), torch.tensor([], dtype=torch.long)
 
 # %% ../../nbs/teaching/01_one_hot.ipynb #73e30b73
-@ex.one_hot_lookup.mistake('the product is right, but the numbers left the graph: `.detach()`, `.data` and `no_grad` cut the gradient off.')
+@ex.one_hot_lookup.mistake('the product is right, but the numbers left the graph: `.detach()`, `.data`, `no_grad`, `torch.tensor` or a new `nn.Parameter` cut the gradient off.')
 def _(weight, ids): return F.one_hot(ids, len(weight)).to(weight.dtype) @ weight.detach()
 
-@ex.one_hot_lookup.mistake('`F.one_hot` gives integers, and a product of integers with floats raises: convert it to `weight.dtype`.')
+@ex.one_hot_lookup.mistake('`F.one_hot` gives integers, and a product of integers with floats raises: convert them to `weight.dtype`.')
 def _(weight, ids): return F.one_hot(ids, len(weight)) @ weight
 
 @ex.one_hot_lookup.mistake('without its second argument `F.one_hot` makes only as many columns as the highest id needs: give it the number of rows.')
 def _(weight, ids): return F.one_hot(ids).to(weight.dtype) @ weight
 
-@ex.one_hot_lookup.mistake('float32 is not every table: take the dtype from `weight`.')
+@ex.one_hot_lookup.mistake('`.float()` makes float32, but a table may be float64: take the dtype from `weight`.')
 def _(weight, ids): return F.one_hot(ids, len(weight)).float() @ weight
 
-@ex.one_hot_lookup.mistake('the rows were picked by indexing, or by a function that does: here a product with a matrix of zeros and ones is asked for.')
+@ex.one_hot_lookup.mistake('rows that nobody asked for played no part, as in indexing, an embedding or a sparse product: here a dense product with a matrix of zeros and ones is asked for.')
 def _(weight, ids): return weight[ids]
 
 # %% ../../nbs/teaching/01_one_hot.ipynb #ad70cd6e
@@ -80,7 +84,7 @@ def to_embedding(
     if lin.bias is not None: table += lin.bias.detach()
     return nn.Embedding.from_pretrained(table, freeze=False)
 
-# %% ../../nbs/teaching/01_one_hot.ipynb #201499f5
+# %% ../../nbs/teaching/01_one_hot.ipynb #58520421
 def _linear(weight, bias):
     lin = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None).to(weight.dtype)
     with torch.no_grad():
@@ -88,16 +92,21 @@ def _linear(weight, bias):
         if bias is not None: lin.bias.copy_(bias)
     return lin
 
+def _as_before(lin, weight, bias):
+    same = lin.bias is None if bias is None else lin.bias is not None and torch.equal(lin.bias, bias)
+    return same and torch.equal(lin.weight, weight) and all(o.requires_grad for o in lin.parameters())
+
+# %% ../../nbs/teaching/01_one_hot.ipynb #201499f5
 @ex.to_embedding.use
 def _(answer, weight, bias):
     lin = _linear(weight, bias)
     emb = answer(lin)
     if emb is None: return None
     if not isinstance(emb, nn.Embedding): return {'kind': type(emb).__name__, 'rows': None, 'trainable': None, '`lin` afterwards': None}
-    rows = emb(torch.arange(weight.shape[1])).detach().clone()
+    rows,untouched = emb(torch.arange(weight.shape[1])).detach().clone(),_as_before(lin, weight, bias)
     with torch.no_grad(): emb.weight.add_(1)
-    same = torch.equal(lin.weight, weight) and (bias is None or torch.equal(lin.bias, bias))
-    return {'kind': 'Embedding', 'rows': rows, 'trainable': 'yes' if emb.weight.requires_grad else 'no', '`lin` afterwards': 'as before' if same else 'changed'}
+    after = 'as before' if _as_before(lin, weight, bias) else 'changed with the table' if untouched else 'changed by the function'
+    return {'kind': 'Embedding', 'rows': rows, 'trainable': 'yes' if emb.weight.requires_grad else 'no', '`lin` afterwards': after}
 
 # %% ../../nbs/teaching/01_one_hot.ipynb #3ecca194
 @ex.to_embedding.spec
@@ -117,17 +126,23 @@ def _(rng):
     yield floats(rng, 3, 1).double(), floats(rng, 3).double()
 
 # %% ../../nbs/teaching/01_one_hot.ipynb #e2cb0e45
-@ex.to_embedding.mistake('both layers would keep their weight the same way round: `nn.Linear` keeps (outputs, inputs), so the table is its transpose.')
+@ex.to_embedding.mistake('the weight was taken the way round it is kept: `nn.Linear` keeps (outputs, inputs), so the table is its transpose.')
 def _(lin): return nn.Embedding.from_pretrained(lin.weight.detach().clone() + (0 if lin.bias is None else lin.bias.detach()[:,None]), freeze=False)
 
 @ex.to_embedding.mistake('the bias was left out: the layer adds it to every answer, so it belongs into every row.')
 def _(lin): return nn.Embedding.from_pretrained(lin.weight.detach().T.clone(), freeze=False)
 
-@ex.to_embedding.mistake('a table made by `from_pretrained` would go on learning by itself: unless told `freeze=False` it is frozen.')
+@ex.to_embedding.mistake('`from_pretrained` freezes the table unless told `freeze=False`, and a frozen table learns nothing.')
 def _(lin): return nn.Embedding.from_pretrained(lin.weight.detach().T.clone() + (0 if lin.bias is None else lin.bias.detach()))
 
-@ex.to_embedding.mistake('`.T` would make a copy: it is a view, and `detach` and `from_pretrained` do not copy either. Without a bias to add, both layers share one memory.')
+@ex.to_embedding.mistake('`.T` is a view, not a copy, and `detach` and `from_pretrained` do not copy either. Without a bias to add, both layers share one memory.')
 def _(lin): return nn.Embedding.from_pretrained(lin.weight.detach().T if lin.bias is None else lin.weight.detach().T + lin.bias.detach(), freeze=False)
+
+@ex.to_embedding.mistake('`lin` was changed on the way: `+=` on `lin.weight.T`, a view, writes into the layer itself. Clone before adding, and give `lin` nothing new.')
+def _(lin):
+    table = lin.weight.detach().T
+    if lin.bias is not None: table += lin.bias.detach()
+    return nn.Embedding.from_pretrained(table.clone(), freeze=False)
 
 # %% ../../nbs/teaching/01_one_hot.ipynb #e798b964
 _sgd_step_stub = '''
@@ -143,7 +158,7 @@ def sgd_step(
 '''
 
 # %% ../../nbs/teaching/01_one_hot.ipynb #0d11c763
-@ex.exercise('Mend the step', text="This step of plain SGD is right on many batches, and wrong on some. Find out which, and mend the function. (`upstream[k]` is the gradient that arrives at the copy made for `ids[k]`.)",
+@ex.exercise('Mend the step', text="This is a step of plain SGD. The table it returns is right for many batches and wrong for some, and the caller's table changes too. Mend both. (`upstream[k]` is the gradient that arrives at the copy made for `ids[k]`.)",
              stub=_sgd_step_stub,
              hints=['Try it on a table of zeros with `ids = torch.tensor([1, 1])`. What should happen to row 1, and what does?',
                     'For a repeated id, `-=` reads the row, subtracts and writes, twice from the same start. The gradients have to be added up.',
@@ -175,13 +190,13 @@ def _(rng):
     yield floats(rng, 3, 2), torch.tensor([], dtype=torch.long), torch.zeros(0, 2), .1
 
 # %% ../../nbs/teaching/01_one_hot.ipynb #cc5da0fc
-@ex.sgd_step.mistake('a repeated id would be counted by itself: `-=` on picked rows reads, subtracts and writes once per row, so all but one of its gradients are lost.')
+@ex.sgd_step.mistake('a repeated id lost all but one of its gradients: `-=` on picked rows reads every copy first and writes last, so the copies overwrite each other.')
 def _(weight, ids, upstream, lr):
     res = weight.clone()
     res[ids] -= lr*upstream
     return res
 
-@ex.sgd_step.mistake('gradients of a row would be averaged: for repeated ids they add.')
+@ex.sgd_step.mistake('the gradients of a repeated id were averaged: they add.')
 def _(weight, ids, upstream, lr):
     times = torch.bincount(ids, minlength=len(weight)).clamp(min=1)[:,None]
     return weight + torch.zeros_like(weight).index_add(0, ids, -lr*upstream)/times
@@ -189,11 +204,11 @@ def _(weight, ids, upstream, lr):
 @ex.sgd_step.mistake('the numbers are right, but `index_add_` and `-=` work in place: the table of the caller has changed too.')
 def _(weight, ids, upstream, lr): return weight.index_add_(0, ids, -lr*upstream)
 
-@ex.sgd_step.mistake('a step would go with the gradient: the gradient points to where the loss grows, so it is subtracted.')
+@ex.sgd_step.mistake('the gradient was added: it points to where the loss grows, so subtract it.')
 def _(weight, ids, upstream, lr): return weight.index_add(0, ids, lr*upstream)
 
 # %% ../../nbs/teaching/01_one_hot.ipynb #8cdd962c
-@ex.exercise('A lookup that refuses', text='Plain indexing takes things that are no ids: try `weight[torch.tensor([-1])]`, or a mask of booleans. Write a lookup that refuses them: `TypeError` where the dtype is neither int32 nor int64, `IndexError` where an id is not among 0 … n_rows - 1.',
+@ex.exercise('A lookup that refuses', text='Plain indexing takes things that are no ids: try `torch.arange(6.).view(3, 2)[torch.tensor([-1])]`, or a mask of booleans in place of the -1. Write a lookup that refuses them: `TypeError` where the dtype is neither int32 nor int64, `IndexError` where an id is not among 0 … n_rows - 1.',
              hints=['There are two questions: is the dtype one of whole numbers, and does each number have a row?', 'Booleans are not floating point and still no ids: name the dtypes that you allow rather than those that you refuse.',
                     '`if ids.numel() and (ids.min() < 0 or ids.max() >= len(weight)): raise IndexError(...)`. Without `numel` an empty batch has no `min`.'],
              then='An id is a name: a whole number that has a row. Everything else is refused before it can pick the wrong row in silence.')
@@ -215,8 +230,11 @@ def _refusal(weight, ids):
 @ex.checked_lookup.use
 def _(answer, weight, ids):
     if _refusal(weight, ids) is None: return answer(weight, ids)
-    try: out = answer(weight, ids)
-    except Exception as e: return {'raised': type(e).__name__}
+    try:
+        with catch_warnings():
+            simplefilter('ignore')
+            out = answer(weight, ids)
+    except Exception as e: return {'raised': next((o.__name__ for o in (TypeError, IndexError) if isinstance(e, o)), type(e).__name__)}
     return None if out is None else {'raised': 'nothing'}
 
 @ex.checked_lookup.spec
@@ -230,37 +248,48 @@ def _(rng):
     table = torch.tensor([[1., 2.], [3., 4.], [5., 6.]])
     for ids in ([0, 2], [-1], [3], [1.], [True, False, True], [[0, 1], [2, 2]], [2.5, 0.]): yield table, torch.tensor(ids)
     for _ in range(4): yield floats(rng, 4, 3), ints(rng, 7, 2) - 1
-    yield table, torch.tensor([2, 1], dtype=torch.int32)
+    yield table, torch.tensor([1, 0, 1], dtype=torch.uint8)
+    for dtype in (torch.int32, torch.int16): yield table, torch.tensor([2, 1], dtype=dtype)
     yield table, torch.tensor([], dtype=torch.long)
     yield table, torch.tensor(1)
 
 # %% ../../nbs/teaching/01_one_hot.ipynb #3ace0649
-@ex.checked_lookup.mistake('indexing would refuse what is no id: it takes -1 for the last row, and a mask of booleans for a choice of rows.')
+@ex.checked_lookup.mistake('indexing does not refuse what is no id: it takes -1 for the last row, and a mask of booleans for a choice of rows.')
 def _(weight, ids): return weight[ids]
 
-@ex.checked_lookup.mistake('`.long()` would make ids of anything: 2.5 becomes 2 and `True` becomes 1, and a wrong row is picked in silence.')
+@ex.checked_lookup.mistake('`.long()` makes ids of anything: 2.5 becomes 2 and `True` becomes 1, and a wrong row is picked in silence.')
 def _(weight, ids):
     ids = ids.long()
     if ids.numel() and (ids.min() < 0 or ids.max() >= len(weight)): raise IndexError('no such row')
     return weight[ids]
 
-@ex.checked_lookup.mistake('whatever is not floating point would be an id: a mask of booleans is neither.')
+@ex.checked_lookup.mistake('only floats were refused: a mask of booleans is no float, and no tensor of ids either.')
 def _(weight, ids):
     if ids.is_floating_point(): raise TypeError('no floats')
     if ids.numel() and (ids.long().min() < 0 or ids.long().max() >= len(weight)): raise IndexError('no such row')
     return weight[ids]
 
-@ex.checked_lookup.mistake('a number that is too small would be noticed by itself: indexing raises above the last row, but -1 *is* a row to Python, the last one.')
+@ex.checked_lookup.mistake('indexing raises above the last row, but not at -1: to Python that *is* a row, the last one.')
 def _(weight, ids):
     if ids.dtype not in (torch.int32, torch.int64): raise TypeError('whole numbers only')
     return weight[ids]
+
+# %% ../../nbs/teaching/01_one_hot.ipynb #c89c942c
+@ex.checked_lookup.mistake('floats and booleans were refused, nothing else: uint8 is a mask to indexing, as booleans are. Name the dtypes that you allow.')
+def _(weight, ids):
+    if ids.is_floating_point() or ids.dtype==torch.bool: raise TypeError('no floats, no masks')
+    if ids.numel() and (ids.min() < 0 or ids.max() >= len(weight)): raise IndexError('no such row')
+    return weight[ids]
+
+@ex.checked_lookup.mistake('`F.embedding` and `nn.Embedding` refuse too, but a wrong dtype with a RuntimeError: ask for the dtype yourself.')
+def _(weight, ids): return F.embedding(ids, weight)
 
 # %% ../../nbs/teaching/01_one_hot.ipynb #0f3430c0
 _moving_rows_stub = '''
 def moving_rows(
     before,  # list of ids looked up in the first step
     now,     # list of ids looked up in the second step
-    n_rows,  # rows of the table, none of them zero
+    n_rows,  # number of rows; no row is all zeros
 ):
     "For each optimizer the sorted list of the rows that change in the second step."
     return {
@@ -282,7 +311,7 @@ def moving_rows(
 def moving_rows(
     before,  # list of ids looked up in the first step
     now,     # list of ids looked up in the second step
-    n_rows,  # rows of the table, none of them zero
+    n_rows,  # number of rows; no row is all zeros
 ):
     "For each optimizer the sorted list of the rows that change in the second step."
     batch, seen, every = sorted({*now}), sorted({*before, *now}), list(range(n_rows))
@@ -301,43 +330,51 @@ def _second_step(name, before, now, n_rows):
         w = w - .1*keep*{'SGD': g, 'SGD with momentum': m, 'SGD with weight decay': g}.get(name, m/(v**.5 + 1e-8))
     return np.flatnonzero(w!=was).tolist()
 
+# %% ../../nbs/teaching/01_one_hot.ipynb #29e258c4
 _names = 'SGD', 'SGD with momentum', 'SGD with weight decay', 'Adam', 'AdamW', 'SparseAdam'
 
+def _as_text(rows):
+    "A list as it is shown, so that messages tell whole lists"
+    return Text([o.item() if hasattr(o, 'item') else o for o in rows] if isinstance(rows, (list, tuple)) else rows)
+
+@ex.moving_rows.use
+def _(answer, *args):
+    out = answer(*args)
+    return {k: o if o is ... else _as_text(o) for k,o in out.items()} if isinstance(out, dict) else out
+
 @ex.moving_rows.spec
-def _(before, now, n_rows): return {k: _second_step(k, before, now, n_rows) for k in _names}
+def _(before, now, n_rows): return {k: _as_text(_second_step(k, before, now, n_rows)) for k in _names}
 
 @ex.moving_rows.cases
 def _(rng):
     yield [1], [2], 4
     yield [3, 3], [0, 3], 4
+    yield [8, 1], [9, 3], 10
     for _ in range(3): yield rng.integers(8, size=3).tolist(), rng.integers(8, size=3).tolist(), 8
     yield [0], [0], 1
     yield [2, 1], [0], 3
 
-# %% ../../nbs/teaching/01_one_hot.ipynb #fc4fed86
-def _sets(*rows): return dict(zip(_names, rows))
+# %% ../../nbs/teaching/01_one_hot.ipynb #1c763702
+def _slip(letters):
+    "An answer that gives each optimizer the set of rows that its letter stands for"
+    def f(before, now, n_rows):
+        seen = [*before, *now]
+        rows = dict(n=sorted({*now}), s=sorted({*seen}), e=list(range(n_rows)), N=sorted(now), S=sorted(seen), p=now, q=seen, u=[*{*now}], v=[*{*seen}])
+        return {k: rows[o] for k,o in zip(_names, letters)}
+    return f
 
-def _three(before, now, n_rows): return sorted({*now}), sorted({*before, *now}), list(range(n_rows))
+# %% ../../nbs/teaching/01_one_hot.ipynb #c24cd8db
+_slips = {
+    'all optimizers were held to the batch: true of the gradient, but what remembers or decays makes steps without one.': 'nnnnnn',
+    'momentum or Adam was held to the batch: both remember earlier gradients, so rows of `before` move on.': 'nnenen nnesen nsenen',
+    'weight decay was held to rows that were looked up: it pulls at every weight, also at rows that no batch has ever held.': 'nsnssn nssssn nsesnn nsessn nsnsen nsssen nsnsnn',
+    'a row that was never looked up was moved: without decay there is nothing to remember about it, and it stays.': 'nseeen neesen neeeen',
+    'SparseAdam touched a row outside the batch: it updates memory and row only where the batch has a gradient.': 'nseses nsesee',
+    'plain SGD moved rows of the batch before: it remembers nothing, so only the rows of `now` have a gradient.': 'ssesen',
+    'ids are listed as they came: name each row once, however often it was looked up, and sort them, since a set has no order of its own.': 'NSeSeN NseseN pqeqep uveveu'}
 
-@ex.moving_rows.mistake('only rows of the batch would ever change: that is true of the gradient, but momentum, Adam and decay make steps without one.')
-def _(before, now, n_rows):
-    b,s,e = _three(before, now, n_rows)
-    return _sets(b, b, b, b, b, b)
-
-@ex.moving_rows.mistake('weight decay would ask who was looked up: it pulls every weight, also rows that no batch has ever held.')
-def _(before, now, n_rows):
-    b,s,e = _three(before, now, n_rows)
-    return _sets(b, s, b, s, s, b)
-
-@ex.moving_rows.mistake('Adam would move every row: without decay, a row that was never looked up has nothing to remember and stays.')
-def _(before, now, n_rows):
-    b,s,e = _three(before, now, n_rows)
-    return _sets(b, s, e, e, e, b)
-
-@ex.moving_rows.mistake('SparseAdam would roll on like Adam: it updates memory and row only where the batch has a gradient.')
-def _(before, now, n_rows):
-    b,s,e = _three(before, now, n_rows)
-    return _sets(b, s, e, s, e, s)
+for says,slips in _slips.items():
+    for letters in slips.split(): ex.moving_rows.mistake(says)(_slip(letters))
 
 # %% ../../nbs/teaching/01_one_hot.ipynb #e1542328
 _training_bytes_stub = '''
@@ -353,7 +390,7 @@ def training_bytes(
         'one-hot vectors': ...,  # of the batch, float32
         'gradient': ...,         # of the table, as plain nn.Embedding makes it
         'sparse gradient': ...,  # with sparse=True: bs rows, and their ids
-        'Adam': ...,             # all that Adam remembers about the table
+        'Adam': ...,             # all that Adam remembers about the table, its one counter of steps left out
     }
 '''
 
@@ -400,17 +437,23 @@ def _(rng):
 def _weigh(table, ids, one_hot, gradient, sparse, adam):
     return {'table': table, 'ids': ids, 'one-hot vectors': one_hot, 'gradient': gradient, 'sparse gradient': sparse, 'Adam': adam}
 
-@ex.training_bytes.mistake('the plain gradient would hold only rows of the batch: it has the shape of the table, nearly all of it zeros.')
+@ex.training_bytes.mistake('the plain gradient was given the rows of the batch alone: it has the shape of the table, nearly all of it zeros.')
 def _(n, d, bs): return _weigh(4*n*d, 8*bs, 4*bs*n, 4*bs*d, bs*(4*d+8), 8*n*d)
 
-@ex.training_bytes.mistake('a sparse gradient would be its values alone: without the ids nobody knows which rows they belong to.')
+@ex.training_bytes.mistake('of the sparse gradient only the values were counted: its ids say which rows they belong to, and weigh 8 bytes each.')
 def _(n, d, bs): return _weigh(4*n*d, 8*bs, 4*bs*n, 4*n*d, bs*4*d, 8*n*d)
 
-@ex.training_bytes.mistake('Adam would remember one number per weight, as momentum does: it keeps two, so two more tables.')
+@ex.training_bytes.mistake('Adam was given one number per weight, as momentum has: it keeps two, so two more tables.')
 def _(n, d, bs): return _weigh(4*n*d, 8*bs, 4*bs*n, 4*n*d, bs*(4*d+8), 4*n*d)
 
-@ex.training_bytes.mistake('one-hot vectors would stay integers: to meet a float table in a product they must be float32, 4 bytes each instead of 8.')
+@ex.training_bytes.mistake('one-hot vectors were counted as integers: to meet a float table in a product they must be float32, 4 bytes each instead of 8.')
 def _(n, d, bs): return _weigh(4*n*d, 8*bs, 8*bs*n, 4*n*d, bs*(4*d+8), 8*n*d)
+
+@ex.training_bytes.mistake("Adam's counter of steps was counted too: it is one number for the whole table, and left out here.")
+def _(n, d, bs): return _weigh(4*n*d, 8*bs, 4*bs*n, 4*n*d, bs*(4*d+8), 8*n*d + 4)
+
+@ex.training_bytes.mistake("the table itself was counted as Adam's: it remembers two more tables, momentum and squares, beside it.")
+def _(n, d, bs): return _weigh(4*n*d, 8*bs, 4*bs*n, 4*n*d, bs*(4*d+8), 12*n*d)
 
 # %% ../../nbs/teaching/01_one_hot.ipynb #c9179aad
 ex.ask('One-hot vectors explain embeddings, yet they never appear in the code. Metaphor or mechanism?', [
@@ -418,22 +461,22 @@ ex.ask('One-hot vectors explain embeddings, yet they never appear in the code. M
     ('A mechanism: `nn.Embedding` builds the one-hot vectors inside, where nobody sees them.', 'What it keeps for the backward pass is the ids alone, and its forward time does not grow with the rows as a product does.'),
     ('The product is what a lookup means, the copy is how it is done.', 'You may reason with matrix products, about gradients or biases, and pay only for copying a few rows.')], right='c')
 ex.ask('`nn.Embedding(944, 50)` and `nn.Linear(944, 50, bias=False)`, fed with one-hot vectors, shall give the same rows. What must hold?', [
-    ('Both have the same `weight`.', 'They cannot: the one has shape (944, 50), the other (50, 944).'),
+    ('Both have the same `weight`, in the same shape, number for number.', 'They cannot: the one has shape (944, 50), the other (50, 944).'),
     ("The linear layer's `weight` is the transpose of the embedding's.", '`nn.Linear` keeps its weight as (outputs, inputs) and multiplies by the transpose.'),
     ('Nothing: they are the same layer under two names.', 'As functions they can be equal, but the weights start at different scales, and one takes ids, the other vectors.'),
     ('It is impossible, since only one of them is linear.', 'A lookup is linear in the one-hot vector, and that is all the input there is.')], right='b')
 ex.ask('Which of these can be fed to `nn.Embedding(5, 3)`?', [
     ('`torch.tensor([[0, 4], [4, 4]])`', 'Any shape will do, and ids may repeat: (2, 2, 3) comes out.'),
     ('`torch.tensor([3.])`', 'A float is refused, even a round one: an id is a name, not an amount.'),
-    ('`torch.tensor([5])`', 'Five rows are numbered 0 to 4. Ids that start at 1 need one row more.'),
+    ('`torch.tensor([1, 2, 3, 4, 5])`', 'Five rows are numbered 0 to 4. Ids that start at 1 need one row more.'),
     ('`torch.tensor([[0]])`', 'Row 0 is a row like the others: (1, 1, 3) comes out.'),
     ('`torch.tensor([-1])`', 'The layer refuses it. Plain indexing would take the last row instead.')], right='ad')
 
 # %% ../../nbs/teaching/01_one_hot.ipynb #2bcd1fc9
 ex.ask('Missing people are coded as -1, and the code says `W[ids]`. What comes out for them?', [
     ('The last row of the table.', 'To Python -1 is a place, counted from the end: each missing person quietly becomes the last one.'),
-    ('A row of zeros.', 'That is what a one-hot vector made by comparison gives, since no place matches. Indexing does not compare.'),
-    ('An error.', '`nn.Embedding` raises one. Plain indexing does not.'),
+    ('A row of zeros, since nobody has this id.', 'That is what a one-hot vector made by comparison gives, since no place matches. Indexing does not compare.'),
+    ('An error, as for any id without a row.', '`nn.Embedding` raises one. Plain indexing does not.'),
     ('The mean of all rows.', 'Nothing is averaged in a lookup; a mean would be a decision that somebody has to write down.')], right='a')
 ex.ask('The ids of a batch are 3, 0, 3. What is the gradient of row 3 of the table?', [
     ('The gradient of its last copy, which overwrites the first.', 'That is the bug of `grad[ids] = …`; autograd does not have it.'),
@@ -442,24 +485,24 @@ ex.ask('The ids of a batch are 3, 0, 3. What is the gradient of row 3 of the tab
     ('The sum of the gradients of its two copies.', 'The row was used twice, and each use has its say: `index_add`, or the transposed one-hot matrix times what arrives.')], right='d')
 ex.ask('The rows go into the network, and inputs of a network do not change. How are they learned?', [
     ('The layer has a hidden calculation that moves them during the forward pass.', 'Forward it only copies (unless `max_norm` is switched on). The rows move in the step of the optimizer.'),
-    ('The input of the whole model is the id; the rows are weights of its first layer.', 'The id stays what it is. Backward finds the gradient of the table, and the optimizer moves the table.'),
+    ("The model's input is the id; the rows are weights.", 'The id stays what it is. Backward finds the gradient of the table, and the optimizer moves the table.'),
     ('The optimizer treats inputs like weights.', 'It moves what it was given: the parameters. The table is one, the ids are not.'),
     ('They are not: only the layers above learn.', 'Then two people would never become different in more than their random start.')], right='b')
 
 # %% ../../nbs/teaching/01_one_hot.ipynb #82d50c05
 ex.ask('Adam without weight decay: row 7 was looked up in step 1 only. What does it do in step 2?', [
     ('It moves on, because Adam remembers its gradient.', 'A momentum of earlier gradients is left over, so a step is made although the new gradient is zero.'),
-    ('It stays: its gradient is zero.', 'That is plain SGD. The gradient is not the step; Adam makes the step from what it remembers too.'),
+    ('It stays where it is, because its gradient is zero in this step.', 'That is plain SGD. The gradient is not the step; Adam makes the step from what it remembers too.'),
     ('It goes back to where it was.', 'Nothing pulls it back; it goes on in the same direction, less far each time.'),
     ('It moves toward zero.', 'That would be weight decay, which is switched off here.')], right='a')
 ex.ask('A row that was in no batch at all has become smaller in every step. Who did it?', [
     ('Momentum', 'Momentum can only go on with a push, and this row never got one.'),
     ("Adam's memory of earlier gradients", 'All its gradients were zero, so both of its memories are zero, and so is the step.'),
-    ('Weight decay', 'It takes the same share of every weight, looked up or not. Nothing about the row is learned by it.'),
+    ('Weight decay', 'It pulls at every weight, looked up or not; SGD and AdamW take the same share of each. Nothing about the row is learned by it.'),
     ('The lookups of its neighbours', 'Rows do not touch: a lookup of one row leaves the others alone.')], right='c')
 ex.ask('What does `sparse=True` change?', [
     ('The table keeps only rows that were looked up.', 'The table is as large as before. The *gradient* becomes small.'),
-    ('The gradient lists only the rows looked up; what moves is up to the optimizer.', 'SGD with momentum rolls on as before, SparseAdam leaves the other rows alone, and Adam refuses such gradients.'),
+    ('The gradient lists only the rows looked up.', 'What moves is up to the optimizer: SGD with momentum rolls on as before, SparseAdam leaves the other rows alone, and Adam refuses such gradients.'),
     ('Rows outside the batch cannot move any more, whatever the optimizer.', 'With momentum they do. It is SparseAdam that leaves them alone, not the gradient.'),
     ('Most numbers of the table become zero.', 'Sparse is said of the gradient here, which is nearly all zeros anyway.')], right='b')
 
@@ -467,13 +510,13 @@ ex.ask('What does `sparse=True` change?', [
 ex.ask('Which of these grow with the number of rows of the table?', [
     ('The ids of a batch', 'Each is one whole number, whatever the size of the table.'),
     ('The one-hot vectors of a batch', 'Each is as long as the table has rows. With more ids than factors they outweigh the table.'),
-    ('The rows picked for a batch', 'Their size is batch times factors.'),
+    ('The rows that are picked for a batch and passed on', 'Their size is batch times factors.'),
     ('The plain (dense) gradient of the table', 'It has the shape of the table, and its zeros have to be written too. This is what makes backward slower.')], right='bd')
 ex.ask('An embedding has a shared bias vector added to each row. What is true of it, compared with the embedding alone?', [
     ('It can give answers that no table could give.', 'Add the bias to every row and throw it away: the same answers.'),
     ('It can give the same answers, and learns in the same way.', 'The first half is right. But a shared bias moves with every line of the batch, and with it the answers for everybody.'),
     ('It is one bias for each person.', 'That would be a second table, one wide. Here one vector is shared by all.'),
-    ('It can give the same answers, but learns from everybody what all have in common.', 'After one step the answers for people outside the batch have changed too.')], right='d')
+    ('The same answers, but learned from everybody.', 'The bias learns from every line of the batch what all have in common. After one step the answers for people outside the batch have changed too.')], right='d')
 
 # %% ../../nbs/teaching/01_one_hot.ipynb #041cddc7
 ex.ask('A widely read answer says that `Embedding` and `Linear` differ in "essentially everything". In what sense is that wrong, and in what sense right?',

@@ -66,7 +66,7 @@ for _says,_f in {
     'the error was left in stars. Where a star is worth two marks, an error of one star is one of two marks.': _marks(rmse=lambda s, e, lo, hi: e),
     'the stars were multiplied by `hi/5`, as if both scales began at 0. One star is `lo`, and there are four steps up to `hi`.': _marks(marks=lambda s, e, lo, hi: s*hi/5),
     'the whole scale was multiplied by `hi/5`. That maps 0 to 0, but the lowest star is 1: it has to become `lo`.': lambda s, e, lo, hi: dict(marks=s*hi/5, rmse=e*hi/5, y_range=(0, 1.1*hi)),
-    'the limits are those of the ratings. A sigmoid never reaches its ends, so the model has room on both sides: turn 0 and 5.5 into marks.': _marks(y_range=lambda s, e, lo, hi: (lo, hi)),
+    'what came back as limits are the ends of the ratings. A sigmoid never reaches its ends, so the model has room on both sides: turn 0 and 5.5 into marks.': _marks(y_range=lambda s, e, lo, hi: (lo, hi)),
     'the limits stayed in stars: 0 and 5.5 are predictions too, so turn them like the others.': _marks(y_range=lambda s, e, lo, hi: (0, 5.5)),
     'five stars were taken for five steps: from 1 to 5 there are four, so a star is worth `(hi - lo)/4`.': lambda s, e, lo, hi: dict(marks=lo + (s - 1)*(hi - lo)/5, rmse=e*(hi - lo)/5, y_range=(lo - (hi - lo)/5, lo + 4.5*(hi - lo)/5)),
 }.items(): ex.to_marks.mistake(_says)(_f)
@@ -326,8 +326,8 @@ ex.ask('You have the weights of a trained model and a person\'s id. What else do
         ('The vocabularies and the history', 'The vocabularies say whose row is whose, the history what has been seen. Model, vocabularies and history make a recommender.'),
         ('The loaders and their seed', 'They fed the training. Chapter 12 rebuilds them from model, vocabularies and history when it needs them.')], right='c')
 ex.ask('`Recommender.fit` trains twice. Why?',
-       [('The first run is measured on rows kept back; the second sees all rows and is used', 'The kept-back rows measure the recipe, and then they are too good to be thrown away.'),
-        ('The first run finds the learning rate, the second uses it', 'The recipe is known before training; what the caller passes goes first.'),
+       [('The first run is measured; the second, on all rows, is used', 'The kept-back rows measure the recipe, and then they are too good to be thrown away.'),
+        ('The first run finds the learning rate, and the second trains with it', 'The recipe is known before training; what the caller passes goes first.'),
         ('The better of two random starts is kept', 'Then the report would be the luckier of two. Only one of the runs is measured at all.'),
         ('One model predicts stars, the other makes lists', 'One model does both: a list is made of predicted stars.')], right='a')
 
@@ -339,13 +339,13 @@ ex.ask('Your own table gives a `valid_rmse` of 0.71 after `fit`. Is that good?',
         ('That depends on `baseline_rmse`', 'Biases alone are measured on the same rows. The difference is what factors add; if there is none, `n_factors=0` is enough.')], right='d')
 ex.ask('A list for MovieLens shows a score of 5.1. What has happened?',
        [('The range of the model is wider than that of the ratings', 'A sigmoid never reaches its ends, so the model may go up to 5.5. Clip scores for display.'),
-        ('The weights have diverged', 'Then scores would sit at the ends of the range, at 0 or 5.5, or be NaN, which `fit` refuses.'),
-        ('The score is from before the sigmoid', 'Such scores have 0 in the middle of the range. `explain` shows them, a list does not.')], right='a')
+        ('The weights have diverged, for no film is worth more than five stars', 'Then scores would sit at the ends of the range, at 0 or 5.5, or be NaN, which `fit` refuses.'),
+        ('The score is from before the sigmoid, where there is no highest one', 'Such scores have 0 in the middle of the range. `explain` shows them, a list does not.')], right='a')
 
 # %% ../../nbs/teaching/12_recommender.ipynb #c4187138
 ex.ask('Ids are ints, and somebody asks `rec.recommend(\'12\', on_unknown=\'mean\')`. What comes back?',
-       [('The list of person 12', 'Guessing would be kind today and wrong the day that both kinds of ids occur.'),
-        ('The list of the mean person', 'That is for strangers. `\'12\'` is hardly a stranger, and would get everybody\'s list without a word.'),
+       [('The list of person 12, for it is clear who is meant', 'Guessing would be kind today and wrong the day that both kinds of ids occur.'),
+        ('The list of the mean person, as was asked for', 'That is for strangers. `\'12\'` is hardly a stranger, and would get everybody\'s list without a word.'),
         ('An error that says that ids are ints', 'An id of another type is always a mistake, never a stranger, so no stand-in is taken.'),
         ('A table without rows', 'An empty list looks like "nothing left to recommend".')], right='c')
 ex.ask('For a film that nobody rated, the stand-in `\'mean\'` predicts less than `\'popular\'`. Why?',
@@ -370,7 +370,7 @@ ex.ask('Measured on the last tenth of all ratings by time, the lead over biases 
 ex.ask('`explain` gives a rating of *Alien* an addend of 0.2. What does that mean?',
        [('The film\'s prediction rises by 0.2 stars thanks to Alien', 'Addends are parts of the score before the sigmoid; a step there is worth fewer stars near the ends.'),
         ('Without this rating, the score would be 0.2 lower', 'Without it all other ratings would weigh more. The chapter folds in again and finds other numbers, some of the other sign.'),
-        ('In the sum that makes up the score, this rating\'s part is 0.2', 'All parts, with the one called rest, add up to the score. That is all that is claimed.'),
+        ('In the sum that makes the score, this part is 0.2', 'All parts, with the one called rest, add up to the score. That is all that is claimed.'),
         ('The person likes films of its genre', 'The addend rests on factors of two films, and these have no genre written on them.')], right='c')
 ex.ask('The part called *rest* in an explanation is often larger than each single addend. Where does it come from?',
        [('From rounding', 'Sums are done in float64; rounding is many thousand times smaller.'),

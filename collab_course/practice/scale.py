@@ -67,16 +67,25 @@ def _curves(n, lr, share=lambda o: (1 - np.cos(np.pi*o))/2, pos=None, peak=0.25,
 @ex.one_cycle.mistake('straight lines rise and fall with corners: the curves are halves of a cosine, flat at both ends.')
 def _(n, lr): return _curves(n, lr, share=lambda o: o)
 
-@ex.one_cycle.mistake('the last step would stand at the very end: step k stands at `k/n`, so the last one is at `(n - 1)/n`.')
+@ex.one_cycle.mistake('the last step stands at the very end here: step k belongs at `k/n`, so the last one at `(n - 1)/n`.')
 def _(n, lr): return _curves(n, lr, pos=np.arange(n)/max(n - 1, 1))
 
-@ex.one_cycle.mistake('momentum would rise together with the learning rate: it is low while the rate is high, and high at both ends.')
+@ex.one_cycle.mistake('momentum rises here together with the learning rate: it should be low while the rate is high, and high at both ends.')
 def _(n, lr): return _curves(n, lr, mom=(0.85, 0.95, 0.85))
 
-@ex.one_cycle.mistake('the highest rate comes after a quarter of the steps, not in the middle.')
+@ex.one_cycle.mistake('the highest rate comes in the middle here: it belongs after the first quarter of the steps.')
 def _(n, lr): return _curves(n, lr, peak=0.5, rest=0.5)
 
-@ex.one_cycle.mistake('the second part is three quarters long: divide by 0.75, so that its share goes from 0 to 1.')
+def _goes_on(length):
+    def _(n, lr):
+        def curve(a, b, c): return [a + (b - a)*math.sin(math.pi*2*k/n)**2 if 4*k<n else b + (c - b)*math.sin(math.pi*k/n/length/2)**2 for k in range(n)]
+        return dict(lr=curve(lr/25, lr, lr/1e5), mom=curve(0.95, 0.85, 0.95))
+    return _
+
+for _o in (1, 0.75):
+    ex.one_cycle.mistake('`p` goes on in the second part where it was. It begins at 0 again there, at the highest rate: subtract 0.25 first.')(_goes_on(_o))
+
+@ex.one_cycle.mistake('the share of the second part ends at 0.75. That part is three quarters long: divide by 0.75, so that its share goes from 0 to 1.')
 def _(n, lr): return _curves(n, lr, rest=1)
 
 # %% ../../nbs/teaching/14_scale.ipynb #31893c1b
@@ -123,14 +132,20 @@ def _recipe(recipe, bs, lr, wd=None, sqr_mom=None):
 @ex.other_batch.mistake('the learning rate was left out of the decay: each step shrinks a weight by lr × wd, so half the rate needs twice the `wd`.')
 def _(recipe, bs, lr): return _recipe(recipe, bs, lr, wd=lambda r, more: r['wd']*more)
 
-@ex.other_batch.mistake('a larger batch would need less decay: it makes fewer steps, so each has to pull more.')
+@ex.other_batch.mistake('`wd` was left as it is: with other batches or another rate the same `wd` is another decay in an epoch.')
+def _(recipe, bs, lr): return _recipe(recipe, bs, lr, wd=lambda r, more: r['wd'])
+
+@ex.other_batch.mistake('`wd` falls here as the batch grows. A larger batch makes fewer steps, so each has to pull more: multiply by `bs/old_bs`.')
 def _(recipe, bs, lr): return _recipe(recipe, bs, lr, wd=lambda r, more: r['wd']/more*r['lr']/lr)
 
-@ex.other_batch.mistake('`wd` would grow with the learning rate: lr × wd is what a step takes away, so a higher rate needs a lower `wd`.')
+@ex.other_batch.mistake('`wd` grows here with the learning rate. What a step takes away is lr × wd, so a higher rate needs a lower `wd`.')
 def _(recipe, bs, lr): return _recipe(recipe, bs, lr, wd=lambda r, more: r['wd']*more*lr/r['lr'])
 
 @ex.other_batch.mistake("Adam's memory was left as it is: the same `sqr_mom` is as many *steps*, and with a larger batch many more ratings.")
 def _(recipe, bs, lr): return _recipe(recipe, bs, lr, sqr_mom=lambda s, more: s)
+
+@ex.other_batch.mistake('the power is turned round, so Adam remembers more *steps* of the larger batch. It should remember fewer: `bs/old_bs` is the power.')
+def _(recipe, bs, lr): return _recipe(recipe, bs, lr, sqr_mom=lambda s, more: max(0.85, s**(1/more)))
 
 @ex.other_batch.mistake('forgetting was multiplied, but what is left is multiplied from step to step: take a power of `sqr_mom`.')
 def _(recipe, bs, lr): return _recipe(recipe, bs, lr, sqr_mom=lambda s, more: max(0.85, 1 - (1 - s)*more))
@@ -176,6 +191,7 @@ def _(rng):
     for n in (6, 30, 30): yield rng.integers(0, 4, n), rng.integers(0, 5, n)
     yield np.array([0, 65_536], dtype=np.int32), np.array([65_535, 65_535], dtype=np.int32)
     yield np.array([999_999_999, 999_999_999]), np.array([1_000_000_000, 999_999_999])
+    yield np.array([0, 1]), np.array([1_000_000_000, 0])
     yield np.array([], dtype=np.int64), np.array([], dtype=np.int64)
 
 # %% ../../nbs/teaching/14_scale.ipynb #da612efa
@@ -190,6 +206,9 @@ def _(users, items): return _repeats(users.astype(np.int64)*(_n(items) - 1) + it
 
 @ex.count_repeats.mistake('float64 has room for such numbers, but tells whole ones apart only up to 2**53: keys must be integers.')
 def _(users, items): return _repeats(users.astype(float)*_n(items) + items)
+
+@ex.count_repeats.mistake('the base is a fixed 1,000,000,000, and an item can have just that number: then it looks like item 0 of the next person. One more is needed.')
+def _(users, items): return _repeats(users.astype(np.int64)*10**9 + items)
 
 @ex.count_repeats.mistake('all rows of such a pair were counted: the first of them repeats nothing.')
 def _(users, items):
@@ -329,36 +348,39 @@ def _people(memory, n_items, sizes): return dict(zip(('lean_fit', 'SparseAdam', 
 @ex.people_that_fit.mistake('the biases are missing: each person and each film has one number more than factors.')
 def _(memory, n_items, d): return _people(memory, n_items, (16*d, 12*d, 4*d + 4))
 
+@ex.people_that_fit.mistake('numbers were counted and not bytes: a float32 takes four of them.')
+def _(memory, n_items, d): return _people(memory, n_items, (4*(d + 1), 3*(d + 1), d + 3))
+
 @ex.people_that_fit.mistake('`lean_fit` was counted without its gradients: table, gradient and two averages, four in all.')
 def _(memory, n_items, d): return _people(memory, n_items, (12*(d + 1), 12*(d + 1), 4*(d + 1) + 8))
 
 @ex.people_that_fit.mistake('`SparseAdam` was given a whole gradient: its gradient holds only the rows of the batch.')
 def _(memory, n_items, d): return _people(memory, n_items, (16*(d + 1), 16*(d + 1), 4*(d + 1) + 8))
 
-@ex.people_that_fit.mistake('row-wise Adagrad would keep one number per weight, as Adagrad does: it keeps one for each row of a table.')
+@ex.people_that_fit.mistake('row-wise Adagrad was given one number for each weight, as plain Adagrad has: it keeps one for each *row* of a table.')
 def _(memory, n_items, d): return _people(memory, n_items, (16*(d + 1), 12*(d + 1), 8*(d + 1)))
 
 @ex.people_that_fit.mistake('one sum for a person is one too few: factors and bias are two tables, and each has sums of its own.')
 def _(memory, n_items, d): return _people(memory, n_items, (16*(d + 1), 12*(d + 1), 4*(d + 1) + 4))
 
-@ex.people_that_fit.mistake('the films need room too: their tables, gradients and averages are there before the first person.')
+@ex.people_that_fit.mistake('the films were left out. They need room too: their tables, gradients and averages are there before the first person.')
 def _(memory, n_items, d): return _people(memory, 0, (16*(d + 1), 12*(d + 1), 4*(d + 1) + 8))
 
 # %% ../../nbs/teaching/14_scale.ipynb #653a56cf
 ex.ask("In fastai's training with the book's recipe, where do most of the seconds go?", [
     ('Into products of factors: that is all the model computes.', 'That is why we came, and it is the smaller part. A batch of 64 is soon multiplied.'),
-    ("Into the loader, the optimizer's bookkeeping and the loop around them.", 'With small batches the price of *having* a step outweighs what is computed in it.'),
+    ('Into the loader and the loop around each step.', 'With small batches the price of *having* a step (pandas, callbacks, the schedule) outweighs what is computed in it.'),
     ('Into waiting for memory that is too small.', 'The tables of MovieLens have little more than a hundred thousand numbers, which is nothing.'),
     ('Into the sigmoid.', 'A sigmoid of 64 numbers is among the cheapest things in the step.')], right='b')
 ex.ask('`lean_fit` leaves out callbacks, metrics and autograd. How does the chapter show that it is the same training?', [
-    ('Both reach about the same RMSE.', 'Quite different models can do that. It would hide a wrong schedule or a forgotten decay.'),
-    ('Both have the same loss in the first step.', 'That compares the start and one batch. Schedule, decay and memory show only later.'),
+    ('Both reach about the same RMSE on the test rows.', 'Quite different models can do that. It would hide a wrong schedule or a forgotten decay.'),
+    ('Both have the same loss in the first step, from which all others follow.', 'That compares the start and one batch. Schedule, decay and memory show only later.'),
     ('After training each weight is the same, up to rounding.', 'Same start, same batches, same steps: then weights must agree. Whatever was left out never touched one.'),
     ('The code of both is read side by side.', 'Reading is how one finds what to write. That it is right is shown by numbers.')], right='c')
 ex.ask('Two ways add up the same float32 gradients, and after an epoch the weights differ in the seventh digit. What does that say?', [
-    ('Sums of float32 depend on the order of their terms, and training lets such differences grow.', 'So a comparison needs a tolerance. For networks with ReLU it has to be made over few steps.'),
-    ('One of the two has a bug.', 'A bug in a gradient shows much sooner and much larger. This is rounding.'),
-    ('The seeds were different.', 'Then the weights would differ in the first digit.'),
+    ('Float32 sums depend on the order of their terms.', 'Each sum is rounded, and training lets such differences grow. So a comparison needs a tolerance. For networks with ReLU it has to be made over few steps.'),
+    ('One of the two has a bug, since equal sums would give equal weights.', 'Equal on paper is not equal in float32. A bug in a gradient mostly shows much sooner and much larger.'),
+    ('The seeds were different, so they drew other batches.', 'Then the weights would differ in the first digit.'),
     ('Adam is random.', 'Adam throws no dice: the same gradients give the same steps.')], right='a')
 
 # %% ../../nbs/teaching/14_scale.ipynb #a86d0f1a
@@ -373,10 +395,10 @@ ex.ask('At 1,024 somebody raises only the learning rate, to 0.01, and the inner 
     ('More decay, and a shorter memory for Adam.', 'Weights that can go further need more that holds them back: both together make up for it, and for more.'),
     ('Other test rows.', 'Test rows choose nothing here. What looked worse were rows held back inside the training part.')], right='c')
 ex.ask('Why does `adam_memory` not go below about 0.85, even for batches of 8,192?', [
-    ('Smaller numbers are rounded to zero.', 'Adam has no trouble with 0.3 as a number.'),
-    ('If squares are forgotten faster than gradients, steps grow while there is no gradient.', 'The divisor shrinks faster than what it divides: at 0.28 a silent weight runs away within a few steps.'),
+    ('Smaller numbers are rounded to zero, and Adam divides by them.', 'Adam has no trouble with 0.3 as a number.'),
+    ('Else steps grow while there is no gradient.', 'If squares are forgotten much faster than gradients, the divisor shrinks faster than what it divides: at 0.28 a silent weight runs away within a few steps.'),
     ('PyTorch refuses smaller ones.', 'It takes anything from 0 up to, but not including, 1.'),
-    ('It was tuned for 8,192.', 'It is a precaution, as the chapter says, and was not tuned.')], right='b')
+    ('It was tuned for 8,192, where it did best.', 'It is a precaution, as the chapter says, and was not tuned.')], right='b')
 ex.ask('Learning rate and decay of a recipe are chosen among nine. By which rows, and how often do test rows speak?', [
     ('By the test rows, since they are what counts in the end.', 'Then the best of nine on these rows is reported for these rows: partly luck, and nobody knows how much.'),
     ('By the training rows; the test rows speak once.', 'On rows it has seen, the recipe with the least decay wins, for it learns them by heart.'),
@@ -385,15 +407,15 @@ ex.ask('Learning rate and decay of a recipe are chosen among nine. By which rows
 ex.ask('You have 1,000 ratings. What does the chapter advise?', [
     ('Compare with biases alone, on rows of your own that you keep back.', 'On so few ratings factors may cost more than they find, and it depends on the seed.'),
     ('A batch of 1,024, so that an epoch is one step.', 'Then ten epochs are ten steps. The batch follows the number of ratings: 16 here.'),
-    ('More factors, to get more out of few ratings.', 'More to fit means sooner to overfit: the trouble is too few ratings, not too few factors.'),
+    ('More factors, to get more out of each of the few ratings.', 'More to fit means sooner to overfit: the trouble is too few ratings, not too few factors.'),
     ('The recipe for 100,000, since it was tuned best.', 'It was tuned for other numbers of steps. Small tables overfit sooner, and get more decay and twice the epochs.')], right='a')
 
 # %% ../../nbs/teaching/14_scale.ipynb #5291bf8a
 ex.ask('Ten million people, 4,096 ratings in a batch. Why does a step of Adam take so long?', [
-    ('Looking up 4,096 rows in so large a table is slow.', 'A lookup goes straight to its rows. Far apart in memory they cost a little, not the seconds.'),
-    ('The model makes one-hot vectors of that length.', 'It looks rows up by their numbers and makes none.'),
+    ('Looking up 4,096 rows takes long, for they must be found in so large a table.', 'A lookup goes straight to its rows. Far apart in memory they cost a little, not the seconds.'),
+    ('The model makes one-hot vectors of that length for each rating.', 'It looks rows up by their numbers and makes none.'),
     ('The loss is summed over all people.', 'It is the mean over the batch, and over nobody else.'),
-    ('Each person keeps an average gradient that goes on pushing, so everybody moves in each step.', 'And the gradient is as large as the table, zeros included. The price is paid for all, for the sake of a few thousand.')], right='d')
+    ('It moves everybody, whether they are in the batch or not.', 'Each person keeps an average gradient that goes on pushing. And the gradient is as large as the table, zeros included. The price is paid for all, for the sake of a few thousand.')], right='d')
 ex.ask('What is true of `fit_rows` (row-wise Adagrad)?', [
     ('Who is not in the batch stays exactly where they were.', 'Neither gradient nor memory nor decay reaches them.'),
     ('It decays every row in each step, as AdamW does.', 'Each rating pulls its own two rows only. Who does not rate is left alone.'),
