@@ -141,7 +141,7 @@ def _differ_parts(got, want, tol):
         if more := [k for k in got if k not in want]: return f'It has `{more[0]}`, which was not asked for.'
     elif len(got)!=len(want): return f'Its length is {len(got)}, expected was {len(want)}.'
     name = (lambda k: f'{k}:') if isinstance(want, dict) else (lambda k: f'At [{k}]:')
-    told = lambda a,b: f'None came, {_kind(b)} was expected.' if a is None and b is not None else difference(a, b, tol)
+    told = lambda a,b: f'None came, {_kind(b)} was expected: is a `return` missing?' if a is None and b is not None else difference(a, b, tol)
     return next((f'{name(k)} {d}' for k in keys if (d := told(got[k], want[k]))), None)
 
 # %% ../nbs/16_learning.ipynb #15c601d5

@@ -96,7 +96,7 @@ def test_classes_are_compared_method_by_method():
     ex.use(lambda cls, by, x: dict(out=cls(by)(x)))
     ex.cases(lambda rng: iter([(2., torch.arange(3.))]))
     assert ex.check(ex.untouched()).status=='not attempted'
-    assert 'out: Nothing came back' in ex.check(HalfDone).text
+    assert 'out: None came, a tensor was expected: is a `return` missing?' in ex.check(HalfDone).text
     assert ex.check(Scale).status=='right'
     assert ex.check(Scale(2.)).status=='wrong'
 
