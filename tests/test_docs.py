@@ -192,6 +192,11 @@ def test_colab_copies_link_to_each_other(site):
     text = (site/'colab'/'index.ipynb').read_text(encoding='utf-8')
     assert f'https://colab.research.google.com/github/{REPO}/blob/gh-pages/colab/03_dot_product.ipynb' in text and '](03_dot_product.ipynb)' not in text
 
+def test_colab_copies_find_the_tables_of_the_measurements(site):
+    code = {o.stem: '\n'.join(c.source for c in nbformat.read(o, as_version=4).cells if c.cell_type=='code') for o in (site/'colab').rglob('*.ipynb')}
+    assert not [k for k,v in code.items() if '../bench' in v]
+    assert f'https://raw.githubusercontent.com/{REPO}/main/bench/results/04_accuracy.csv' in code['2_beat_the_table']
+
 def test_buttons(texts, site):
     t = texts['03_dot_product.html']
     to = re.search(r'href="https://colab\.research\.google\.com/github/someone/course/blob/gh-pages/([^"]+)"', t)[1]
