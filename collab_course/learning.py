@@ -103,22 +103,23 @@ def _moved(got, want, tol):
     if _close(np.sort(got, 0), np.sort(want, 0), tol): return 'The right numbers, in another order.'
     return 'Every number but one is there, one place off.' if _close(got[1:], want[:-1], tol) or _close(got[:-1], want[1:], tol) else ''
 
-def _scaled(got, want, tol):
+def _scaled(got, want, tol, whole=False):
     "Whether all numbers differ by one factor, or by one constant"
     with np.errstate(all='ignore'):
         ratio,gap = got/want,got - want
         even = lambda o: np.isfinite(o).all() and np.ptp(o) < tol
         if even(ratio) and abs(ratio.flat[0]) > tol: return f'Every number is {ratio.flat[0]:.4g} times what was expected.'
-        rows = want.dtype.kind in 'iu' and abs(gap.flat[0])>1  # row numbers three too high say nothing
-        return f'Every number is off by {gap.flat[0]:.4g}.' if even(gap) and not rows else ''
+        # row numbers that are three too high say nothing
+        return f'Every number is off by {gap.flat[0]:.4g}.' if even(gap) and not (whole and abs(gap.flat[0])>1) else ''
 
 def _value_story(got, want, tol):
     "What may have happened to the numbers"
     if not want.size: return ''
+    whole,got,want = want.dtype.kind in 'iu',got.astype(float),want.astype(float)
     if _close(-got, want, tol): return 'Every sign is turned.'
     if got.ndim==2 and got.shape[0]==got.shape[1] and _close(got.T, want, tol): return 'It is the right table turned on its side (transposed).'
     moved = _moved(got, want, tol) if want.ndim and len(want)>3 else ''
-    return moved or (_scaled(got, want, tol) if want.size>1 else '')
+    return moved or (_scaled(got, want, tol, whole) if want.size>1 else '')
 
 # %% ../nbs/16_learning.ipynb #8500cf23
 def _differ_numbers(got, want, tol):

@@ -42,24 +42,32 @@ def newcomer_split(
     return ratings[~held_out], ratings[held_out]
 
 # %% ../../nbs/teaching/09_bootstrapping.ipynb #53d425bb
+def _exam(ratings, share):
+    return {'what comes back': 'two frames', 'people in both frames': 'none', 'films in both frames': 'some', 'people held out': round(share*len(set(ratings.user))),
+            'rows in both frames together': len(ratings), 'the same seed gives': 'the same', 'other seeds give': 'others'}
+
+def _two_frames(o): return isinstance(o, (tuple, list)) and len(o)==2 and all(isinstance(f, pd.DataFrame) and {'user', 'movie'} <= set(f) for f in o)
+
 @ex.newcomer_split.use
 def _(answer, ratings, share, seed):
-    train,test = answer(ratings, share, seed)
+    again = ratings.copy()
+    frames = answer(ratings, share, seed)
+    if frames is None: return None
+    if not _two_frames(frames): return {**_exam(ratings, share), 'what comes back': 'something else'}
+    train,test = frames
     def both(c): return 'some' if set(train[c]) & set(test[c]) else 'none'
-    def drawn(s): return sorted(zip(*(answer(ratings, share, s)[1][c].tolist() for c in ('user', 'movie'))))
-    return {'people in both frames': both('user'), 'films in both frames': both('movie'), 'people held out': len(set(test.user) - set(train.user)),
+    def drawn(s): return sorted(zip(*(answer(again.copy(), share, s)[1][c].tolist() for c in ('user', 'movie'))))
+    return {'what comes back': 'two frames', 'people in both frames': both('user'), 'films in both frames': both('movie'), 'people held out': len(set(test.user) - set(train.user)),
             'rows in both frames together': len(train) + len(test), 'the same seed gives': 'the same' if drawn(seed)==drawn(seed) else 'others',
             'other seeds give': 'others' if any(drawn(s)!=drawn(seed) for s in range(seed+1, seed+6)) else 'the same'}
 
 @ex.newcomer_split.spec
-def _(ratings, share, seed):
-    return {'people in both frames': 'none', 'films in both frames': 'some', 'people held out': round(share*len(set(ratings.user))),
-            'rows in both frames together': len(ratings), 'the same seed gives': 'the same', 'other seeds give': 'others'}
+def _(ratings, share, seed): return _exam(ratings, share)
 
 @ex.newcomer_split.cases
 def _(rng):
-    for n,share in ((5, 0.4), (12, 0.25), (30, 0.1)):
-        rows = [(u, m, int(rng.integers(1, 6))) for u in range(10, 10+n) for m in rng.permutation(12)[:rng.integers(8, 12)]]
+    for n,share in ((8, 0.25), (12, 0.3), (11, 0.3), (30, 0.1)):
+        rows = [(u, m, int(rng.integers(1, 6))) for u in range(10, 10+n) for m in [*rng.permutation(12)[:rng.integers(8, 12)].tolist(), 100+u]] # the last film is rated by nobody else
         yield pd.DataFrame(rows, columns=['user', 'movie', 'rating']).sample(frac=1, random_state=int(rng.integers(99))), share, int(rng.integers(99))
 
 # %% ../../nbs/teaching/09_bootstrapping.ipynb #c2e0aadb
@@ -80,10 +88,23 @@ def _(ratings, share, seed):
     held_out = ratings.movie.isin(np.random.default_rng(seed).permutation(films)[:round(share*len(films))])
     return ratings[~held_out], ratings[held_out]
 
+# %% ../../nbs/teaching/09_bootstrapping.ipynb #6422145b
+@ex.newcomer_split.mistake('the frames are exchanged: those to train on come first.')
+def _(ratings, share, seed): return ex.newcomer_split.answer(ratings, share, seed)[::-1]
+
+@ex.newcomer_split.mistake('ratings of newcomers were dropped, such as those of films that nobody else has rated. All of them are held out.')
+def _(ratings, share, seed):
+    train,test = ex.newcomer_split.answer(ratings, share, seed)
+    return train, test[test.movie.isin(train.movie)]
+
+# %% ../../nbs/teaching/09_bootstrapping.ipynb #4618909c
 @ex.newcomer_split.mistake('the newcomers are right, but their ratings are still among those to train on.')
 def _(ratings, share, seed):
     people = ratings.user.unique()
     return ratings, ratings[ratings.user.isin(np.random.default_rng(seed).permutation(people)[:round(share*len(people))])]
+
+@ex.newcomer_split.mistake('the draw does not hang on `seed`, so each call gives other people: make the generator from it, `np.random.default_rng(seed)`.')
+def _(ratings, share, seed): return ex.newcomer_split.answer(ratings, share, np.random.randint(1_000_000_000))
 
 @ex.newcomer_split.mistake('the same people are held out whatever the seed. Ids often follow the date of sign-up, so the first or last are not a fair draw.')
 def _(ratings, share, seed):
@@ -114,8 +135,8 @@ def _(answer, n):
     rows = torch.as_tensor(taste, dtype=torch.float).tolist()
     if {len(o) if isinstance(o, list) else 0 for o in rows}!={2}: return {**_crowd(n), 'shape': list(torch.as_tensor(taste).shape)}
     mean = [sum(o)/len(rows) for o in zip(*rows)]
-    return {'shape': [len(rows), 2], 'people nearer than 1 to the mean': sum(math.dist(o, mean) < 1 - 1e-5 for o in rows),
-            'people with nobody else within 0.5': sum(all(math.dist(a, b) > 0.5 + 1e-5 for j,b in enumerate(rows) if j!=i) for i,a in enumerate(rows))}
+    return {'shape': [len(rows), 2], 'people nearer than 1 to the mean': sum(not math.dist(o, mean) >= 1 - 1e-5 for o in rows),
+            'people with nobody else within 0.5': sum(not any(math.dist(a, b) <= 0.5 + 1e-5 for j,b in enumerate(rows) if j!=i) for i,a in enumerate(rows))}
 
 @ex.divided_crowd.spec
 def _(n): return _crowd(n)
@@ -171,6 +192,7 @@ def _(rng):
     yield _films(f1=[1, 5], f2=[4]*6, f3=[3, 5]*10, f4=[1]), 3
     yield _films(f8=[1, 5], f9=[2, 4]*5, f7=[5]*9 + [4]*9), 3
     yield _films(f5=[1, 5], f2=[1, 5], f9=[4], f3=[4, 4]), 4
+    yield _films(**{f'f{i}': [1, 5] if i%3 else [2, 4] for i in range(1, 61)}), 50 # so many equals that a sort which is not stable mixes them
     for _ in range(4):
         film = np.repeat(np.arange(20, 28), rng.integers(2, 30, 8))
         yield pd.DataFrame({'movie': film, 'rating': rng.normal(size=len(film))*rng.uniform(0.3, 2, 30)[film] + film%5}).sample(frac=1, random_state=0), 5
@@ -186,6 +208,7 @@ for says,wrong in {
     'the number of ratings alone asks about films that all like: answered by many, and all answers are the same.': _asked(lambda df, by: by.size()),
     'distances were taken from the mean of all ratings. A film that all find excellent is far from it, and divides nobody.': _asked(lambda df, by: ((df.rating - df.rating.mean())**2).groupby(df.movie).sum()),
     'pandas\' `var()` divides by the number less one, which raises films with few ratings: `ddof=0`.': _asked(lambda df, by: by.var()*by.size()),
+    'the standard deviation was taken. Its square, the variance, was asked for.': _asked(lambda df, by: by.std(ddof=0)*by.size()),
     'the order is turned round: these are the films on which all agree.': _asked(lambda df, by: -by.var(ddof=0)*by.size()),
 }.items(): ex.first_questions.mistake(says)(wrong)
 
@@ -202,7 +225,7 @@ def fold_row(
     penalty,       # price of the squared distance from `centre`
     y_range,       # (lowest, highest) prediction
 ):
-    "The row (n_factors+1,): factors first, bias last."
+    "The row, a float tensor (n_factors+1,): factors first, bias last."
     lo,hi = y_range
     ids = torch.tensor(list(rated), dtype=torch.long)
     stars = torch.tensor(list(rated.values()), dtype=centre.dtype)
@@ -240,6 +263,8 @@ def _folded(scores=lambda r, lo, hi: torch.logit((r - lo)/(hi - lo)), own=lambda
         return end(centre) + torch.linalg.solve(A, weight(len(ids))*X.T@(y - X@start(centre)))
     return _
 
+def _turned(*args): return _folded()(*args).roll(1)
+
 for says,wrong in {
     'the row is drawn to zero, not to the centre: solve for the difference from it, and add it again.': _folded(start=torch.zeros_like, end=torch.zeros_like),
     'the centre was added, but the errors were not taken from there: the target is `y - X @ centre`.': _folded(start=torch.zeros_like),
@@ -248,6 +273,7 @@ for says,wrong in {
     'the range begins at lo: `(r - lo)/(hi - lo)`, not `r/hi`.': _folded(scores=lambda r, lo, hi: torch.logit(r/hi)),
     'the newcomer\'s bias is not solved for: `X` needs a column of ones.': _folded(ones=0),
     'the bias was left free, as an intercept often is. Here it is part of the row, and its distance from the centre costs like any other.': _folded(free=1),
+    'the bias came first: in the row the factors come first, as in `centre`.': _turned,
     'the squared errors were averaged. Their sum is meant: the more ratings, the less the centre counts.': _folded(weight=lambda n: 1/max(1, n)),
 }.items(): ex.fold_row.mistake(says)(wrong)
 
@@ -283,6 +309,11 @@ def _(counts):
 
 @ex.concentration.mistake('the mean difference was divided by the mean, and not by twice the mean: such a number goes up to 2.')
 def _(counts): return dict(coverage=(counts>0).mean(), gini=np.abs(counts[:,None] - counts).mean()/counts.mean())
+
+@ex.concentration.mistake('pairs of an item with itself were left out: the average is over all n·n pairs, not n·(n-1).')
+def _(counts):
+    n = len(counts)
+    return dict(coverage=(counts>0).mean(), gini=np.abs(counts[:,None] - counts).sum()/max(1, n*(n-1))/(2*counts.mean()))
 
 @ex.concentration.mistake('the items were counted; coverage is a share of all of them.')
 def _(counts): return dict(coverage=(counts>0).sum(), gini=np.abs(counts[:,None] - counts).mean()/(2*counts.mean()))
@@ -321,7 +352,7 @@ def _(people, films, n_films, cap, n_list):
 @ex.next_list.cases
 def _(rng):
     yield torch.tensor([0, 0, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2]), torch.tensor([1, 2, 1, 0, 3, 3, 3, 3, 4, 4, 4, 4]), 6, 4, 3
-    yield torch.tensor([0, 0, 0, 0]), torch.tensor([3, 3, 1, 0]), 4, 4, 2
+    yield torch.tensor([0, 0, 0, 0]), torch.tensor([3, 3, 1, 0]), 6, 4, 5 # more places than films that were watched
     for n,cap,n_fan in ((28, 4, 16), (56, 16, 32), (28, 2, 16)): # counts are sums of powers of two, so ties are exact
         who = torch.cat([torch.arange(n)%7, torch.full((n_fan,), 8)])
         yield who, torch.tensor(np.append(rng.integers(0, 12, n), rng.integers(9, 12, n_fan))), 13, cap, 5
@@ -345,6 +376,11 @@ for says,wrong in {
     'films were capped instead of people. A popular film must not be cut off, and enthusiasts still fill each of their films up to cap.': _next(lambda people, films, cap: [float(i<cap) for i in _place(films.tolist())]),
     'everybody was brought to cap, those with few watches too: a watch never counts more than 1.': _next(lambda people, films, cap: [cap/people.tolist().count(p) for p in people.tolist()]),
 }.items(): ex.next_list.mistake(says)(wrong)
+
+@ex.next_list.mistake('only films that were watched are listed, so places stay empty: films without a watch are listed too, the lower number first.')
+def _(*args):
+    res = ex.next_list.answer(*args)
+    return dict(res, listed=[o for o in res['listed'] if res['counts'][o]>0])
 
 # %% ../../nbs/teaching/09_bootstrapping.ipynb #6aec1c74
 ex.ask('A person who was not in training asks fastai\'s model for a prediction. What happens?',
@@ -371,7 +407,7 @@ ex.ask('What changes in the model when a newcomer is folded in?',
         ('Nothing: a new row is calculated beside it', 'So nobody else\'s predictions change, and it can be done for each newcomer in a moment.')], right='d')
 ex.ask('Somebody gave two films five stars and a third one two stars. After `fold_in` the prediction for the third is a little *higher* than that of the mean row. Why?',
        [('A sign error: it has to fall', 'The chapter shows this very case. Three answers do not fix fifty-one numbers.'),
-        ('The two fives raise the newcomer\'s bias', 'That counts for every film. With a penalty, three ratings are weak evidence, and the bias is the cheapest way to meet two of them.'),
+        ('The two fives raise the newcomer\'s bias', 'That counts for every film. With a penalty, three ratings are weak evidence, and a higher bias is part of the way to meet two of them.'),
         ('Disliked films are left out of the equations', 'Each rating enters them, the low ones too.'),
         ('The film is popular, so its own bias was raised', 'The film\'s bias is frozen.')], right='b')
 ex.ask('A penalty of a million is given to `fold_in`. Which predictions does a newcomer with twenty ratings get?',
@@ -408,8 +444,8 @@ ex.ask('There is "no magic answer" for newcomers. Which sober ones would you use
               'With the first ratings, fold in, from the mean row or from one predicted by the form. Never row 0. And hold out whole people to see whether any of it is better than the floor.')
 ex.ask('Five enthusiasts have left after round 3, and their films are still listed in round 12. How can that be?',
        [('What is listed is watched, and counted again', 'Each crowd is shown the list and watches some of it: the list makes its own evidence. What it caused and what people wanted look alike in a count of watches.'),
-        ('The ratings of the enthusiasts are never deleted', 'Their watches stay, but new ones come in every round. It is the new ones that keep the films on top.'),
-        ('Later crowds like these films', 'They are those with the lowest bias. The true stars of what is watched fall.'),
+        ('The ratings of the enthusiasts are never deleted', 'Their watches stay and still count, but new ones come in every round. It is the new ones that keep the films on top.'),
+        ('Later crowds like these films', 'They are those that the others like least. The true stars of what is watched fall.'),
         ('The simulation has no chance in it', 'People choose with chance, by taste and by the list.')], right='a')
 ex.ask('Everybody else watches five films in a round. Which remedies brought back *all* that the enthusiasts cost?',
        [('A cap of 20 watches', 'It brings back less than half: an enthusiast then still counts like four people.'),

@@ -62,6 +62,7 @@ def _(answer, question, attribute):
     if not isinstance(res, dict) or question not in res: raise TypeError('return a dict with `parameters`, `changed` and `saved`')
     names = res[question]
     if not isinstance(names, (list, tuple, set)) or not all(isinstance(n, str) for n in names): raise TypeError(f'`{question}` must be a list of names in quotes, without `...`')
+    if unknown := [n for n in names if n.split('.')[0] not in _numbers(Kept())]: raise ValueError(f"{unknown[0]!r} in `{question}` is no attribute of `Kept`: write 'table', for instance")
     return 'in the list' if attribute in {n.split('.')[0] for n in names} else 'not in the list'
 
 def _numbers(m):
@@ -157,7 +158,7 @@ def _(rng):
     yield 1, 4, 0.01
 
 # %% ../../nbs/teaching/05_create_params.ipynb #524442d5
-@ex.create_table.mistake('a `Parameter` times a number is an ordinary tensor, which no module finds: compute first, wrap last.')
+@ex.create_table.mistake('what is computed from a `Parameter` is an ordinary tensor, which no module finds: compute first, wrap last.')
 def _(n_rows, n_factors, sd):
     values = nn.Parameter(torch.randn(n_rows, n_factors))*sd
     values[0] = 0
@@ -175,6 +176,7 @@ def _(n_rows, n_factors, sd):
     values[0] = 0
     return values.requires_grad_()
 
+# %% ../../nbs/teaching/05_create_params.ipynb #4b9cfdd4
 @ex.create_table.mistake('`torch.rand` is uniform between 0 and 1, so every number is positive: normal numbers come from `torch.randn` or `normal_`.')
 def _(n_rows, n_factors, sd):
     values = torch.rand(n_rows, n_factors)*sd
@@ -184,6 +186,12 @@ def _(n_rows, n_factors, sd):
 @ex.create_table.mistake('a variance is not a standard deviation: multiply standard normal numbers by `sd` itself, not by its root.')
 def _(n_rows, n_factors, sd):
     values = torch.randn(n_rows, n_factors)*sd**0.5
+    values[0] = 0
+    return nn.Parameter(values)
+
+@ex.create_table.mistake('0.01 is the standard deviation of the chapter: here it is an argument, `sd`.')
+def _(n_rows, n_factors, sd):
+    values = torch.randn(n_rows, n_factors)*0.01
     values[0] = 0
     return nn.Parameter(values)
 
@@ -239,8 +247,8 @@ def _tables(**start):
     return m
 
 def _forward(m, f):
-    "The same module with another `forward`"
-    m.forward = lambda x: f(m, *x.unbind(1))
+    "The same module with another `forward`, by a subclass, so that a deep copy of it works too"
+    m.__class__ = type(type(m).__name__, (type(m),), dict(forward=lambda self, x: f(self, *x.unbind(1))))
     return m
 
 def _zeros(*size): return nn.Parameter(torch.zeros(*size))
@@ -289,8 +297,11 @@ def symptoms():
 @ex.symptoms.use
 def _(answer, change):
     res = answer()
-    if not isinstance(res, dict) or res.get(change, ...) is ...: raise ValueError(f'no symptom is given for {change!r} yet')
-    return res[change]
+    if not isinstance(res, dict): raise TypeError('return a dict: each change with its symptom')
+    says,seven = res.get(change, ...),['raises', 'square', 'column', 'not found', 'stuck', 'last row', 'fine']
+    if says is ... or says is None: raise ValueError(f'no symptom is given for {change!r} yet')
+    if says not in seven: raise ValueError(f'{says!r} is none of the seven symptoms')
+    return says
 
 # %% ../../nbs/teaching/05_create_params.ipynb #6e4d1296
 @ex.symptoms.spec
@@ -353,11 +364,11 @@ def _pairs(n_users, n_items): return torch.tensor([[u, i] for u in range(n_users
 def _(answer, n_users, n_items, n_factors, seed):
     layers,plain,x = _layers(n_users, n_items, n_factors, seed),Plain(n_users, n_items, n_factors),_pairs(n_users, n_items)
     answer(plain, layers)
-    first = plain(x)
+    first = Plain.forward(plain, x)  # a `forward` of the answer's own does not count
     with torch.no_grad():
         for p in layers.parameters(): p.add_(1)
-    return {'predictions': first.detach(), 'parameters of plain': sorted(n for n,p in plain.named_parameters() if p.requires_grad),
-            'predictions after layers was changed': plain(x).detach()}
+    return {'predictions': first.detach(), 'trainable parameters of plain': sorted(n for n,p in plain.named_parameters() if p.requires_grad),
+            'predictions after layers was changed': Plain.forward(plain, x).detach()}
 
 # %% ../../nbs/teaching/05_create_params.ipynb #71e8a7f4
 @ex.copy_weights.spec
@@ -365,7 +376,7 @@ def _(n_users, n_items, n_factors, seed):
     w = {n: p.detach().numpy().tolist() for n,p in _layers(n_users, n_items, n_factors, seed).named_parameters()}
     def one(u, i): return sum(a*b for a,b in zip(w['user_factors.weight'][u], w['item_factors.weight'][i])) + w['user_bias.weight'][u][0] + w['item_bias.weight'][i][0]
     want = torch.sigmoid(torch.tensor([one(u, i) for u,i in _pairs(n_users, n_items).tolist()]))*5.5
-    return {'predictions': want, 'parameters of plain': ['item_bias', 'item_factors', 'user_bias', 'user_factors'], 'predictions after layers was changed': want}
+    return {'predictions': want, 'trainable parameters of plain': ['item_bias', 'item_factors', 'user_bias', 'user_factors'], 'predictions after layers was changed': want}
 
 @ex.copy_weights.cases
 def _(rng):
@@ -404,6 +415,11 @@ def _(plain, layers): return layers
 @ex.copy_weights.mistake('the names differ, `user_factors` here and `user_factors.weight` there, and so do the shapes of the biases: `load_state_dict` needs both to agree.')
 def _(plain, layers): plain.load_state_dict(layers.state_dict())
 
+@ex.copy_weights.mistake('`squeeze()` without a number drops every dimension of size one, also the column of a table with one factor: drop the column of the biases alone.')
+def _(plain, layers):
+    with torch.no_grad():
+        for n,p in plain.named_parameters(): p.copy_(getattr(layers, n).weight.squeeze())
+
 # %% ../../nbs/teaching/05_create_params.ipynb #977532c9
 @ex.exercise('A look before the loss', text='Why does a loss not go down although nothing fails? Write the look that finds it: which parameters an optimizer would get, which of them are idle, and which shape comes out. Idle is a parameter for which the sum of the output has no gradient, or one of nothing but zeros. The check uses `Plain`, `Layers` and broken versions of them.',
              hints=['`named_parameters()` gives the names. What does `p.grad` hold before the first `backward`, and for a parameter that `forward` does not use?', 'There are two ways to be idle: no gradient at all (`None`), and a gradient of nothing but zeros.',
@@ -433,8 +449,12 @@ def _stale():
     for p in m.parameters(): p.grad = torch.ones_like(p)
     return m
 
+def _cancelling():
+    "Gradients of the factors have both signs and add up to zero"
+    return _tables(user_factors=nn.Parameter(torch.tensor([[1., -1, 0]]*5)), item_factors=nn.Parameter(torch.tensor([[1., -1, 0]]*6)))
+
 _looks = {'Plain': lambda: Plain(5, 6, 3), 'Plain, user_factors a plain tensor': _changes['tensor'][1], 'Plain, factors start at zero': _changes['zero factors'][1], 'Plain, biases as columns': _columns,
-          'Plain, forward ignores the biases': _ignoring, 'Plain, forward ignores the biases, gradients of an earlier batch are there': _stale, 'Plain, with a buffer': _with_buffer, 'Layers': lambda: Layers(5, 6, 3)}
+          'Plain, forward ignores the biases': _ignoring, 'Plain, forward ignores the biases, gradients of an earlier batch are there': _stale, 'Plain, with a buffer': _with_buffer, 'Plain, each row of factors 1, -1, 0': _cancelling, 'Layers': lambda: Layers(5, 6, 3)}
 
 # %% ../../nbs/teaching/05_create_params.ipynb #1d3a3d9e
 @ex.look_first.use
@@ -451,27 +471,41 @@ def _(model, pairs):
 @ex.look_first.cases
 def _(rng):
     for o in _looks: yield o, [[0, 0], [1, 3], [4, 5]]
-    yield 'Plain', [[2, 2]]
+    for o in ('Plain', 'Plain, each row of factors 1, -1, 0'): yield o, [[2, 2]]
+    yield 'Plain', [[0, 0], [1, 1], [2, 2], [3, 3], [4, 4], [0, 5]]
 
 # %% ../../nbs/teaching/05_create_params.ipynb #2fa3a489
-def _look(model, x, zero=True, backward=True, only_none=False, saved=False):
+def _look(model, x, zero=True, backward=True, saved=False, idle=lambda g: g is None or not g.any()):
     if zero: model.zero_grad()
     out = model(x)
     if backward: out.sum().backward()
     named = dict(model.named_parameters())
-    return dict(parameters=list(model.state_dict() if saved else named), idle=[n for n,p in named.items() if p.grad is None or not only_none and not p.grad.any()], shape=tuple(out.shape))
+    return dict(parameters=list(model.state_dict() if saved else named), idle=[n for n,p in named.items() if idle(p.grad)], shape=tuple(out.shape))
 
 @ex.look_first.mistake('gradients add up, and those of an earlier batch are still there: begin with `model.zero_grad()`.')
 def _(model, x): return _look(model, x, zero=False)
 
 @ex.look_first.mistake('a gradient can be there and be zero everywhere, as with factors that start at zero: look at the numbers too.')
-def _(model, x): return _look(model, x, only_none=True)
+def _(model, x): return _look(model, x, idle=lambda g: g is None)
 
 @ex.look_first.mistake('`state_dict` lists buffers too, which no optimizer gets: take `named_parameters()`.')
 def _(model, x): return _look(model, x, saved=True)
 
 @ex.look_first.mistake('before `backward` no parameter has a gradient, so all of them look idle.')
 def _(model, x): return _look(model, x, backward=False)
+
+# %% ../../nbs/teaching/05_create_params.ipynb #084dc0ac
+@ex.look_first.mistake('rows that nobody asked for have a gradient of zero, and the table is not idle: it is where *no* number differs from zero, so `any`, not `all`.')
+def _(model, x): return _look(model, x, idle=lambda g: g is None or not g.all())
+
+@ex.look_first.mistake('gradients of both signs can add up to zero: ask whether `any` differs from zero, or add up `abs()`.')
+def _(model, x): return _look(model, x, idle=lambda g: g is None or g.sum()==0)
+
+@ex.look_first.mistake('`grad` is `None` where `forward` does not use a parameter: ask for that first, and count it as idle.')
+def _(model, x): return _look(model, x, idle=lambda g: not g.any())
+
+@ex.look_first.mistake('what `forward` does not use has no gradient at all, `None`: that is idle too.')
+def _(model, x): return _look(model, x, idle=lambda g: g is not None and not g.any())
 
 # %% ../../nbs/teaching/05_create_params.ipynb #dc53973a
 ex.ask('Why is a tensor attribute of a module not among its parameters?', [
@@ -491,7 +525,7 @@ ex.ask('What is a buffer for?', [
 
 # %% ../../nbs/teaching/05_create_params.ipynb #4167a77e
 ex.ask('Both factor tables start at zero. What happens?', [
-    ('All factors of a person stay equal, as in a network that starts with equal weights', 'That would be true of equal numbers that are not zero. With zeros it is worse: there is no gradient at all.'),
+    ('They move, but all factors of a person alike, as in a network that starts with equal weights', 'That would be true of equal numbers that are not zero. With zeros it is worse: there is no gradient at all.'),
     ('The first step is small, then it gets going', 'The first step is none. After it both tables are still zero, and so is the second gradient.'),
     ('Training works, since random numbers are only a habit', 'For the biases zeros would do. For two tables that are multiplied with each other they are a dead point.'),
     ('The factors never move: the gradient of each table is made of the other', 'The gradient of `u*i` with respect to `u` is `i`, which is zero, and the other way round. A little noise is enough to leave this point.')], right='d')

@@ -85,14 +85,22 @@ def fold(
     return np.setdiff1d(np.arange(n_rows), test),test
 
 # %% ../../nbs/teaching/00_data.ipynb #8f9aa5c4
+def _positions(o, name):
+    "Positions in order; what is no list of positions is refused in words"
+    res = np.asarray(o)
+    if res.dtype==bool: raise TypeError(f'`{name}` is a mask of True and False: positions were asked for, `np.flatnonzero` makes them of a mask')
+    if res.ndim!=1: raise TypeError(f'`{name}` must be an array or a list of positions, with one dimension; {type(o).__name__} came')
+    return np.sort(res)
+
 @ex.fold.use
 def _(answer, n_rows, i):
     out = answer(n_rows, i)
     if out is None: return None
     if not isinstance(out, (tuple, list)) or len(out)!=2: raise TypeError('two arrays were expected, as in `return train, test`')
     train,test = out
-    return dict(test=np.asarray(test), train=np.sort(np.asarray(train)))
+    return dict(test=_positions(test, 'test'), train=_positions(train, 'train'))
 
+# %% ../../nbs/teaching/00_data.ipynb #2aea78b4
 @ex.fold.spec
 def _(n_rows, i):
     fifth = [5*row//n_rows + 1 for row in range(n_rows)]
@@ -111,11 +119,15 @@ def _(n_rows, i):
     size = n_rows//5
     return np.arange((i-1)*size),np.arange((i-1)*size, i*size)
 
+@ex.fold.mistake('the first bug is mended; now look at `train`: it ends with the test rows, and the rows behind them are missing.')
+def _(n_rows, i): return np.arange(i*n_rows//5),np.arange((i-1)*n_rows//5, i*n_rows//5)
+
 @ex.fold.mistake('`train` is mended; `test` is one fold too far: `i` counts from 1, positions from 0.')
 def _(n_rows, i):
     test = np.arange(i*n_rows//5, (i+1)*n_rows//5)
     return np.setdiff1d(np.arange(n_rows), test),test
 
+# %% ../../nbs/teaching/00_data.ipynb #3b7cf0cf
 @ex.fold.mistake('trained on all rows, the model has seen every test row: leave them out.')
 def _(n_rows, i): return np.arange(n_rows),np.arange((i-1)*n_rows//5, i*n_rows//5)
 
@@ -158,7 +170,7 @@ def _(rng):
     yield _titled([1, 1, 2], [246, 268, 50]), np.array([1])
     yield _titled([1, 2, 2], [246, 268, 50]), np.array([1])
     yield _titled([1, 1, 2], [246, 268, 50]), np.array([0, 1])
-    yield _titled([1, 1, 2, 1], [297, 303, 50, 304]), np.array([3])
+    for test in ([3], [1, 3]): yield _titled([1, 1, 2, 1], [297, 303, 50, 304]), np.array(test)
     yield _titled([1, 2, 1, 2], [246, 50, 268, 246], index=[3, 2, 1, 0]), np.array([0, 3])
     for _ in range(4):
         pairs = rng.permutation([(u, m) for u in range(1, 6) for m in (246, 268, 297, 303, 304, 50)])[:24]
@@ -190,6 +202,22 @@ def _(ratings, test):
     in_test = np.isin(np.arange(len(ratings)), test)
     return len(ratings[in_test].merge(ratings[~in_test], on=['user', 'title']))
 
+# %% ../../nbs/teaching/00_data.ipynb #f1df6456
+def _pairs_of(ratings, test):
+    "(training, test): lists of person and title"
+    rows = list(zip(ratings.user, ratings.title))
+    return [o for i,o in enumerate(rows) if i not in test],[rows[i] for i in test]
+
+@ex.count_twins.mistake('different pairs were counted, not rows: two test rows with one twin in training are two.')
+def _(ratings, test):
+    train,asked = _pairs_of(ratings, test)
+    return len({*train} & {*asked})
+
+@ex.count_twins.mistake('training rows were counted: go through the test rows, and ask of each whether its pair is in training.')
+def _(ratings, test):
+    train,asked = _pairs_of(ratings, test)
+    return sum(o in asked for o in train)
+
 # %% ../../nbs/teaching/00_data.ipynb #3ddbd468
 @ex.exercise('A cut by time and its strangers', text='Train on the past, test on the latest `n_test` ratings of all. Then count: how large is the share of test **rows** that belong to a stranger, a person without a single training row? Of equal times, the later row of the table is the later.',
              hints=['Sort row numbers by time, and keep those of the last `n_test`.', "`np.argsort(timestamp, kind='stable')` gives row numbers from the earliest to the latest, and leaves equal times in table order.",
@@ -209,7 +237,7 @@ def time_cut(
 @ex.time_cut.use
 def _(answer, user, timestamp, n_test):
     out = answer(user, timestamp, n_test)
-    return dict(out, test=np.sort(np.asarray(out['test']))) if isinstance(out, dict) and 'test' in out else out
+    return dict(out, test=_positions(out['test'], 'test')) if isinstance(out, dict) and 'test' in out else out
 
 @ex.time_cut.spec
 def _(user, timestamp, n_test):
@@ -228,6 +256,7 @@ def _(rng):
         user = rng.integers(0, 6, n)
         yield user, start[user] + rng.integers(0, 8, n), n//3
     yield np.array([7, 7]), np.array([2, 1]), 1
+    yield rng.integers(0, 6, 200), rng.integers(0, 4, 200), 60
 
 # %% ../../nbs/teaching/00_data.ipynb #886109f1
 @ex.time_cut.mistake('the last rows of the table are the latest only if it is sorted by time: sort row numbers by `timestamp`.')
@@ -248,6 +277,7 @@ def _(user, timestamp, n_test):
     order = np.argsort(timestamp, kind='stable')
     return dict(test=order[-n_test:], strangers=np.isin(user[order[-n_test:]], user[order[:-n_test]]).mean())
 
+# %% ../../nbs/teaching/00_data.ipynb #378e43fa
 @ex.time_cut.mistake('everybody is known in the whole table: look for the person in the training rows alone.')
 def _(user, timestamp, n_test): return dict(test=np.argsort(timestamp, kind='stable')[-n_test:], strangers=1 - np.isin(user, user).mean())
 
@@ -260,6 +290,17 @@ def _(user, timestamp, n_test):
 def _(user, timestamp, n_test):
     order = np.argsort(-timestamp, kind='stable')
     return dict(test=order[:n_test], strangers=1 - np.isin(user[order[:n_test]], user[order[n_test:]]).mean())
+
+# %% ../../nbs/teaching/00_data.ipynb #9f038b3e
+@ex.time_cut.mistake('a border in time takes every row of its second: where times are equal these are too many, so take exactly the last `n_test`.')
+def _(user, timestamp, n_test):
+    late = timestamp >= np.sort(timestamp)[-n_test]
+    return dict(test=np.flatnonzero(late), strangers=1 - np.isin(user[late], user[~late]).mean())
+
+@ex.time_cut.mistake("a sort may shuffle equal times unless it is told to keep their order: `np.argsort` and pandas' `sort_values` take `kind='stable'`.")
+def _(user, timestamp, n_test):
+    order = np.argsort(timestamp)
+    return dict(test=order[-n_test:], strangers=1 - np.isin(user[order[-n_test:]], user[order[:-n_test]]).mean())
 
 # %% ../../nbs/teaching/00_data.ipynb #d310942f
 @ex.exercise('Find every fault', text='''`validate_ratings` stops at the first fault. Write the report that counts all of them, each for itself:
@@ -299,10 +340,14 @@ def _(ratings):
 @ex.faults.cases
 def _(rng):
     nan = float('nan')
-    yield (_frame((1, 1, 5.), (1, 2, nan), (2, 1, 4.)),)
+    yield (_frame((1, 1, 3.), (1, 2, nan), (2, 1, 4.)),)
     yield (_frame((1, 1, 5.), (1, 1, 3.), (2, 1, 0.), (2, 2, 6.)),)
     yield (_frame((1, 1, 5.), ('1', 1, 3.), (2, 1, 1.)),)
-    yield (_frame(('ann', 10, 5.), ('bob', 10, 3.), ('ann', 20, 1.)),)
+    yield (_frame(('ann', 10, 5.), ('bob', 10, 3.5), ('ann', 20, 0.5)),)
+    yield (_frame(('ann', 10, 2.), (None, 20, 4.)),)
+    yield (_frame((1, 'a', 2.), (2, 'b', 3.)).astype(dict(user=object, movie=object)),)
+    yield (_frame((1, 'a', 2.), ('1', 7, 3.)),)
+    yield (_frame((1, 1, nan), (1, 1, 3.), (2, 1, 4.)),)
     yield (_frame((1., 7, 5.), (nan, 8, 2.), (nan, 8, 2.), (2., 7, float('inf'))),)
     yield (_frame((1, 'a', 2.), (1, 'a', 2.), (1, 'a', 5.), (None, 7, nan), (None, None, 3.)),)
     for n in (15, 25):
@@ -326,11 +371,30 @@ def _(ratings): return _but(ratings, doubled=int(ratings.dropna(subset=['user', 
 @ex.faults.mistake('for `duplicated` one missing id equals another: leave out rows without an id first.')
 def _(ratings): return _but(ratings, doubled=int(ratings.duplicated(['user', 'movie']).sum()))
 
-@ex.faults.mistake('a column of texts alone is not mixed: compare the types of its values, not the dtype of the column.')
+@ex.faults.mistake('the dtype does not tell: texts alone are not mixed, nor are numbers in an `object` column. Compare the types of the values.')
 def _(ratings): return _but(ratings, mixed_ids=sum(not pd.api.types.is_numeric_dtype(ratings[c]) for c in ('user', 'movie')))
 
 @ex.faults.mistake('missing cells were counted, not rows: a row without both ids is one row.')
 def _(ratings): return _but(ratings, no_id=int(ratings[['user', 'movie']].isna().to_numpy().sum()))
+
+# %% ../../nbs/teaching/00_data.ipynb #d64420ad
+@ex.faults.mistake('1 and 5 stars are allowed: both ends belong to the range.')
+def _(ratings): return _but(ratings, out_of_range=int(((ratings.rating<=1) | (ratings.rating>=5)).sum()))
+
+@ex.faults.mistake('half stars lie between 1 and 5 too: compare with both ends, instead of listing what is allowed.')
+def _(ratings): return _but(ratings, out_of_range=int((ratings.rating.notna() & ~ratings.rating.isin(range(1, 6))).sum()))
+
+@ex.faults.mistake('one missing id is enough: a row counts where the user *or* the movie is missing.')
+def _(ratings): return _but(ratings, no_id=int(ratings[['user', 'movie']].isna().all(axis=1).sum()))
+
+@ex.faults.mistake('a missing id is no second type: leave `None` and `NaN` out before you compare types.')
+def _(ratings): return _but(ratings, mixed_ids=sum(ratings[c].map(type).nunique()>1 for c in ('user', 'movie')))
+
+@ex.faults.mistake('both columns can be mixed: count the columns, instead of asking whether there is any.')
+def _(ratings): return _but(ratings, mixed_ids=min(ex.faults.answer(ratings)['mixed ids'], 1))
+
+@ex.faults.mistake('`dropna()` alone drops rows without a rating too, and these can be doubled: leave out only rows without an id, `dropna(subset=…)`.')
+def _(ratings): return _but(ratings, doubled=int(ratings.dropna().duplicated(['user', 'movie']).sum()))
 
 # %% ../../nbs/teaching/00_data.ipynb #9950b429
 ex.ask('What does an empty cell of the crosstab say about a person and a film?', [

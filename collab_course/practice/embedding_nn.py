@@ -36,7 +36,7 @@ def _(frame, columns):
     for c in columns:
         values = {v for v in frame[c].tolist() if v==v and v is not None}
         width = 1.6 * math.exp(0.56*math.log(len(values) + 1))
-        res[c] = [len(values) + 1, 600 if width>600 else math.floor(width + 0.5)]
+        res[c] = len(values) + 1,600 if width>600 else math.floor(width + 0.5)
     return res
 
 @ex.table_sizes.cases
@@ -130,7 +130,7 @@ def predict_pairs(
     b2,          # (1,)
     y_range,     # (lowest, highest) prediction
 ):
-    "Predicted ratings (batch,): look up, linear, ReLU, linear, sigmoid stretched to `y_range`."
+    "Predicted ratings, tensor of shape (batch,): look up, linear, ReLU, linear, sigmoid stretched to `y_range`."
     users,items = x.unbind(1)
     rows = torch.cat([user_table[users], item_table[items]], 1)
     acts = F.relu(rows @ W1.T + b1)
@@ -176,12 +176,16 @@ for says,wrong in {
     'ReLU was applied to the score as well. The score may be negative: that is how low ratings are said.': _forward(drop=lambda s: F.relu(s).squeeze(1)),
     'a sigmoid alone ends at 1: stretch it to the range.': _forward(end=lambda s, lo, hi: torch.sigmoid(s)),
     'the sigmoid was multiplied by the highest rating only. A range has a width, hi - lo, and begins at lo.': _forward(end=lambda s, lo, hi: hi*torch.sigmoid(s)),
+    'the predictions begin at 0 here. A range has a width, hi - lo, and begins at lo.': _forward(end=lambda s, lo, hi: (hi-lo)*torch.sigmoid(s)),
     'a column (batch, 1) came back; ratings are (batch,), and the loss would broadcast the two.': _forward(drop=lambda s: s),
     '`squeeze()` without a dimension also drops the batch where it has a single pair: name the dimension.': _forward(drop=lambda s: s.squeeze()),
 }.items(): ex.predict_pairs.mistake(says)(wrong)
 
+@ex.predict_pairs.mistake('both tables were looked up by the same column of `x`: the second column holds the rows of the items.')
+def _(x, *args): return _forward()(x[:,[0, 0]], *args)
+
 # %% ../../nbs/teaching/08_embedding_nn.ipynb #b94353a4
-@ex.exercise('Mend the network', text='This network trains without an error, gives one score a pair, and is hardly better than everybody\'s own mean. Find out which table never gets a gradient, and mend it. Keep the names of tables and layers; in the input of the first layer the user\'s row comes first.',
+@ex.exercise('Mend the network', text='This network trains without an error, gives one score a pair, and is no better than everybody\'s own mean. Find out which table never gets a gradient, and mend it. Keep the names of tables and layers; in the input of the first layer the user\'s row comes first.',
              hints=['Print the shape of `rows` for a batch of four pairs.', 'Films lie below people, and the cut at the end throws their half away. Both the cut and the first layer were made to fit the mistake.',
                     '`torch.cat([…], 1)`, `nn.Linear(2*width, n_act)`, and no cut.'],
              then='Equal widths hide a `torch.cat` along the wrong dimension; a table whose gradient is zero everywhere gives it away.',
@@ -224,11 +228,14 @@ def _n_reached(table):
 
 @ex.PairNet.use
 def _(answer, x, n_users, n_items, width, n_act):
+    if isinstance(answer, nn.Module): raise TypeError('this is a network already: hand over the class itself, without parentheses')
     model = answer(n_users, n_items, width, n_act)
+    if not isinstance(model, nn.Module): raise TypeError(f'the class is to be an `nn.Module`, as it was, but it makes {model!r}')
+    if lost := [o for o in ('users', 'items', 'first', 'last') if not hasattr(model, o)]: raise AttributeError(f'keep the names of tables and layers: there is no `{lost[0]}`')
     for p in model.parameters(): p.data = _wave(*p.shape)
     scores = model(x)
-    if not torch.is_tensor(scores): return scores
-    scores.sum().backward()
+    if scores is None: return None
+    if torch.is_tensor(scores) and scores.requires_grad: scores.sum().backward()
     return {'scores': scores, 'rows of `users` with a gradient': _n_reached(model.users), 'rows of `items` with a gradient': _n_reached(model.items)}
 
 # %% ../../nbs/teaching/08_embedding_nn.ipynb #5e681d8b
@@ -298,7 +305,7 @@ def table_gradients(
     W2,          # (1, n_act)
     b2,          # (1,)
 ):
-    "Gradients of the loss, each of the shape of its table: dict with `users` and `items`."
+    "Gradients of the loss, each a tensor of the shape of its table: dict with `users` and `items`."
     users,items = x.unbind(1)
     sums = torch.cat([user_table[users], item_table[items]], 1) @ W1.T + b1
     score = (F.relu(sums) @ W2.T + b2).squeeze(1)
@@ -308,6 +315,14 @@ def table_gradients(
                 items=torch.zeros_like(item_table).index_add(0, items, to_items))
 
 # %% ../../nbs/teaching/08_embedding_nn.ipynb #81bddb2c
+@ex.table_gradients.use
+def _(answer, *args):
+    try:
+        with torch.no_grad(): return answer(*args)
+    except RuntimeError as e:
+        if 'does not require grad' not in str(e): raise
+        raise RuntimeError('autograd is switched off in this check: follow the chain rule by hand') from None
+
 @ex.table_gradients.spec
 def _(x, y, user_table, item_table, W1, b1, W2, b2):
     u,i,loss = user_table.clone().requires_grad_(),item_table.clone().requires_grad_(),0

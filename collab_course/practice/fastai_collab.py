@@ -47,7 +47,7 @@ def _state(rng, n_users, n_items, n_factors):
 
 @ex.predict_stars.cases
 def _(rng):
-    yield _state(rng, 2, 3, 2), torch.tensor([[0, 2], [1, 1], [1, 0]]), None
+    yield _state(rng, 3, 3, 2), torch.tensor([[0, 2], [1, 1], [1, 0]]), None # as many people as items: exchanged columns raise nothing
     yield _state(rng, 4, 4, 3), torch.stack([ints(rng, 4, 5), ints(rng, 4, 5)], 1), (0, 5.5)
     yield _state(rng, 4, 4, 3), torch.stack([ints(rng, 4, 5), ints(rng, 4, 5)], 1), (0.5, 5.5)
     yield _state(rng, 5, 7, 1), torch.stack([ints(rng, 5, 3), ints(rng, 7, 3)], 1), (-1, 1)
@@ -131,6 +131,9 @@ def _(bias, vocab, n): return [vocab[i] for i in bias.squeeze(1).argsort(descend
 @ex.top_titles.mistake('`#na#` was taken out after the list was cut, so that one title is missing where it was among the first.')
 def _(bias, vocab, n): return [vocab[i] for i in bias.squeeze(1).argsort(descending=True)[:n] if i]
 
+@ex.top_titles.mistake('the first of the sorted rows was dropped: that is the one with the highest bias, which need not be row 0.')
+def _(bias, vocab, n): return [vocab[i] for i in bias.squeeze(1).argsort(descending=True)[1:n+1]]
+
 @ex.top_titles.mistake('these are the lowest: `argsort` goes upwards unless it is told `descending=True`.')
 def _(bias, vocab, n): return [vocab[1:][i] for i in bias[1:].squeeze(1).argsort()[:n]]
 
@@ -183,11 +186,12 @@ def _(rng):
     yield _case(rng, 7, [2, 3, 5, 7], 6, 0, 10)
     yield _case(rng, 2, [2, 3], 4, 8, 3)
 
-# %% ../../nbs/teaching/07_fastai_collab.ipynb #1003fd1b
-def _best(user, tables, classes, ratings, n, na=0, bias=True, late=False, all_seen=False, id_is_row=False, shifted=False):
+# %% ../../nbs/teaching/07_fastai_collab.ipynb #c1719d6c
+def _best(user, tables, classes, ratings, n, na=0, bias=True, late=False, all_seen=False, seen_too=False, id_is_row=False, shifted=False):
     row,titles = user if id_is_row else classes['user'].index(user),classes['title']
     seen = set(ratings.title if all_seen else ratings.title[ratings.user==user])
     scores = tables['item_factors'] @ tables['user_factors'][row] + (tables['item_bias'] if bias else 0)
+    if seen_too: seen = set()
     order = scores.argsort(descending=True).tolist()
     if late: return [titles[i] for i in order[:n] if i and titles[i] not in seen]
     if shifted:
@@ -195,8 +199,15 @@ def _best(user, tables, classes, ratings, n, na=0, bias=True, late=False, all_se
         return [unseen[i] for i in order if i < len(unseen)][:n]
     return [titles[i] for i in order if i>=na and titles[i] not in seen][:n]
 
+# %% ../../nbs/teaching/07_fastai_collab.ipynb #1003fd1b
 @ex.best_unseen.mistake('row 0 is `#na#`, which is no film: leave it out before you sort.')
 def _(user, tables, classes, ratings, n): return _best(user, tables, classes, ratings, n)
+
+@ex.best_unseen.mistake('these are the lowest predictions: `argsort` goes upwards unless it is told `descending=True`.')
+def _(user, tables, classes, ratings, n): return _best(user, tables, classes, ratings, len(classes['title']), na=1)[::-1][:n]
+
+@ex.best_unseen.mistake('films that this person has rated are still in the list: it would recommend what they know.')
+def _(user, tables, classes, ratings, n): return _best(user, tables, classes, ratings, n, na=1, seen_too=True)
 
 @ex.best_unseen.mistake('the list was cut before the seen films were taken out, so it is too short: leave out first, cut last.')
 def _(user, tables, classes, ratings, n): return _best(user, tables, classes, ratings, n, late=True)
@@ -222,7 +233,7 @@ def rows_of(
     ids,    # list or column (Series) of ids, of any dtype, categories too
     vocab,  # list of ids, `#na#` first
 ):
-    "Row numbers, int64 tensor (n,); a `ValueError` names every id that is not in `vocab`."
+    "Row numbers, int64 tensor (n,); a `ValueError` names every id that is not in `vocab`, and no other."
     row = {o: i for i,o in enumerate(vocab) if i}
     bad = [o for o in ids if o not in row]
     if bad: raise ValueError(f'not in the vocabulary: {bad}')
@@ -235,7 +246,7 @@ def _unknown(ids, vocab): return [o for o in list(ids) if not any(o==v and isins
 def _(answer, ids, vocab):
     try: return dict(rows=answer(ids, vocab))
     except ValueError as e: says = str(e)
-    named = [str(o) for o in _unknown(ids, vocab) if re.search(rf'(?<!\w){re.escape(str(o))}(?!\w)', says)]
+    named = [str(o) for o in list(ids) if re.search(rf'(?<!\w){re.escape(str(o))}(?!\w)', says)]
     return {'ValueError names': named}
 
 @ex.rows_of.spec
@@ -261,7 +272,7 @@ def _(rng):
     yield ['#na#'], people
     yield [], people
 
-# %% ../../nbs/teaching/07_fastai_collab.ipynb #c2686e1e
+# %% ../../nbs/teaching/07_fastai_collab.ipynb #785b1b00
 @ex.rows_of.mistake('strangers got row 0, as in fastai: an answer about nobody that looks like any other. They are to be refused.')
 def _(ids, vocab): return torch.tensor([vocab.index(o) if o in vocab[1:] else 0 for o in ids], dtype=torch.int64)
 
@@ -276,10 +287,19 @@ def _(ids, vocab):
     row = {o: i for i,o in enumerate(vocab) if i}
     return torch.tensor([row[o] for o in ids], dtype=torch.int64)
 
-@ex.rows_of.mistake('the codes of a category count its own values; they are no rows of the vocabulary. Look the values up.')
+# %% ../../nbs/teaching/07_fastai_collab.ipynb #c2686e1e
+@ex.rows_of.mistake('known ids are named too: whoever has to mend a table needs those that are unknown, and no others.')
 def _(ids, vocab):
-    if isinstance(getattr(ids, 'dtype', None), pd.CategoricalDtype): return torch.tensor(ids.cat.codes.to_numpy('int64')) + 1
+    if any(o not in vocab[1:] for o in ids): raise ValueError(f'not all in the vocabulary: {list(ids)}')
     return ex.rows_of.answer(ids, vocab)
+
+def _codes(shift):
+    def _(ids, vocab):
+        if isinstance(getattr(ids, 'dtype', None), pd.CategoricalDtype): return torch.tensor(ids.cat.codes.to_numpy('int64')) + shift
+        return ex.rows_of.answer(ids, vocab)
+    return _
+
+for shift in (0, 1): ex.rows_of.mistake('the codes of a category count its own values; they are no rows of the vocabulary. Look the values up.')(_codes(shift))
 
 @ex.rows_of.mistake('unknown ids were left out, so that the rows no longer stand beside the ids that were asked.')
 def _(ids, vocab): return torch.tensor([vocab.index(o) for o in ids if o in vocab[1:]], dtype=torch.int64)
@@ -387,7 +407,7 @@ ex.ask('Somebody asks a fastai learner, by `test_dl` and `get_preds`, about the 
 ex.ask('The column of ids is a category whose values are 196 and 305. Which person answers when fastai is asked for 196?', [
     ('Person 196, since that is the value', 'So it should be, and so it is with the loaders of this library. fastai looks at the code.'),
     ('Nobody: row 0, since a category is no number', 'That is what text gets. A category gets a person, though not the right one.'),
-    ('Person 305, the code being one too high', 'Its code is 1, that of 196 is 0; and codes are not counted within the table that is asked, but as places in the vocabulary.'),
+    ('Person 305, the code being one too high', 'The code of 305 is 1, that of 196 is 0. And fastai takes a code for a place in the vocabulary, not among the values of the column.'),
     ('Whoever comes first in the vocabulary', 'The category\'s code is taken for a place among the ids after `#na#`. The code of 196 is 0, and place 0 is the first person.')], right='d')
 ex.ask('You want the ten best films for one person, without their stars. What may be left out of the score?', [
     ('The person\'s bias', 'It adds the same number to every film, so no film overtakes another.'),

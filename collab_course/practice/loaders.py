@@ -116,6 +116,9 @@ def _(df, columns): return _sizes(df, columns, lambda s: s.nunique(), _rule)
 @ex.table_sizes.mistake('the rule was given the number of values: it is meant for the number of rows, row 0 included.')
 def _(df, columns): return _sizes(df, columns, _full, lambda n: _rule(n-1))
 
+@ex.table_sizes.mistake('the width was cut off instead of rounded: 2.96 becomes 3.')
+def _(df, columns): return _sizes(df, columns, _full, lambda n: int(1.6 * n**0.56))
+
 @ex.table_sizes.mistake('a missing value got a row of its own beside `#na#`: it *is* `#na#`. `unique` counts it, `nunique` does not.')
 def _(df, columns): return _sizes(df, columns, lambda s: len(s.unique()) + 1, _rule)
 
@@ -150,8 +153,9 @@ def _(n_rows, n_epochs): return float(n_epochs > 0)
 @ex.share_seen.mistake('this is the share of the rows that are *missed*: those seen are the rest.')
 def _(n_rows, n_epochs): return (1 - 1/n_rows)**(n_rows*n_epochs)
 
-@ex.share_seen.mistake('each epoch adds the same share here, but a row that was seen before is drawn as easily as any other, so epochs multiply what is *missed*.')
-def _(n_rows, n_epochs): return min(1., n_epochs*(1 - (1 - 1/n_rows)**n_rows))
+for most in (1., np.inf):
+    @ex.share_seen.mistake('each epoch adds the same share here, but a row that was seen before is drawn as easily as any other, so epochs multiply what is *missed*.')
+    def _(n_rows, n_epochs, most=most): return min(most, n_epochs*(1 - (1 - 1/n_rows)**n_rows))
 
 @ex.share_seen.mistake('1 - 1/e holds for many rows only: a small table needs `(1 - 1/n_rows)**n_rows` itself.')
 def _(n_rows, n_epochs): return 1 - float(np.exp(-n_epochs))
@@ -192,27 +196,37 @@ def epoch(
     return list(zip(x[order].split(bs), y[order].split(bs)))
 
 # %% ../../nbs/teaching/02_loaders.ipynb #7e1d4e08
-_parts = 'each rating beside its user and item', 'each row at most once', 'in another order than the table', 'another order in the second epoch'
+_pair_parts = 'each rating beside its user and item', 'each row at most once'
+_order_parts = 'in another order than the table', 'another order in the second epoch', 'the same order from a generator with the same seed'
 def _yes(o): return 'yes' if o else 'no'
-def _pair(o): return isinstance(o, (tuple, list)) and len(o)==2 and all(map(torch.is_tensor, o)) and [t.dim() for t in o]==[2, 1]
+_xy = 'x of 2 dimensions, int64; y of 1'
+def _made_of(o):
+    if not (isinstance(o, (tuple, list)) and len(o)==2 and all(map(torch.is_tensor, o))): return 'something else'
+    return f'x of {o[0].dim()} dimensions, {str(o[0].dtype)[6:]}; y of {o[1].dim()}'
+
+def _whole(batches, x, y): return [torch.cat(o) for o in zip(*batches)] if batches else (x[:0], y[:0])
 
 @ex.epoch.use
 def _(answer, x, y, bs):
-    gen = torch.Generator().manual_seed(0)
+    x0,y0 = x.clone(),y.clone()
+    gen,same_seed = (torch.Generator().manual_seed(0) for _ in range(2))
     if (first := answer(x, y, bs, gen)) is None: return None
-    first,second = list(first),list(answer(x, y, bs, gen))
-    if not all(map(_pair, first)): return {'made of': 'something else', 'ratings in each batch': [], **dict.fromkeys(_parts, '')}
-    (ux,uy),(vx,_) = ([torch.cat(o) for o in zip(*b)] if b else (x[:0], y[:0]) for b in (first, second))
-    rating_of = dict(zip(map(tuple, x.tolist()), y.tolist()))
-    return {'made of': 'pairs (x, y)', 'ratings in each batch': [len(b) for b,_ in first],
-            **dict(zip(_parts, (_yes(all(rating_of.get(tuple(a))==b for a,b in zip(ux.tolist(), uy.tolist()))), _yes(len(set(map(tuple, ux.tolist())))==len(ux)),
-                                *(_yes(not torch.equal(ux, o)) if len(x)>7 else 'too short to tell' for o in (x, vx)))))}
+    epochs = [list(first), *(list(answer(x0.clone(), y0.clone(), bs, g)) for g in (gen, same_seed))]
+    if strange := {_made_of(o) for o in sum(epochs, [])} - {_xy}: return {'made of': min(strange), 'ratings in each batch': [], **dict.fromkeys(_pair_parts + _order_parts, '')}
+    (ux,uy),(vx,vy),(wx,_) = (_whole(o, x0, y0) for o in epochs)
+    rating_of = dict(zip(map(tuple, x0.tolist()), y0.tolist()))
+    beside = all(rating_of.get(tuple(a))==b for xs,ys in ((ux, uy), (vx, vy)) for a,b in zip(xs.tolist(), ys.tolist()))
+    once = all(len(set(map(tuple, o.tolist())))==len(o) for o in (ux, vx))
+    orders = not torch.equal(ux, x0),not torch.equal(ux, vx),torch.equal(ux, wx)
+    return {'made of': _xy, 'ratings in each batch': [len(b) for b,_ in epochs[0]], **dict(zip(_pair_parts, map(_yes, (beside, once)))),
+            **{k: _yes(o) if len(x)>7 else 'too short to tell' for k,o in zip(_order_parts, orders)}}
 
+# %% ../../nbs/teaching/02_loaders.ipynb #840731df
 @ex.epoch.spec
 def _(x, y, bs):
     sizes,order = [bs]*(len(x)//bs),'yes' if len(x)>7 else 'too short to tell'
     if len(x) % bs: sizes.append(len(x) % bs)
-    return {'made of': 'pairs (x, y)', 'ratings in each batch': sizes, **dict(zip(_parts, ('yes', 'yes', order, order)))}
+    return {'made of': _xy, 'ratings in each batch': sizes, **dict.fromkeys(_pair_parts, 'yes'), **dict.fromkeys(_order_parts, order)}
 
 # %% ../../nbs/teaching/02_loaders.ipynb #f4966ecc
 @ex.epoch.cases
@@ -246,6 +260,11 @@ def _(x, y, bs, gen):
     order = torch.randperm(len(x), generator=gen.manual_seed(1))
     return list(zip(x[order].split(bs), y[order].split(bs)))
 
+@ex.epoch.mistake('the order is drawn without `gen`: whoever hands over a generator expects the same epoch again from the same seed.')
+def _(x, y, bs, gen):
+    order = torch.randperm(len(x))
+    return list(zip(x[order].split(bs), y[order].split(bs)))
+
 @ex.epoch.mistake('the rows come in the order of the table: they have to be shuffled.')
 def _(x, y, bs, gen): return list(zip(x.split(bs), y.split(bs)))
 
@@ -259,7 +278,7 @@ def row_zero(
     lrs,    # list: the learning rate of each step
     wd,     # weight decay
 ):
-    "Row 0 after the last step: (n_factors,)."
+    "Row 0 after the last step: tensor of shape (n_factors,)."
     row = table[0].clone()
     for lr in lrs: row = row*(1 - lr*wd)
     return row
@@ -284,8 +303,9 @@ def _(rng):
 @ex.row_zero.mistake('row 0 stays as it is here, since no batch has it: but the decay pulls every weight, looked up or not.')
 def _(table, lrs, wd): return table[0].clone()
 
-@ex.row_zero.mistake('row 0 is made the average person here: but nobody computes that average, and no gradient ever reaches this row.')
-def _(table, lrs, wd): return table[1:].mean(0)
+for start in (0, 1):
+    @ex.row_zero.mistake('row 0 is made the average person here: but nobody computes that average, and no gradient ever reaches this row.')
+    def _(table, lrs, wd, start=start): return table[start:].mean(0)
 
 @ex.row_zero.mistake('row 0 is made zero here: but a random start shrinks with the decay, and gets near zero only after many steps.')
 def _(table, lrs, wd): return torch.zeros_like(table[0])
