@@ -313,7 +313,7 @@ def same_readme():
 
 def lint():
     "ruff on notebooks, library and everything else"
-    run([exe('ruff'), 'check', '--quiet', 'nbs', lib.name, 'tasks.py', 'tools', 'tests', 'bench', 'setup.py'], 'mend what is named above.')
+    run([exe('ruff'), 'check', '--quiet', 'nbs', lib.name, 'tasks.py', 'tools', 'tests', 'bench', 'docs', 'setup.py'], 'mend what is named above.')
 
 def cores():
     "How many processor cores we may use"
