@@ -116,7 +116,7 @@ def _todo(cat):
 def greeting():
     "The map of the course and where you stand, for a terminal"
     o = progress()
-    t = o.table if progress_file().is_file() else o.table.assign(**{c: o.table[c].str.replace('0 of ', '') for c in ('exercises', 'questions')})
+    t = o.table if progress_file().is_file() else o.table.assign(**{c: o.table[c].str.split(' of ').str[-1] for c in ('exercises', 'questions')})
     w = max(map(len, t.chapter))
     rows = [f'  {c:<{w}}  {e:>9}  {q:>9}' for c,e,q in zip(t.chapter, t.exercises, t.questions)]
     where = 'Chapters begin with nbs/00_data.ipynb; practice is in nbs/practice, projects are in nbs/projects.'

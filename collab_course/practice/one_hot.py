@@ -9,7 +9,8 @@ __all__ = ['ex', 'one_hot_lookup', 'to_embedding', 'sgd_step', 'checked_lookup',
 from warnings import catch_warnings, simplefilter
 import numpy as np, torch, torch.nn.functional as F
 from torch import nn
-from ..learning import Practice, Text, floats, ints
+from ..learning import Practice, floats, ints
+from ..progress import Note
 
 # %% ../../nbs/teaching/01_one_hot.ipynb #6e8648c6
 ex = Practice('01', 'one_hot', 'One-hot vectors and lookups', setup='import torch, torch.nn.functional as F\nfrom torch import nn')
@@ -335,7 +336,7 @@ _names = 'SGD', 'SGD with momentum', 'SGD with weight decay', 'Adam', 'AdamW', '
 
 def _as_text(rows):
     "A list as it is shown, so that messages tell whole lists"
-    return Text([o.item() if hasattr(o, 'item') else o for o in rows] if isinstance(rows, (list, tuple)) else rows)
+    return Note([o.item() if hasattr(o, 'item') else o for o in rows] if isinstance(rows, (list, tuple)) else rows)
 
 @ex.moving_rows.use
 def _(answer, *args):
