@@ -197,13 +197,13 @@ def setup(*args):
 # ---- JupyterLab ----
 
 FETCH = f'''import sys
-from {lib.name}.data import load_ratings
+from {lib.name}.movielens import load_ratings
 failed = None
 try: load_ratings()
 except KeyboardInterrupt: sys.exit(130)
 except Exception as e: failed = str(e)
 try:
-    from {lib.name}.progress import greeting
+    from {lib.name}.course.progress import greeting
     print(greeting())
 except Exception as e: print(f"The map of the course cannot be shown: {{e}}", file=sys.stderr)
 sys.exit(failed)'''

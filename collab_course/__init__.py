@@ -1,22 +1,27 @@
 """```python
-from collab_course.data import *
-from collab_course.one_hot import *
+from collab_course.checks import *
+from collab_course.movielens import *
+from collab_course.tables import *
+from collab_course.vocab import *
 from collab_course.loaders import *
+from collab_course.features import *
+from collab_course.one_hot import *
 from collab_course.dot_product import *
 from collab_course.create_params import *
+from collab_course.baselines import *
+from collab_course.training import *
 from collab_course.interpretation import *
+from collab_course.factor_map import *
 from collab_course.fastai_collab import *
 from collab_course.embedding_nn import *
-from collab_course.bootstrapping import *
+from collab_course.newcomers import *
 from collab_course.evaluation import *
-from collab_course.neighbours import *
+from collab_course.lists import *
+from collab_course.svdpp import *
+from collab_course.feedback import *
+from collab_course.bundle import *
 from collab_course.recommender import *
-from collab_course.bundles import *
-from collab_course.scale import *
 from collab_course.command_line import *
-from collab_course.learning import practice
-from collab_course.progress import forget_progress, keep_progress, progress
-from collab_course.playing import *
 ```
 
 ```python

@@ -6,24 +6,29 @@
 __all__ = []
 
 # %% ../nbs/index.ipynb #a696efa5
-from .data import *
-from .one_hot import *
+from .checks import *
+from .movielens import *
+from .tables import *
+from .vocab import *
 from .loaders import *
+from .features import *
+from .one_hot import *
 from .dot_product import *
 from .create_params import *
+from .baselines import *
+from .training import *
 from .interpretation import *
+from .factor_map import *
 from .fastai_collab import *
 from .embedding_nn import *
-from .bootstrapping import *
+from .newcomers import *
 from .evaluation import *
-from .neighbours import *
+from .lists import *
+from .svdpp import *
+from .feedback import *
+from .bundle import *
 from .recommender import *
-from .bundles import *
-from .scale import *
 from .command_line import *
-from .learning import practice
-from .progress import forget_progress, keep_progress, progress
-from .playing import *
 
 # %% ../nbs/index.ipynb #d57bca1a
 __all__ = [o for o in globals() if not o.startswith('_')] # all public names of the chapters

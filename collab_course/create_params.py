@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from fastai.layers import sigmoid_range
 from fastai.torch_core import Module
-from .data import _check_range
+from .checks import check_range
 
 # %% ../nbs/05_create_params.ipynb #46b1ac51
 def create_params(
@@ -28,7 +28,7 @@ class DotProductBias(Module):
         n_factors, # Factors of each user and item; 0: biases alone
         y_range=(0, 5.5), # (lowest, highest) prediction, never quite reached; None: no limits
     ):
-        _check_range(y_range, 'y_range', finite=True)
+        check_range(y_range, 'y_range', finite=True)
         self.user_factors = create_params([n_users, n_factors])
         self.user_bias = create_params([n_users])
         self.item_factors = create_params([n_items, n_factors])

@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 root = Path(__file__).resolve().parents[1]
-PAGES = {'index': None, '03_dot_product': 'figure.playing', 'practice/03_dot_product': 'details'}  # what to scroll to
+PAGES = {'index': None, '02_dot_product': 'figure.playing', 'practice/02_dot_product': 'details'}  # what to scroll to
 LOOKS = {'light': (1280, 'light'), 'dark': (1280, 'dark'), 'phone': (390, 'light')}
 HEIGHT,SHRINK = 900,2
 

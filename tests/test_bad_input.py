@@ -3,10 +3,10 @@ import errno, json, os, re, struct
 from pathlib import Path
 
 import numpy as np, pandas as pd, pytest, torch
-from collab_course import bundles
-from collab_course.bundles import BundleError
+from collab_course import bundle as bundles
+from collab_course.bundle import BundleError
 from collab_course.command_line import main
-from collab_course.data import planted_ratings
+from collab_course.tables import planted_ratings
 from collab_course.recommender import Recommender
 
 def table():

@@ -454,7 +454,7 @@ def test_ratings_twice_need_a_word(shelf, ran, file, tmp_path):
     assert ran('fit', file(text), '--out', tmp_path/'m', '--duplicates', 'last', '--epochs', 1, '-q').code==0
 
 def test_fetch_writes_once_and_shows_the_terms(ran, tmp_path, monkeypatch):
-    monkeypatch.setattr('collab_course.data.load_ratings', lambda: print('Fetching') or planted().head(3))
+    monkeypatch.setattr('collab_course.tables.load_ratings', lambda: print('Fetching') or planted().head(3))
     want = planted().head(3).to_csv(index=False, lineterminator='\n')
     r = ran('fetch', 'ml-100k')
     assert (r.code, r.out)==(0, want) and 'Fetching' in r.err and 'It may be used for research' in r.err
@@ -470,7 +470,7 @@ def test_a_fetch_that_fails_leaves_no_file(ran, tmp_path, monkeypatch):
         def to_csv(self, f, **kwargs):
             f.write(b'half')
             raise OSError(errno.ENOSPC, 'No space left on device')
-    monkeypatch.setattr('collab_course.data.load_ratings', lambda: Full())
+    monkeypatch.setattr('collab_course.tables.load_ratings', lambda: Full())
     r = ran('fetch', 'ml-100k', '--out', tmp_path/'r.csv')
     assert r.code==1 and 'No space left on device' in r.err and not list(tmp_path.iterdir())
 
@@ -494,7 +494,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(shelf, ran, 
 
 def test_a_full_disk_is_a_sentence(shelf, ran, tmp_path, monkeypatch):
     def full(*_): raise OSError(errno.ENOSPC, 'No space left on device')
-    monkeypatch.setattr('collab_course.bundles.os.fsync', full)
+    monkeypatch.setattr('collab_course.bundle.os.fsync', full)
     r = ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--epochs', 1, '-q')
     assert r.code==1 and r.out=='' and r.err.startswith('collab-course: No space left on device while saving the bundle')
 

@@ -5,9 +5,9 @@ from io import BytesIO
 import numpy as np, pandas as pd, pytest
 from hypothesis import given, settings, strategies as st
 
-import collab_course.data as data
-from collab_course.data import (DataUnavailable, Split, canonical_fold, check_ml100k, load_movies, load_ratings, load_users, ml100k_folder, planted_ratings,
-                                random_split, time_split, user_split, validate_ratings)
+import collab_course.movielens as data
+from collab_course.movielens import DataUnavailable, check_ml100k, load_movies, load_ratings, load_users, ml100k_folder
+from collab_course.tables import Split, canonical_fold, planted_ratings, random_split, time_split, user_split, validate_ratings
 
 
 # ---- fetching
@@ -101,7 +101,7 @@ def wheels(good, tmp_path_factory):
     return folder
 
 fetch = '''
-import sys, collab_course.data as data
+import sys, collab_course.tables as data
 def dead(tmp): raise OSError("no route to host")
 data._from_grouplens = dead
 data.fastai_path = lambda k: data.Path(sys.argv[1])/"fastai"
@@ -127,7 +127,7 @@ def test_two_processes_at_once_do_not_hurt_each_other(tmp_path, wheels):
 killer = '''
 import os, random, signal, sys, time
 from pathlib import Path
-import collab_course.data as data
+import collab_course.movielens as data
 src,dst = map(Path, sys.argv[1:])
 random.seed(0)
 for attempt in range(60):

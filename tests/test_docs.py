@@ -41,7 +41,7 @@ def test_no_directive_is_seen(texts): assert not [k for k,v in texts.items() if 
 
 def test_hidden_sources_and_cells(root):
     nb = docs.site_page('index', docs.sources(), None, 'main', {})
-    assert not any('from collab_course.data import *' in c.source for c in nb.cells)  # `#| hide`
+    assert not any('from collab_course.tables import *' in c.source for c in nb.cells)  # `#| hide`
     pic = next(c for c in nb.cells if c.metadata.get('mystnb'))
     assert pic.metadata.tags==['remove-input'] and pic.metadata.mystnb.image.alt.startswith('Two tables')
 
@@ -50,7 +50,7 @@ def test_alt_texts_arrive(site, texts): assert re.search(r'<img[^>]*alt="Two tab
 def test_every_picture_is_described(): assert docs.undescribed(docs.sources())==[]
 
 def test_formulas_are_mathml(texts):
-    assert '<math' in texts['11_neighbours.html'] and '<msub>' in texts['11_neighbours.html']
+    assert '<math' in texts['13_svdpp.html'] and '<msub>' in texts['13_svdpp.html']
     assert not [k for k,v in texts.items() if re.search('<script[^>]*mathjax', v, re.I)]
 
 ASK = re.compile(r'<(?:script|img|link|iframe|source|video|audio)\b[^>]*?\b(?:src|href)=["\']((?:https?:)?//[^"\']+)', re.I)
@@ -158,7 +158,7 @@ def not_public(x): pass
 def test_reference_of_the_library(texts):
     t = texts['api/dot_product.html']
     assert 'id="collab_course.dot_product.quick_fit"' in t and 'Highest learning rate of the one-cycle schedule' in t and 'Mean squared error on the validation rows' in t
-    assert re.search(r'Lesson: <a[^>]*href="\.\./03_dot_product\.html#', t)
+    assert re.search(r'Lesson: <a[^>]*href="\.\./02_dot_product\.html#', t)
 
 def test_every_public_name_is_in_the_reference(root, texts):
     miss = [f'{o.stem}.{n}' for o in (root/'collab_course').glob('*.py') if o.name[0]!='_' and o.stem!='all'
@@ -190,7 +190,7 @@ def test_the_setup_cell_installs_on_colab_only(monkeypatch):
 
 def test_colab_copies_link_to_each_other(site):
     text = (site/'colab'/'index.ipynb').read_text(encoding='utf-8')
-    assert f'https://colab.research.google.com/github/{REPO}/blob/gh-pages/colab/03_dot_product.ipynb' in text and '](03_dot_product.ipynb)' not in text
+    assert f'https://colab.research.google.com/github/{REPO}/blob/gh-pages/colab/02_dot_product.ipynb' in text and '](02_dot_product.ipynb)' not in text
 
 def test_colab_copies_find_the_tables_of_the_measurements(site):
     code = {o.stem: '\n'.join(c.source for c in nbformat.read(o, as_version=4).cells if c.cell_type=='code') for o in (site/'colab').rglob('*.ipynb')}
@@ -198,9 +198,9 @@ def test_colab_copies_find_the_tables_of_the_measurements(site):
     assert f'https://raw.githubusercontent.com/{REPO}/main/bench/results/04_accuracy.csv' in code['2_beat_the_table']
 
 def test_buttons(texts, site):
-    t = texts['03_dot_product.html']
+    t = texts['02_dot_product.html']
     to = re.search(r'href="https://colab\.research\.google\.com/github/someone/course/blob/gh-pages/([^"]+)"', t)[1]
-    assert (site/to).is_file() and 'href="https://mybinder.org/v2/gh/someone/course/main?urlpath=lab/tree/nbs/03_dot_product.ipynb"' in t
+    assert (site/to).is_file() and 'href="https://mybinder.org/v2/gh/someone/course/main?urlpath=lab/tree/nbs/02_dot_product.ipynb"' in t
     assert 'mybinder' not in texts['api/dot_product.html'] and 'mybinder' not in texts['index.html']
 
 def test_no_buttons_where_nobody_knows_the_address(tmp_path):
@@ -261,7 +261,7 @@ def test_pages_load_in_peace_and_fit_a_phone(tab, base, pages, texts):
         if t.said or outside or wide or needless: bad[k] = (t.said[:2], outside[:2], needless, t.evaluate(LOST) if wide else [])
     assert len(pages)>30 and not bad
 
-@pytest.mark.parametrize('word,page', [('sigmoid_range', '03_dot_product.html'), ('fold_in', 'api/bootstrapping.html'), ('principal', '06_interpretation.html')])
+@pytest.mark.parametrize('word,page', [('sigmoid_range', '02_dot_product.html'), ('fold_in', 'api/bootstrapping.html'), ('principal', '06_interpretation.html')])
 def test_search_finds(tab, word, page):
     t = tab('index.html')
     t.fill('.sidebar-search', word)

@@ -21,7 +21,7 @@ def shown(text='', source='x', **data):
 def table(*rows): return '<table><tr>' + '</tr><tr>'.join(''.join(f'<td>{o}</td>' for o in r) for r in rows) + '</tr></table>'
 
 def moving(data='[0.8731, 2]', alt='a bar at 0.87', kind='ab12', w=600, n=3000):
-    "A figure that moves, as `collab_course.playing` writes it: one picture in two forms, data, and a script"
+    "A figure that moves, as `collab_course.course.figures` writes it: one picture in two forms, data, and a script"
     pic = png(w, 400, n)
     html = f'<figure data-draw="{kind}" data-playing="{escape(data)}"><img src="data:image/png;base64,{pic}" alt="{alt}"><figcaption>bars</figcaption></figure><script>// {kind}</script>'
     return shown(text_html=html, image_png=pic, text_plain=alt)

@@ -11,10 +11,12 @@ from hypothesis import given, settings, strategies as st
 from sklearn.preprocessing import MultiLabelBinarizer, OneHotEncoder, StandardScaler
 from torch.testing import assert_close
 
-from collab_course.data import planted_ratings
+from collab_course.tables import planted_ratings
 from collab_course.dot_product import mse_on, quick_fit
-from collab_course.embedding_nn import CollabNN, SideFeatureNN, feature_table
-from collab_course.loaders import RatingsDataLoaders, na
+from collab_course.embedding_nn import CollabNN, SideFeatureNN
+from collab_course.features import feature_table
+from collab_course.loaders import RatingsDataLoaders
+from collab_course.vocab import na
 from weights import big, rows
 
 def feats(n, k, seed=0):

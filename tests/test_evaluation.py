@@ -1,4 +1,4 @@
-"Chapter 10: marks of lists and of ratings against independent ones, baselines against plain loops, training for lists on planted data, and what is refused"
+"Chapter 11: marks of lists and of ratings against independent ones, baselines against plain loops, training for lists on planted data, and what is refused"
 import math
 import random
 
@@ -11,14 +11,15 @@ from hypothesis.extra import numpy as hnp
 from sklearn.metrics import average_precision_score, mean_absolute_error, mean_squared_error, ndcg_score
 from torch.testing import assert_close
 
-from collab_course.bootstrapping import coverage, gini, ndcg_at
+from collab_course.evaluation import coverage, gini, ndcg_at
 from collab_course.create_params import DotProductBias
-from collab_course.data import canonical_fold, load_ratings, planted_ratings, random_split
+from collab_course.movielens import load_ratings
+from collab_course.tables import canonical_fold, planted_ratings, random_split
 from collab_course.dot_product import DotProduct, quick_fit
 from collab_course.embedding_nn import CollabNN
-from collab_course.evaluation import (
-    ItemKNN, _bce_loss, _biases, _bpr_loss, _seen, _softmax_loss, _table_of, _weights, baseline, cross_validate, evaluate_lists, evaluate_ratings,
-    list_metrics, mae, novelty, paired, rank_fit, rmse, score_all, top_k)
+from collab_course.baselines import ItemKNN, baseline, fit_biases
+from collab_course.evaluation import _seen, cross_validate, evaluate_lists, evaluate_ratings, list_metrics, mae, novelty, paired, rmse, score_all, top_k
+from collab_course.lists import _bce_loss, _bpr_loss, _softmax_loss, _table_of, _weights, rank_fit
 from collab_course.loaders import RatingsDataLoaders
 from collab_course.recommender import Recommender
 
@@ -151,13 +152,13 @@ def test_novelty_is_the_mean_of_the_surprise_of_every_place():
 def test_the_biases_are_those_of_recommender():
     rec = Recommender.fit(PLANTED.ratings, n_factors=0, seed=0, n_epoch=1, valid_pct=0)
     x,y = rec.x.numpy().astype(np.int64),rec.y.numpy().astype(np.float64)
-    mean,u,i = _biases(x, y, [len(c) for c in rec._count])
+    mean,u,i = fit_biases(x, y, [len(c) for c in rec._count])
     want = (mean + u[x[:,0]] + i[x[:,1]]).clip(*rec.rating_range)
     np.testing.assert_allclose(rec._baseline(x[:,0], x[:,1]), want)
 
 def test_one_round_of_biases_by_hand():
     x,y = np.array([[1, 1], [1, 2], [2, 1]]),np.array([5., 3., 4.])
-    mean,u,i = _biases(x, y, (3, 3), rounds=1, shrink=(1, 1))
+    mean,u,i = fit_biases(x, y, (3, 3), rounds=1, shrink=(1, 1))
     assert mean==4
     np.testing.assert_allclose(i, [0, 1/3, -1/2])
     np.testing.assert_allclose(u, [0, ((1 - 1/3) + (-1 + 1/2))/3, (0 - 1/3)/2])
@@ -168,7 +169,7 @@ def test_baselines_hold_means_and_counts_of_the_training_rows():
     assert_close(baseline(dls, 'mean')(x), torch.full((3,), 23/6))
     assert_close(baseline(dls, 'item mean')(x), torch.tensor([4.5, 3., 4.]))
     assert_close(baseline(dls, 'popularity').item_bias.data, torch.tensor([0., 2., 2., 2.]))
-    mean,u,i = _biases(dls.train_ds.x.numpy(), dls.train_ds.y.numpy().astype(float), (4, 4))
+    mean,u,i = fit_biases(dls.train_ds.x.numpy(), dls.train_ds.y.numpy().astype(float), (4, 4))
     assert_close(baseline(dls)(x), torch.tensor(mean + u[x[:,0]] + i[x[:,1]]).float())
 
 def test_items_without_a_training_row_get_the_mean():
@@ -187,7 +188,7 @@ def test_a_baseline_is_refused_by_an_unknown_name_and_draws_nothing():
 def slow_knn(dls, k, shrink):
     "Item-kNN by loops over pairs of items and over each person's ratings"
     x,y = dls.train_ds.x.numpy(),dls.train_ds.y.numpy().astype(float)
-    mean,bu,bi = _biases(x, y, (dls.n_users, dls.n_items))
+    mean,bu,bi = fit_biases(x, y, (dls.n_users, dls.n_items))
     left = {(u, i): r - mean - bu[u] - bi[i] for (u, i),r in zip(x.tolist(), y)}
     sim = np.zeros((dls.n_items, dls.n_items))
     for i in range(dls.n_items):
@@ -548,7 +549,7 @@ def test_paired_refuses_rows_given_twice_and_gives_plain_numbers():
     assert {type(o) for o in paired(res, 'a', 'b').values()}=={float, int}
 
 def test_lists_are_judged_alike_with_loaders_of_days():
-    from collab_course.neighbours import day_loaders
+    from collab_course.svdpp import day_loaders
     df = planted_ratings(40, 30, 700, rating_range=(1, 5), step=1., seed=0).ratings
     df['timestamp'] = np.arange(len(df))*86400 # each rating on a day of its own: no day of the validation rows is known
     split = random_split(df, seed=0)

@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 from torch.testing import assert_close
 
 from collab_course.create_params import DotProductBias
-from collab_course.data import planted_ratings
+from collab_course.tables import planted_ratings
 from collab_course.dot_product import mse_on, quick_fit
 from collab_course.fastai_collab import from_fastai
 from collab_course.interpretation import bias_ranking, factor_pca, nearest

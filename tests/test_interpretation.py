@@ -12,9 +12,10 @@ from PIL import Image
 from sklearn.decomposition import PCA
 
 from collab_course.create_params import DotProductBias
-from collab_course.data import planted_ratings
+from collab_course.tables import planted_ratings
 from collab_course.dot_product import DotProduct, quick_fit
-from collab_course.interpretation import FactorPlot, bias_ranking, factor_pca, nearest, place_labels, plot_factors
+from collab_course.factor_map import FactorPlot, place_labels, plot_factors
+from collab_course.interpretation import bias_ranking, factor_pca, nearest
 from collab_course.loaders import RatingsDataLoaders
 
 K = 6
@@ -473,10 +474,10 @@ def test_pictures_of_few_items_and_of_a_flat_cloud(sparse, dls):
 
 def test_making_the_picture_needs_no_plotly(tmp_path):
     code = '''import sys; sys.modules['plotly'] = None
-from collab_course.data import planted_ratings
+from collab_course.tables import planted_ratings
 from collab_course.loaders import RatingsDataLoaders
 from collab_course.create_params import DotProductBias
-from collab_course.interpretation import plot_factors
+from collab_course.factor_map import plot_factors
 dls = RatingsDataLoaders.from_df(planted_ratings(n_users=30, n_items=20, n_ratings=300).ratings, seed=0)
 print(len(plot_factors(DotProductBias(dls.n_users, dls.n_items, 4), dls)._repr_mimebundle_()))'''
     res = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True)

@@ -12,8 +12,9 @@ from fastcore.foundation import L
 from hypothesis import given, settings, strategies as st
 from torch import nn
 
-from collab_course.data import Split, planted_ratings, random_split, user_split
-from collab_course.loaders import RatingsDataLoaders, RatingsDataset, RatingsDL, ids_to_rows, make_vocab, na
+from collab_course.tables import Split, planted_ratings, random_split, user_split
+from collab_course.loaders import RatingsDL, RatingsDataLoaders, RatingsDataset
+from collab_course.vocab import ids_to_rows, make_vocab, na
 
 pytestmark = pytest.mark.filterwarnings('ignore::FutureWarning', 'ignore:The given NumPy array is not writable:UserWarning',
                                         'ignore:load_learner:UserWarning', 'ignore:numpy.core:DeprecationWarning')

@@ -1,4 +1,4 @@
-"Chapters 03 to 05: shapes, ranges and gradients of the models, their equals in fastai, and whether they find what was planted"
+"Chapters 02 to 05: shapes, ranges and gradients of the models, their equals in fastai, and whether they find what was planted"
 import copy
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from collab_course.create_params import DotProductBias, create_params
-from collab_course.data import planted_ratings
+from collab_course.tables import planted_ratings
 from collab_course.dot_product import DotProduct, mse_on, quick_fit
 from collab_course.embedding_nn import CollabNN
 from collab_course.loaders import RatingsDataLoaders

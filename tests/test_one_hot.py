@@ -11,8 +11,7 @@ from torch.nn import functional as F
 from torch.optim import SGD, Adam, AdamW, SparseAdam
 from torch.testing import assert_close
 
-from collab_course.one_hot import (as_embedding, as_linear, four_lookups, lookup_bytes, lookup_cost, lookup_index, lookup_one_hot,
-                                   one_hot, rows_moved)
+from collab_course.one_hot import as_embedding, as_linear, four_lookups, lookup_bytes, lookup_cost, lookup_index, lookup_one_hot, one_hot, rows_moved
 
 def gen(seed): return torch.Generator().manual_seed(seed)
 

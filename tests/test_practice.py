@@ -3,7 +3,7 @@ import ast, json, re
 
 import nbformat, numpy as np, pytest
 
-from collab_course.learning import difference, practices, source_of
+from collab_course.course.exercises import difference, practices, source_of
 from practice import cells, folder
 
 every = practices()

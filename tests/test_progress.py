@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from collab_course import progress as pg
-from collab_course.learning import practices
-from collab_course.progress import events, forget_progress, keep_progress, progress, progress_file, record
+from collab_course.course.exercises import practices
+from collab_course.course.progress import events, forget_progress, keep_progress, progress, progress_file, record
 
 @pytest.fixture(autouse=True)
 def path(tmp_path, monkeypatch):

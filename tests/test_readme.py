@@ -35,7 +35,7 @@ def test_pictures_are_described(text): assert '![' in text and '![png]' not in t
 def test_no_machine_in_it(text, root): assert str(root) not in text and '/site-packages' not in text
 
 @pytest.mark.parametrize('before,after', [
-    ('[a](00_data.ipynb)', '[a](nbs/00_data.ipynb)'), ('[a](../LICENSE "t")', '[a](LICENSE "t")'), ('![p](images/a.png)', '![p](nbs/images/a.png)'),
+    ('[a](00_whole_game.ipynb)', '[a](nbs/00_whole_game.ipynb)'), ('[a](../LICENSE "t")', '[a](LICENSE "t")'), ('![p](images/a.png)', '![p](nbs/images/a.png)'),
     ('[a](03_dot.ipynb#part)', '[a](nbs/03_dot.ipynb#part)'), ('<img alt="x" src="a.png">', '<img alt="x" src="nbs/a.png">'),
     ('[a](https://x.org/00.ipynb) [b](#part) [c](mailto:a@b.c)', '[a](https://x.org/00.ipynb) [b](#part) [c](mailto:a@b.c)'),
     ('`[a](b)` and\n```python\nx[a](b)\n```\n[a](b)', '`[a](b)` and\n```python\nx[a](b)\n```\n[a](nbs/b)'), (f'![p]({PICS}/x.png)', f'![p]({PICS}/x.png)')])

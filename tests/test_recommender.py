@@ -1,4 +1,4 @@
-"Chapter 12: what is recommended and why, strangers, newcomers, models that may be served, bundles that may be loaded"
+"Chapter 15: what is recommended and why, strangers, newcomers, models that may be served, bundles that may be loaded"
 import copy, json, pickle, random, subprocess, sys, warnings
 
 import numpy as np
@@ -14,16 +14,17 @@ from torch import nn
 from torch.testing import assert_close
 
 from collab_course import recommender
-from collab_course.bootstrapping import fold_in
-from collab_course.bundles import BundleError, load_bundle, save_bundle
+from collab_course.newcomers import fold_in
+from collab_course.bundle import BundleError, load_bundle, save_bundle
 from collab_course.create_params import DotProductBias
-from collab_course.data import planted_ratings, random_split
+from collab_course.tables import planted_ratings, random_split
 from collab_course.dot_product import DotProduct
 from collab_course.embedding_nn import CollabNN, SideFeatureNN
 from collab_course.interpretation import nearest
-from collab_course.loaders import RatingsDataLoaders, ids_to_rows
+from collab_course.loaders import RatingsDataLoaders
+from collab_course.vocab import ids_to_rows
 from collab_course.recommender import Recommender
-from collab_course.scale import adam_memory, good_recipe
+from collab_course.training import adam_memory, good_recipe
 from weights import big
 
 quick = settings(deadline=None, max_examples=30)
@@ -980,7 +981,7 @@ def test_a_misspelt_model_is_named_before_its_features():
     with pytest.raises(ValueError, match='neighbors'): small_fit(model='neighbors', user_features=PEOPLE)
 
 def test_an_svdpp_is_served_folded_up_unless_it_knows_days():
-    from collab_course.neighbours import SVDpp, day_loaders, fit_svdpp
+    from collab_course.svdpp import SVDpp, day_loaders, fit_svdpp
     torch.manual_seed(0)
     model = SVDpp.from_dls(dls, n_factors=4)
     fit_svdpp(model, dls, 1)

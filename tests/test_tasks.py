@@ -185,7 +185,7 @@ def test_changes_by_export_are_named(ready, copy, monkeypatch):
     monkeypatch.setattr(ready, 'export', lambda: None)
     ready.same_after_export()
     monkeypatch.setattr(ready, 'export', lambda: (copy/'collab_course'/'data.py').write_text('x'))
-    with pytest.raises(ready.TaskError, match=r'changed collab_course.data\.py'): ready.same_after_export()
+    with pytest.raises(ready.TaskError, match=r'changed collab_course.tables\.py'): ready.same_after_export()
 
 def test_unknown_task(copy):
     r = run(copy, 'nonsense')

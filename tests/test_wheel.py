@@ -69,7 +69,7 @@ def test_readme_is_the_description(meta, root):
     assert meta.get_payload().strip() == (root/'README.md').read_text(encoding='utf-8').strip()
 
 def test_imports_from_an_empty_environment(python, tmp_path):
-    out = run(python, 'import json, sys, collab_course, collab_course.data as d; from importlib.metadata import version; '
+    out = run(python, 'import json, sys, collab_course, collab_course.tables as d; from importlib.metadata import version; '
               'print(json.dumps([sys.prefix, collab_course.__file__, d.__file__, version("collab_course"), collab_course.__version__]))', tmp_path)
     prefix, *paths, installed, own = json.loads(out)
     assert all(os.path.realpath(o).startswith(os.path.realpath(prefix)) for o in paths)

@@ -8,7 +8,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 root = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(root))
-from collab_course.learning import practice, practices
+from collab_course.course.exercises import practice, practices
 
 folder = root/'nbs'/'practice'
 
@@ -28,7 +28,7 @@ def cells(
     "(kind, text) of every cell of a practice notebook"
     md,code = (lambda t: ('markdown', t)),(lambda t: ('code', t))
     yield md(INTRO.format(o=o, first=o.exercises[0].name))
-    yield code('from collab_course.learning import practice\nfrom collab_course.progress import progress, keep_progress, forget_progress' + (f'\n{o.setup}' if o.setup else ''))
+    yield code('from collab_course.course.exercises import practice\nfrom collab_course.course.progress import progress, keep_progress, forget_progress' + (f'\n{o.setup}' if o.setup else ''))
     yield code(f"ex = practice('{o.name}')\nex")
     for e in o.exercises:
         yield md(f'## {e.title}')

@@ -14,11 +14,13 @@ from fastai.optimizer import Adam
 from fastai.torch_core import set_seed
 from collab_course import __version__
 from collab_course.create_params import DotProductBias
-from collab_course.evaluation import rank_fit, score_all, top_k
+from collab_course.evaluation import top_k
+from collab_course.lists import rank_fit, score_all
 from collab_course.loaders import RatingsDataLoaders
-from collab_course.neighbours import SVDpp, day_loaders, feature_bags, fit_svdpp, person_days, svdpp_recipe
+from collab_course.features import feature_bags
+from collab_course.svdpp import SVDpp, day_loaders, fit_svdpp, person_days, svdpp_recipe
 from collab_course.recommender import Recommender
-from collab_course.scale import good_recipe, lean_fit
+from collab_course.training import good_recipe, lean_fit
 from clock import arguments, asked, cpu, fit_folds, peak, say, serve, side
 import_s = process_time() - started
 
@@ -56,7 +58,7 @@ def fit_ranking(ratings, train, test, seed):
     return model,dls
 
 def fit_neighbours(ratings, train, test, seed, with_side=False, with_days=False):
-    "By the recipe of chapter 11 as it stands; loaders of days where dates are used"
+    "By the recipe of chapter 13 as it stands; loaders of days where dates are used"
     recipe = svdpp_recipe(len(train), days=with_days)
     make = day_loaders if with_days else RatingsDataLoaders.from_df
     dls = make(ratings, splits=(train, test), seed=seed, bs=recipe['bs'], device='cpu')
@@ -81,7 +83,7 @@ def predict_dated(trained, pairs):
     return model.eval()(torch.cat([x, torch.from_numpy(days)[:,None]], 1)).numpy()
 
 def recommend_trained(trained):
-    "By the functions of chapter 10: scores of the whole catalogue, rated films taken out"
+    "By the functions of chapter 11: scores of the whole catalogue, rated films taken out"
     model,dls = trained
     x = dls.train_ds.x
     users,movies = (np.array(list(dls.classes[c])[1:]) for c in ('user', 'movie'))
