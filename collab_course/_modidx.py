@@ -1108,6 +1108,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                       'collab_course/create_params.py'),
                                              'collab_course.create_params.DotProductBias.forward': ( 'create_params.html#dotproductbias.forward',
                                                                                                      'collab_course/create_params.py'),
+                                             'collab_course.create_params.DotProductBias.from_tables': ( 'create_params.html#dotproductbias.from_tables',
+                                                                                                         'collab_course/create_params.py'),
                                              'collab_course.create_params.create_params': ( 'create_params.html#create_params',
                                                                                             'collab_course/create_params.py')},
             'collab_course.dot_product': { 'collab_course.dot_product.DotProduct': ( 'dot_product.html#dotproduct',

@@ -6,6 +6,7 @@
 __all__ = ['fit_biases', 'train_rows', 'baseline', 'ItemKNN']
 
 # %% ../nbs/library/baselines.ipynb #4861ffe9
+import collab_course.quiet # noqa: F401
 from fastai.torch_core import Module
 import numpy as np
 import torch

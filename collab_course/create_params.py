@@ -6,6 +6,7 @@
 __all__ = ['create_params', 'DotProductBias']
 
 # %% ../nbs/05_create_params.ipynb #07981703
+import collab_course.quiet # noqa: F401
 import torch
 from torch import nn
 from fastai.layers import sigmoid_range
@@ -43,3 +44,21 @@ class DotProductBias(Module):
         res = (self.user_factors[users] * self.item_factors[items]).sum(1)
         res = res + self.user_bias[users] + self.item_bias[items]
         return res if self.y_range is None else sigmoid_range(res, *self.y_range)
+
+    @classmethod
+    def from_tables(cls,
+        user_factors: torch.Tensor, # Shape (users, factors), `#na#` first
+        item_factors: torch.Tensor, # Shape (items, factors), `#na#` first
+        user_bias: torch.Tensor|None = None, # One number a user; None: zeros
+        item_bias: torch.Tensor|None = None, # One number an item; None: zeros
+        y_range: tuple|None = None, # (lowest, highest) prediction, never quite reached; None: no limits
+    ) -> 'DotProductBias':
+        "Build a model from tables that exist already; no random number is drawn"
+        def table(t): return nn.Parameter(torch.as_tensor(t).detach().float().clone())
+        def bias(b, factors): return table(torch.zeros(len(factors)) if b is None else torch.as_tensor(b).reshape(-1))
+        res = cls(0, 0, 0, None if y_range is None else tuple(map(float, y_range)))
+        res.user_factors = table(user_factors)
+        res.user_bias = bias(user_bias, user_factors)
+        res.item_factors = table(item_factors)
+        res.item_bias = bias(item_bias, item_factors)
+        return res

@@ -6,6 +6,7 @@
 __all__ = ['mse_on', 'quick_fit', 'DotProduct']
 
 # %% ../nbs/02_dot_product.ipynb #f21746d9
+import collab_course.quiet # noqa: F401
 import torch
 from fastai.layers import Embedding, sigmoid_range
 from fastai.torch_core import Module

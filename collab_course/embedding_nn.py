@@ -6,6 +6,7 @@
 __all__ = ['CollabNN', 'SideFeatureNN']
 
 # %% ../nbs/08_embedding_nn.ipynb #a02e7eb1
+import collab_course.quiet # noqa: F401
 import numpy as np, torch
 from torch import nn
 from fastai.layers import Embedding, sigmoid_range

@@ -7,6 +7,7 @@ __all__ = ['ndcg_at', 'coverage', 'gini', 'to_numbers', 'rmse', 'mae', 'check_mo
            'list_metrics', 'novelty', 'evaluate_lists', 'cross_validate', 'paired']
 
 # %% ../nbs/11_evaluation.ipynb #a8e64fbf
+import collab_course.quiet # noqa: F401
 import math
 import numpy as np, pandas as pd, torch
 from .create_params import DotProductBias

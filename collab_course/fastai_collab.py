@@ -6,6 +6,7 @@
 __all__ = ['to_model', 'to_loaders', 'check_fastai_model', 'check_fastai_rows', 'from_fastai', 'unwrapped']
 
 # %% ../nbs/07_fastai_collab.ipynb #dcb5f17a
+import collab_course.quiet # noqa: F401
 import warnings
 import pandas as pd, torch
 from fastai.collab import EmbeddingDotBias

@@ -6,6 +6,7 @@
 __all__ = ['feature_rows', 'feature_table', 'positions', 'MultiHot', 'feature_bags']
 
 # %% ../nbs/library/features.ipynb #e03200a7
+import collab_course.quiet # noqa: F401
 from collections.abc import Hashable
 from fastai.torch_core import Module
 from fastcore.basics import patch

@@ -6,6 +6,7 @@
 __all__ = ['RatingsDataset', 'as_float32', 'RatingsDL', 'RatingsDataLoaders']
 
 # %% ../nbs/library/loaders.ipynb #655c29fa
+import collab_course.quiet # noqa: F401
 from fastai.data.core import DataLoaders
 from fastai.data.core import TfmdDL
 from fastai.losses import MSELossFlat

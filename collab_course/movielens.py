@@ -7,6 +7,7 @@ __all__ = ['ml100k_terms', 'ml_files', 'ml_genres', 'check_ml100k', 'DataUnavail
            'load_users', 'load_ratings']
 
 # %% ../nbs/library/movielens.ipynb #5a5d18e5
+import collab_course.quiet # noqa: F401
 from fastai.data.external import URLs
 from fastai.data.external import fastai_path
 from fastai.data.external import untar_data

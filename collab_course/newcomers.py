@@ -7,6 +7,7 @@ __all__ = ['Folded', 'trained_vectors', 'representative', 'ridge', 'newcomers_ta
            'newcomers_of', 'fold_in', 'MetadataModel', 'questions']
 
 # %% ../nbs/09_newcomers.ipynb #ca075a90
+import collab_course.quiet # noqa: F401
 from dataclasses import dataclass
 import numpy as np, pandas as pd, torch
 from fastai.layers import sigmoid_range

@@ -6,6 +6,7 @@
 __all__ = ['RowNetwork', 'Recommender']
 
 # %% ../nbs/library/recommender.ipynb #87b60a98
+import collab_course.quiet # noqa: F401
 from collections.abc import Hashable
 from contextlib import contextmanager
 from copy import deepcopy

@@ -6,6 +6,7 @@
 __all__ = ['SVDpp', 'fit_svdpp', 'person_days', 'day_loaders', 'svdpp_recipe']
 
 # %% ../nbs/13_svdpp.ipynb #80da741b
+import collab_course.quiet # noqa: F401
 import math
 import numpy as np, pandas as pd, torch
 from torch import nn

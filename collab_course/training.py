@@ -7,6 +7,7 @@ __all__ = ['own_random', 'can_fuse', 'step_by_groups', 'no_denormals', 'run_epoc
            'lean_fit', 'adam_memory', 'good_recipe', 'fit_rows']
 
 # %% ../nbs/10_training.ipynb #0c3b2d42
+import collab_course.quiet # noqa: F401
 import math, random
 import numpy as np, torch
 from contextlib import contextmanager
