@@ -6,7 +6,7 @@
 __all__ = ['Arg', 'one_of', 'join_parts', 'ArgError', 'ArgTypeError', 'ArgWarning', 'brief', 'listed', 'must_be', 'is_whole',
            'is_number', 'check_whole', 'check_above', 'check_rate', 'check_share', 'check_seed', 'check_choice',
            'check_range', 'kind_of', 'close_matches', 'did_you_mean', 'to_numpy', 'as_list', 'some_rows',
-           'check_columns', 'check_table', 'check_no_gaps', 'check_values']
+           'check_columns', 'check_table', 'check_no_gaps', 'check_values', 'check_spread']
 
 # %% ../nbs/library/checks.ipynb #b22106d2
 import difflib, math
@@ -29,7 +29,7 @@ class Arg:
     def __str__(self) -> str: return self.name if not self.values else f'{self.name}={one_of(map(repr, self.values))}'
     __repr__ = __str__
 
-# %% ../nbs/library/checks.ipynb #2cad5774
+# %% ../nbs/library/checks.ipynb #56cb05cb
 def one_of(
     words: Iterable[str], # Texts
 ) -> str:
@@ -289,3 +289,10 @@ def check_values(
     lo,hi = rating_range
     if (bad := ~y.between(lo, hi)).any():
         raise ArgError(f'column {col!r} is not between {lo} and {hi} in {some_rows(df, bad)}Drop them, or give another ', Arg('rating_range'))
+
+# %% ../nbs/library/checks.ipynb #70c9e74a
+def check_spread(
+    y: 'pd.Series', # Ratings
+):
+    "Check that ratings differ"
+    if y.min()==y.max(): raise ArgError(f'all {len(y):,} ratings are {y.min():g}: there is nothing to learn from')
