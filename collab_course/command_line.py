@@ -149,7 +149,7 @@ def in_words(
     "Write a message in the words of the program"
     return message.render(in_flags, ' ') if hasattr(message, 'render') else str(message)
 
-# %% ../nbs/library/command_line.ipynb #044effd7
+# %% ../nbs/library/command_line.ipynb #8e8f2515
 class CommandError(ValueError):
     "A command that can't be done; the message says what to do"
 
@@ -201,7 +201,7 @@ def say_report(
                   f'by averages alone (user and item): {report["baseline_rmse"]:.4f}')
     if report['refit']: say(args, 'and again, on all ratings:')
 
-# %% ../nbs/library/command_line.ipynb #4132d932
+# %% ../nbs/library/command_line.ipynb #c5539904
 def check_ratings(
     table: RatingsTable, # What was read
     rating_range: list[float]|None, # (lowest, highest) rating that there is; None: as in the table
@@ -242,7 +242,7 @@ def check_out(
     if not there.is_dir(): raise CommandError(f'{there} is a file, and --out names a file in a folder')
     if not os.access(there, os.W_OK):
         raise CommandError(f'nothing can be written into {there}: name another place with --out')
-    check_free(path)
+    if path.exists(): check_free(path)
 
 # %% ../nbs/library/command_line.ipynb #1cde0003
 def titles_for(
