@@ -122,7 +122,7 @@ def addends(
     parts = slopes@np.linalg.solve(A, sides)*surprise[:,None]
     return parts[:,0],parts[:,1].sum()
 
-# %% ../nbs/library/folding.ipynb #1bf0648a
+# %% ../nbs/library/folding.ipynb #08d7eecc
 def newcomers_table(
     ratings: Any, # Table of newcomers' ratings, or {id: rating} of one
     cols: tuple, # Columns: the newcomers, what they rated, the ratings
@@ -134,7 +134,8 @@ def newcomers_table(
         columns = ([who]*len(ratings), list(ratings), list(ratings.values()))
         ratings = pd.DataFrame(dict(zip(cols, columns)))
     if not isinstance(ratings, pd.DataFrame):
-        raise ArgTypeError(f'ratings must be a DataFrame or a dict {{id: rating}}, not {type(ratings).__name__}', arg='ratings', got=ratings)
+        kind = type(ratings).__name__
+        raise ArgTypeError(f'ratings must be a DataFrame or a dict {{id: rating}}, not {kind}', arg='ratings')
     if not len(ratings) and names is None:
         raise ArgError('there are no ratings: name the newcomers with ', Arg('ids'), ' to get their prior', arg='ids')
     if len(ratings): check_table(ratings, cols)

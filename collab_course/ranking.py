@@ -43,7 +43,7 @@ def as_mask(
     expected = f'a table of bools of shape {tuple(shape)}, or (rows, columns)'
     raise ArgError(f'{arg} must be {expected}, not {mask.dtype} of shape {mask.shape}', arg=arg, expected=expected)
 
-# %% ../nbs/library/ranking.ipynb #42ec9e29
+# %% ../nbs/library/ranking.ipynb #a66dced6
 def top_k(
     scores: Any, # Scores, shape (n, items), the highest first; -inf: never listed
     k: int = 10, # Places on each list
@@ -52,8 +52,11 @@ def top_k(
     "Find the items with the highest scores; equal scores in the order of their positions"
     check_whole(k=k)
     scores = to_numpy(scores, np.float64).copy()
-    if scores.ndim!=2: raise ArgError(f'scores must be a table with a row for each person, not of shape {scores.shape}', arg='scores')
-    if np.isnan(scores).any(): raise ArgError('scores hold NaN, which has no place in an order: use -inf for what is not to be listed', arg='scores')
+    if scores.ndim!=2:
+        raise ArgError(f'scores must be a table with a row for each person, not of shape {scores.shape}', arg='scores')
+    if np.isnan(scores).any():
+        raise ArgError('scores hold NaN, which has no place in an order: '
+                       'use -inf for what is not to be listed', arg='scores')
     if seen is not None: scores[as_mask(seen, scores.shape, 'seen')] = -np.inf
     order = np.argsort(-scores, axis=1, kind='stable')[:,:k].astype(np.int64)
     order[np.take_along_axis(scores, order, 1)==-np.inf] = -1
@@ -188,13 +191,13 @@ def rank_block(
         scores[at,:items.shape[1]] = exact[0]
     return best,scores
 
-# %% ../nbs/library/ranking.ipynb #038e0485
+# %% ../nbs/library/ranking.ipynb #c1ce53bf
 def rank_items(
     model: Any, # A `ServedModel`
     users: np.ndarray, # User rows, one list for each
     n: int, # How many items; fewer where fewer are left
     allowed: np.ndarray, # bool, one for each item row: may it be listed? Row 0, `#na#`, never is
-    history: History|None = None, # What each of `users` has rated, in their order (see `History.of`); None: hide nothing
+    history: History|None = None, # What each of `users` has rated, in their order (`History.of`); None: hide nothing
     block_bytes: int = 64_000_000, # Size of the largest table of scores
 ) -> tuple: # Three flat arrays, the best first: which of `users`, item row, score
     "Rank items for each user, exactly as `predict` scores them"
