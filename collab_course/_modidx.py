@@ -118,6 +118,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                               'collab_course/checks.py'),
                                       'collab_course.checks.did_you_mean': ('library/checks.html#did_you_mean', 'collab_course/checks.py'),
                                       'collab_course.checks.is_number': ('library/checks.html#is_number', 'collab_course/checks.py'),
+                                      'collab_course.checks.is_numeric': ('library/checks.html#is_numeric', 'collab_course/checks.py'),
                                       'collab_course.checks.is_whole': ('library/checks.html#is_whole', 'collab_course/checks.py'),
                                       'collab_course.checks.kind_of': ('library/checks.html#kind_of', 'collab_course/checks.py'),
                                       'collab_course.checks.listed': ('library/checks.html#listed', 'collab_course/checks.py'),
