@@ -153,8 +153,8 @@ def linear_arrays(
     norm: tuple|None = None, # `scale_and_shift` of its inputs
 ) -> tuple[np.ndarray, np.ndarray]: # float64
     "Return weight and bias, with a normalisation of the inputs worked in"
-    weight = layer.weight.double().numpy()
-    bias = np.zeros(len(weight)) if layer.bias is None else layer.bias.double().numpy()
+    weight = layer.weight.detach().double().numpy()
+    bias = np.zeros(len(weight)) if layer.bias is None else layer.bias.detach().double().numpy()
     if norm is None: return weight,bias
     scale,shift = norm
     return weight*scale,bias + weight@shift

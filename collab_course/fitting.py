@@ -20,7 +20,6 @@ import torch
 from collections.abc import Callable, Hashable
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fastai.torch_core import default_device
 from fastprogress import progress_bar
 from typing import Any
 from .answers import RatingHistory, rating_errors, with_counts
@@ -29,7 +28,7 @@ from .checks import check_whole, must_be
 from .convert import to_served
 from .create_params import DotProductBias
 from .features import MultiHot, feature_bags
-from .loaders import RatingsDL, RatingsDataLoaders, RatingsDataset
+from .loaders import RatingsDataLoaders, RatingsDataset
 from .served import ServedModel
 from .svdpp import SVDpp, fit_svdpp, svdpp_recipe
 from .tables import random_split, validate_ratings
@@ -252,10 +251,9 @@ def loaders_of_rows(
     train_set = RatingsDataset(x[:n_train], y[:n_train], classes, rating_name)
     valid_set = RatingsDataset(x[n_train:], y[n_train:], classes, rating_name)
     state = random.getstate()
-    train = RatingsDL(train_set, bs=bs, shuffle=True, seed=seed)
-    valid = RatingsDL(valid_set, bs=2*bs)
+    dls = RatingsDataLoaders.from_datasets(train_set, valid_set, bs, seed=seed, device=device)
     random.setstate(state)
-    return RatingsDataLoaders(train, valid, device=default_device() if device is None else device)
+    return dls
 
 # %% ../nbs/library/fitting.ipynb #7d4fba1a
 @contextmanager
@@ -375,8 +373,8 @@ def warn_of_report(
                       'ratings, so nobody can tell how good the model is: bring more ratings')
     elif report['n_valid'] and report['n_factors'] and not beats_biases(report):
         warnings.warn('on {n_valid:,} ratings kept back the model (RMSE {valid_rmse:.4f}) is no better than biases '
-                      'alone ({baseline_rmse:.4f}): its lists are little more than the best liked items. That is normal '
-                      'for small tables; more ratings help, or fewer n_factors'.format(**report))
+                      'alone ({baseline_rmse:.4f}): its lists are little more than the best liked items. '
+                      'That is normal for small tables; more ratings help, or fewer n_factors'.format(**report))
 
 # %% ../nbs/library/fitting.ipynb #56ef7d78
 def epoch_watcher(
