@@ -48,7 +48,7 @@ def train_rows(
     if not len(y): raise ArgError('the loaders hold no training rows', arg='dls')
     return x,y,(dls.n_users, dls.n_items)
 
-# %% ../nbs/library/baselines.ipynb #437cdf4a
+# %% ../nbs/library/baselines.ipynb #2c4d3952
 def mean_biases(
     x: np.ndarray, # Row numbers, shape (n, 2): user, item
     y: np.ndarray, # Ratings, shape (n,)
@@ -85,7 +85,12 @@ def count_biases(
     return np.zeros(sizes[0]),np.bincount(x[:,1], minlength=sizes[1])
 
 # %% ../nbs/library/baselines.ipynb #cbc6e9b2
-baseline_kinds = {'mean': mean_biases, 'item mean': item_mean_biases, 'biases': shrunk_biases, 'popularity': count_biases}
+baseline_kinds = {
+    'mean': mean_biases,
+    'item mean': item_mean_biases,
+    'biases': shrunk_biases,
+    'popularity': count_biases,
+}
 
 def baseline(
     dls: RatingsDataLoaders, # Only the training rows count
@@ -113,7 +118,7 @@ def raters_of_both(
     M = M.float() # whole numbers are exact here too, and quicker
     return (M.T@M).double()
 
-# %% ../nbs/library/baselines.ipynb #ec87f5cb
+# %% ../nbs/library/baselines.ipynb #be5c05b2
 def keep_nearest(
     sim: torch.Tensor, # Similarities, shape (items, items)
     both: torch.Tensor, # Raters of both items, same shape
