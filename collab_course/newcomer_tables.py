@@ -82,7 +82,7 @@ def start_rows(
         raise ArgError('the prior must hold finite numbers, and some are NaN or infinite', arg='prior')
     return prior.expand(len(ids), -1).numpy().copy()
 
-# %% ../nbs/library/newcomer_tables.ipynb #886bdec5
+# %% ../nbs/library/newcomer_tables.ipynb #90c0c15d
 def row_equations(
     model: DotProductBias, # Trained model
     dls: RatingsDataLoaders, # Loaders that it was trained on
@@ -98,11 +98,10 @@ def row_equations(
     check_newcomers(df, new, frozen.name, rating, allowed)
     vocab = Vocab(frozen.name, frozen.vocab, training_counts(dls, other_side(side)).numpy())
     rows = vocab.rows(df[frozen.name], trained=True, advice='leave it out')
-    ones = np.ones((len(rows), 1))
-    X = np.hstack([frozen.factors.numpy()[rows], ones])
-    return X,scores_of(df[rating].to_numpy(np.float64), model.y_range) - frozen.bias.numpy()[rows]
+    scores = scores_of(df[rating].to_numpy(np.float64), model.y_range)
+    return frozen.design.numpy()[rows],scores - frozen.bias.numpy()[rows]
 
-# %% ../nbs/library/newcomer_tables.ipynb #267c173e
+# %% ../nbs/library/newcomer_tables.ipynb #bc5578c5
 def check_number_column(
     col: pd.Series, # A column of numbers
 ) -> None:
@@ -130,14 +129,14 @@ def check_categories(
     to: TabularPandas, # The table that was trained on
     table: pd.DataFrame, # Metadata of newcomers
 ) -> None:
-    "Check for categories that training hasn't seen; they would share one random row"
+    "Check that training has seen each category"
     for col in to.cat_names:
         unseen = ~table[col].isin(list(to.classes[col])[1:])
         if not unseen.any(): continue
         raise ArgError(f'column {col!r} has the category {table[col][unseen].tolist()[0]!r}, '
                        'which no training row has: replace it', got=col)
 
-# %% ../nbs/library/newcomer_tables.ipynb #5a86e60f
+# %% ../nbs/library/newcomer_tables.ipynb #393bf4da
 def plain_categories(
     table: pd.DataFrame, # Metadata
     cat_names: Sequence[Hashable], # Columns of categories
@@ -154,7 +153,7 @@ def described_rows(
     cat_names: list, # Columns of categories
     cont_names: list, # Columns of numbers
 ) -> pd.DataFrame:
-    "Return the rows of the table that belong to some ids, in their order"
+    "Return the table's rows of some ids, in their order"
     if not [*cat_names, *cont_names]: raise ArgError('there are neither cat_names nor cont_names: name a column')
     check_described(table, [id_name, *cat_names], cont_names)
     if table[id_name].duplicated().any():
@@ -168,4 +167,6 @@ def tabular_inputs(
     to: TabularPandas, # A processed table
 ) -> tuple[torch.Tensor, torch.Tensor]: # int64 categories and float32 numbers, a row for each id
     "Return what a `TabularModel` takes"
-    return torch.tensor(to.cats.to_numpy(np.int64)),torch.tensor(to.conts.to_numpy(np.float32))
+    cats = torch.tensor(to.cats.to_numpy(np.int64))
+    conts = torch.tensor(to.conts.to_numpy(np.float32))
+    return cats,conts

@@ -32,6 +32,15 @@ class Folded:
     bias: torch.Tensor # float32, shape (n,)
     side: str = 'user' # Newcomers are a 'user' or an 'item' each
 
+    @classmethod
+    def from_rows(cls,
+        ids: Sequence, # Names of the newcomers
+        rows: torch.Tensor, # Factors and bias side by side, shape (n, n_factors+1)
+        side: str = 'user', # Newcomers are a 'user' or an 'item' each
+    ) -> 'Folded':
+        "Create newcomers from their rows"
+        return cls(list(ids), rows[:,:-1], rows[:,-1], side)
+
     def __len__(self) -> int: return len(self.ids)
 
     @property
@@ -45,7 +54,8 @@ class Folded:
     ) -> pd.DataFrame: # One row a newcomer, one column an id of the other side, without `#na#`
         "Predict ratings of everything on the other side"
         other = model_side(model, dls, other_side(self.side))
-        pred = self.factors@other.factors.T + self.bias[:,None] + other.bias
+        match = self.factors@other.factors.T
+        pred = match + self.bias[:,None] + other.bias
         if model.y_range is not None: pred = sigmoid_range(pred, *model.y_range)
         index = pd.Index(self.ids, tupleize_cols=False)
         columns = pd.Index(other.vocab[1:], tupleize_cols=False)
@@ -62,7 +72,7 @@ def trained_vectors(
     check_whole(min_ratings=min_ratings)
     mine = model_side(model, dls, side)
     rows = trained_rows(dls, side, min_ratings)
-    return Folded([mine.vocab[r] for r in rows.tolist()], mine.factors[rows], mine.bias[rows], side)
+    return Folded.from_rows([mine.vocab[row] for row in rows.tolist()], mine.vectors[rows], side)
 
 # %% ../nbs/09_newcomers.ipynb #088324b5
 def representative(
@@ -78,7 +88,7 @@ def representative(
     n = rated.bincount(minlength=pred.shape[1]+1)[1:].double()
     total = rated.bincount(stars, minlength=pred.shape[1]+1)[1:]
     best = int(((pred**2)@n - 2*pred@total).argmin())
-    return Folded([candidates.ids[best]], candidates.factors[best][None], candidates.bias[best][None], side)
+    return Folded.from_rows([candidates.ids[best]], candidates.vectors[[best]], side)
 
 # %% ../nbs/09_newcomers.ipynb #1a4d77ea
 def fold_in(
@@ -90,20 +100,22 @@ def fold_in(
     prior: Any = None, # Rows without ratings: `Folded` (one vector serves all), or a vector; None: the mean row
     ids: Sequence|None = None, # Names of the newcomers; None: those of the prior or of the table
 ) -> Folded: # On the CPU
-    "Solve for the rows of newcomers by ridge regression on frozen rows"
+    "Estimate rows of newcomers by ridge regression on frozen rows"
     check_above(penalty=penalty)
-    new,known = (model_side(model, dls, s).name for s in (side, other_side(side)))
+    new = model_side(model, dls, side).name
+    known = model_side(model, dls, other_side(side)).name
     names = prior_names(prior, ratings) if ids is None else check_names('ids', ids)
     ratings = newcomers_table(ratings, (new, known, dls.train_ds.rating_name), names)
     names = newcomers_of(ratings, new, names)
-    rows = start_rows(prior, names, trained_vectors(model, dls, side).vectors.mean(0), side)
+    mean = trained_vectors(model, dls, side).vectors.mean(0)
+    rows = start_rows(prior, names, mean, side)
     if len(ratings):
         X,y = row_equations(model, dls, ratings, side)
         place = {name: i for i,name in enumerate(names)}
         who = pd.Series([place[name] for name in ratings[new].tolist()])
-        for i,at in who.groupby(who).indices.items(): rows[i] = ridge(X[at], y[at], float(penalty), rows[i])
-    rows = torch.from_numpy(rows).float()
-    return Folded(names, rows[:,:-1], rows[:,-1], side)
+        for i,at in who.groupby(who).indices.items():
+            rows[i] = ridge(X[at], y[at], float(penalty), rows[i])
+    return Folded.from_rows(names, torch.from_numpy(rows).float(), side)
 
 # %% ../nbs/09_newcomers.ipynb #9a23e541
 def row_network(
@@ -112,7 +124,7 @@ def row_network(
     layers: list, # Hidden layers
     seed: int, # Seed of the initial weights
 ) -> TabularModel:
-    "Create a network from metadata to rows, with a seed of its own"
+    "Create a network from metadata to rows, drawn by its seed"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         sizes = get_emb_sz(to) if to.cat_names else []
@@ -162,7 +174,8 @@ class MetadataModel:
         table = described_rows(table, known.ids, self.id_name, *names)
         self.to = TabularPandas(table, [Categorify, Normalize], *names)
         net = row_network(self.to, len(self.mean), list(layers), seed)
-        self.net = fit_to_rows(net, *tabular_inputs(self.to), known.vectors - self.mean, n_epoch, lr, wd)
+        target = known.vectors - self.mean
+        self.net = fit_to_rows(net, *tabular_inputs(self.to), target, n_epoch, lr, wd)
 
     def vectors(self,
         table: pd.DataFrame, # Columns that were trained on; newcomers' ids in the id column
@@ -173,7 +186,7 @@ class MetadataModel:
         to = self.to.new(plain_categories(table, self.to.cat_names).reset_index(drop=True))
         to.process()
         with torch.no_grad(): rows = self.net(*tabular_inputs(to)) + self.mean
-        return Folded(table[self.id_name].tolist(), rows[:,:-1], rows[:,-1], self.side)
+        return Folded.from_rows(table[self.id_name], rows, self.side)
 
 # %% ../nbs/09_newcomers.ipynb #e99f79d3
 def most_informative(
@@ -189,10 +202,12 @@ def most_informative(
     order = []
     for _ in range(n):
         VA = V@inverse
-        gain = left*((VA@mean_square)*VA).sum(1)/(1 + (VA*V).sum(1))
+        lower = ((VA@mean_square)*VA).sum(1)
+        gain = left*lower/(1 + (VA*V).sum(1))
         i = int(gain.argmax())
         order.append(i)
-        inverse = inverse - chance[i]*torch.outer(VA[i], VA[i])/(1 + chance[i]*VA[i]@V[i])
+        step = chance[i]*torch.outer(VA[i], VA[i])
+        inverse = inverse - step/(1 + chance[i]*VA[i]@V[i])
         left[i] = -1
     return order
 
@@ -229,9 +244,8 @@ def signup_questions(
     count = training_counts(dls, 'item').double()
     if by=='random': order = np.random.default_rng(seed).permutation(len(rows))[:n].tolist()
     elif by=='informative':
-        V = torch.cat([items.factors, torch.ones(len(items.factors), 1)], 1).double()[rows]
         people = len(trained_rows(dls, 'user'))
-        order = most_informative(V, count[rows]/people, n, float(penalty))
+        order = most_informative(items.design[rows], count[rows]/people, n, float(penalty))
     else:
         weight = count if by=='known' else disagreement(dls)
         order = (-weight[rows]).argsort(stable=True)[:n].tolist()
