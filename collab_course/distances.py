@@ -9,7 +9,7 @@ __all__ = ['measures', 'dot_with', 'distance_to', 'cosine_to', 'measure_rows', '
 import numpy as np
 from .checks import check_choice
 
-# %% ../nbs/library/distances.ipynb #c471de0c
+# %% ../nbs/library/distances.ipynb #caf743ae
 def dot_with(
     table: np.ndarray, # Shape (rows, numbers)
     row: np.ndarray, # Shape (numbers,)
@@ -21,14 +21,14 @@ def distance_to(
     table: np.ndarray, # Shape (rows, numbers)
     row: np.ndarray, # Shape (numbers,)
 ) -> np.ndarray: # A number for each row of the table
-    "Compute the length of the straight line from each row of `table` to `row`"
+    "Compute the distance between each row of `table` and `row`"
     return np.linalg.norm(table - row, axis=1)
 
 def cosine_to(
     table: np.ndarray, # Shape (rows, numbers)
     row: np.ndarray, # Shape (numbers,)
 ) -> np.ndarray: # Between -1 and 1 for each row of the table; NaN where a row is all zeros
-    "Compute the cosine of the angle between each row of `table` and `row`"
+    "Compute the cosine between each row of `table` and `row`"
     lengths = np.linalg.norm(table, axis=1)*np.linalg.norm(row)
     with np.errstate(invalid='ignore'): return dot_with(table, row)/lengths
 

@@ -46,12 +46,13 @@ def label_cost(
     height: int, # Of the label in pixels
     shape: tuple[int, int], # How many corners there are, as (rows, columns)
 ) -> np.ndarray: # Pixels, a little more where the label reads less well
-    "Compute the distance from a dot to a label at each lower left corner"
+    "Compute the distance between a dot and each place for its label"
     left = np.arange(shape[1])
     bottom = np.arange(shape[0])[:,None]
     right_of = np.maximum(0, np.maximum(left - x, x - left - width))
     above = np.maximum(0, np.maximum(bottom - y, y - bottom - height))
-    off_centre = 0.1*np.abs(bottom + height/2 - y) + 0.004*np.abs(left + width/2 - x)
+    off_centre = 0.1*np.abs(bottom + height/2 - y)
+    off_centre = off_centre + 0.004*np.abs(left + width/2 - x)
     return np.hypot(right_of, above) + off_centre - 1e-4*left
 
 def nearest_spot(
@@ -65,13 +66,17 @@ def nearest_spot(
     for reach in (40, 160, 2*sum(taken.shape)): # most are found near by
         x0 = max(0, x - width - reach)
         y0 = max(0, y - height - reach)
-        near = taken[y0:y+height+reach,x0:x+width+reach]
+        rows = slice(y0, y + height + reach)
+        columns = slice(x0, x + width + reach)
+        near = taken[rows,columns]
         if height>near.shape[0] or width>near.shape[1]: continue
         free = free_boxes(near, width, height)
-        cost = np.where(free, label_cost(x - x0, y - y0, width, height, free.shape), np.inf)
+        cost = label_cost(x - x0, y - y0, width, height, free.shape)
+        cost[~free] = np.inf
         bottom,left = np.unravel_index(cost.argmin(), cost.shape)
         if cost[bottom,left]>reach: continue
-        return x0 + left,y0 + bottom,x0 + left + width,y0 + bottom + height
+        left,bottom = x0 + left,y0 + bottom
+        return left,bottom,left + width,bottom + height
 
 # %% ../nbs/library/factor_map.ipynb #7cb2147c
 def cover(
@@ -90,10 +95,11 @@ def place_labels(
     dot: int = 5, # Half the side of the square around each point that stays free
     rounds: int = 2, # Each round after the first lets labels move closer
 ) -> np.ndarray: # int64 left, bottom, right, top of each label, shape (n, 4)
-    "Place labels one by one, each as close to its point as earlier labels allow"
+    "Place labels one by one, each close to its point"
     points = np.asarray(points, float).round().astype(int)
     sizes = np.ceil(np.asarray(sizes, float)).astype(int)
-    taken = np.zeros((int(area[1]), int(area[0])), dtype=np.int64)
+    width,height = map(int, area)
+    taken = np.zeros((height, width), dtype=np.int64)
     boxes = np.zeros((len(points), 4), dtype=np.int64)
     for x,y in points: cover(taken, (x-dot, y-dot, x+dot, y+dot), 1)
     for k in range(rounds):
@@ -110,7 +116,7 @@ def place_labels(
 def axis_ends(
     values: pd.Series, # Scores of one component
 ) -> tuple[float, float]:
-    "Return the ends of an axis: lowest and highest value with a margin"
+    "Return both ends of an axis, with a margin"
     lowest = values.min()
     highest = values.max()
     pad = 0.04*(highest - lowest) or 1
@@ -132,8 +138,9 @@ def axis_ticks(
     least = int(np.floor(np.log10((end - start)/7)))
     steps = [digit*10.**power for power in (least, least+1) for digit in (1, 2, 5)]
     step = next(step for step in steps if (end - start)/step<7)
-    whole = np.arange(np.ceil(start/step), np.floor(end/step) + 1)
-    return np.round(whole*step, 9 - min(least, 0))
+    first = np.ceil(start/step)
+    last = np.floor(end/step)
+    return np.round(np.arange(first, last + 1)*step, 9 - min(least, 0))
 
 # %% ../nbs/library/factor_map.ipynb #dd919ddb
 _margin = dict(l=75, r=15, t=40, b=50)
@@ -158,7 +165,7 @@ def plotly_title(
     pixel: np.ndarray, # Where its dot lies
     end: np.ndarray, # Where the line to its title ends; NaN: no line
 ) -> dict:
-    "Build a title at an offset from its dot, with a line if it is far"
+    "Build a title beside its dot, with a line if far"
     right = round((item.left + item.right)/2 - pixel[0], 1)
     up = round((item.bottom + item.top)/2 - pixel[1], 1)
     far = bool(np.isfinite(end).all())
@@ -202,8 +209,9 @@ class FactorPlot:
     @property
     def area(self) -> tuple[int, int]:
         "Width and height inside the axes, in pixels"
-        width,height = self.size
-        return width - _margin['l'] - _margin['r'],height - _margin['t'] - _margin['b']
+        width = self.size[0] - _margin['l'] - _margin['r']
+        height = self.size[1] - _margin['t'] - _margin['b']
+        return width,height
 
     def pixels(self) -> np.ndarray: # Shape (n, 2), from the lower left corner of the axes
         "Locate the points in the picture"
@@ -213,7 +221,7 @@ class FactorPlot:
     def leaders(self,
         far: float = 8, # Labels nearer than so many pixels need no line
     ) -> np.ndarray: # Shape (n, 2), a row for each titled point; NaN: no line
-        "Locate the end of the line from each titled point to its label"
+        "Locate where the line to each label ends"
         titled = self.titled
         pixels = self.pixels()[self.has_title]
         x = pixels[:,0].clip(titled.left, titled.right)
@@ -224,9 +232,10 @@ class FactorPlot:
 
     def _axes(self, fig) -> Axes:
         "Add axes that fill a figure up to the margins, in pixels"
-        (width,height),(inner_width,inner_height) = self.size,self.area
-        place = (_margin['l']/width, _margin['b']/height, inner_width/width, inner_height/height)
-        ax = fig.add_axes(place, xlim=(0, inner_width), ylim=(0, inner_height))
+        corner = np.array([_margin['l'], _margin['b']])
+        place = np.concatenate([corner/self.size, np.divide(self.area, self.size)])
+        width,height = self.area
+        ax = fig.add_axes(tuple(place), xlim=(0, width), ylim=(0, height))
         ax.set_title(self.title, fontsize=11, parse_math=False)
         ax.spines[['top', 'right']].set_visible(False)
         for axis,column,n_pixels,label in zip((ax.xaxis, ax.yaxis), 'xy', self.area, self.labels):
@@ -238,7 +247,8 @@ class FactorPlot:
 
     def figure(self) -> Figure:
         "Draw the static picture"
-        fig = Figure(figsize=(self.size[0]/100, self.size[1]/100), dpi=100)
+        width,height = self.size
+        fig = Figure(figsize=(width/100, height/100), dpi=100)
         ax = self._axes(fig)
         pixels = self.pixels()
         dots = pixels[self.has_title]
@@ -283,13 +293,14 @@ def hover_text(
     text = text + points.mean_rating.map('<br>mean rating {:.2f}'.format)
     if info is None: return text
     for name,column in info.items():
-        text = text + [f'<br>{escape(str(name))}: {escape(str(value))}' if pd.notna(value) else '' for value in column]
+        start = f'<br>{escape(str(name))}: '
+        text = text + [start + escape(str(value)) if pd.notna(value) else '' for value in column]
     return text
 
 def text_sizes(
     names: Iterable[str], # Titles to draw
 ) -> np.ndarray: # Shape (n, 2)
-    "Measure width and height of each title in pixels, with a pixel of air"
+    "Measure width and height of each title in pixels"
     renderer = FigureCanvasAgg(Figure(dpi=100)).get_renderer()
     widths = [renderer.get_text_width_height_descent(name, _font, False)[0] for name in names]
     return np.column_stack([np.array(widths) + 4, np.full(len(widths), 15)])
@@ -298,7 +309,7 @@ def cut_text(
     text: str, # A title
     most: int, # Longest length allowed
 ) -> str:
-    "Cut a text that is too long, and mark the cut"
+    "Limit a text's length, and mark the cut"
     return text if len(text)<=most else text[:most-1] + '…'
 
 # %% ../nbs/library/factor_map.ipynb #51945898
@@ -353,7 +364,8 @@ def plot_factors(
     if title is None:
         title = 'The {:,} most rated items by components {} and {}'.format(len(points), *components)
     plot = FactorPlot(points, labels, tuple(size), title)
-    boxes = place_labels(plot.pixels()[:n_titles], text_sizes(points.name[:n_titles]), plot.area)
+    sizes = text_sizes(points.name[:n_titles])
+    boxes = place_labels(plot.pixels()[:n_titles], sizes, plot.area)
     boxes = pd.DataFrame(boxes, points.index[:n_titles], ['left', 'bottom', 'right', 'top'])
     plot.points = points.join(boxes)
     return plot

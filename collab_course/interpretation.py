@@ -92,7 +92,7 @@ def nearest(
     row = find_item(item, items)
     if not factors[row].any():
         raise ArgError(f'the factors of {item!r} are all zero, or the model has none: it is near to nothing')
-    others = items.row[(items['count']>=min_count) & (items.row!=row)].to_numpy()
+    others = items[(items['count']>=min_count) & (items.row!=row)].row.to_numpy()
     rows,scores = nearest_rows(factors, factors[row], others, n, by)
     res = items.iloc[rows-1]
     res.insert(res.columns.get_loc('row'), by, scores)

@@ -15,7 +15,7 @@ from .checks import ArgError, ArgTypeError, check_choice, check_whole, close_mat
 from .create_params import DotProductBias
 from .loaders import RatingsDataLoaders
 
-# %% ../nbs/library/model_tables.ipynb #399aa3a0
+# %% ../nbs/library/model_tables.ipynb #9f230ba8
 def check_loaders(
     dls: RatingsDataLoaders, # Anything that should be `RatingsDataLoaders`
 ) -> None:
@@ -29,7 +29,7 @@ def check_length(
     dls: RatingsDataLoaders, # Loaders that it was trained on
     name: str, # Name of a table, such as 'item_factors'
 ) -> None:
-    "Check that the model has a table with a row for each id of the loaders"
+    "Check that a table has a row for each id"
     table = getattr(model, name, None)
     n = dls.n_users if name.startswith('user') else dls.n_items
     if not isinstance(table, torch.Tensor):
@@ -44,7 +44,7 @@ def model_table(
     dls: RatingsDataLoaders, # Loaders that it was trained on
     name: str, # 'user_factors', 'user_bias', 'item_factors' or 'item_bias'
 ) -> np.ndarray: # float64, a row for each id, row 0 for `#na#`
-    "Return a table of a model after a check that it belongs to `dls`"
+    "Return a table of a model that belongs to `dls`"
     check_loaders(dls)
     check_length(model, dls, 'user_factors')
     check_length(model, dls, name)
@@ -76,7 +76,7 @@ def trained_rows(
     raise ArgError(f'no id has {wanted}: the dls has {len(dls.train_ds.x):,} training rows. '
                    'Pass the one that the model was trained with', arg='dls')
 
-# %% ../nbs/library/model_tables.ipynb #bbc377a6
+# %% ../nbs/library/model_tables.ipynb #7aaa7e30
 @dataclass
 class ModelSide:
     "The ids of one side of a model, with their factors and biases"
@@ -84,6 +84,17 @@ class ModelSide:
     vocab: list # Ids in the order of the rows, `#na#` first
     factors: torch.Tensor # float32 on the CPU, shape (len(vocab), n_factors)
     bias: torch.Tensor # float32 on the CPU, shape (len(vocab),)
+
+    @property
+    def vectors(self) -> torch.Tensor:
+        "Factors and bias side by side, shape (len(vocab), n_factors+1)"
+        return torch.cat([self.factors, self.bias[:,None]], 1)
+
+    @property
+    def design(self) -> torch.Tensor:
+        "Factors and a 1 for the other bias, float64"
+        ones = torch.ones(len(self.factors), 1)
+        return torch.cat([self.factors, ones], 1).double()
 
 _sides = ('user', 'item')
 
@@ -101,18 +112,18 @@ def model_side(
 ) -> ModelSide:
     "Return ids, factors and biases of one side"
     check_choice('side', side, _sides)
-    factors = model_table(model, dls, f'{side}_factors')
-    bias = model_table(model, dls, f'{side}_bias')
+    factors,bias = (model_table(model, dls, f'{side}_{kind}') for kind in ('factors', 'bias'))
     name = dls.cat_names[_sides.index(side)]
-    return ModelSide(name, dls.classes[name], torch.from_numpy(factors).float(), torch.from_numpy(bias).float())
+    vocab = dls.classes[name]
+    return ModelSide(name, vocab, torch.from_numpy(factors).float(), torch.from_numpy(bias).float())
 
-# %% ../nbs/library/model_tables.ipynb #5f7b7722
+# %% ../nbs/library/model_tables.ipynb #75fe0dac
 def look_up(
     arg: str, # Name of the argument, for the error
     table: pd.Series|pd.DataFrame|Mapping, # What is known, indexed by item id
     index: pd.Index, # Item ids
 ) -> pd.Series|pd.DataFrame: # In the order of `index`
-    "Return the entries of a table for some items; none may be missing"
+    "Return the entries for some items, none of which may be missing"
     if arg=='titles' and isinstance(table, pd.DataFrame):
         raise ArgTypeError('titles must be a Series or a dict: pass df.set_index(<ids>)[<titles>]', arg=arg)
     if isinstance(table, dict): table = pd.Series(table)
@@ -140,8 +151,9 @@ def items_of(
     mean = rows.bincount(stars, minlength=dls.n_items)/count
     name = dls.cat_names[1]
     index = pd.Index(list(dls.classes[name])[1:], name=name, tupleize_cols=False)
-    columns = dict(row=np.arange(1, dls.n_items), count=count[1:].numpy(), mean_rating=mean[1:].numpy())
-    items = pd.DataFrame(columns, index=index)
+    items = pd.DataFrame(dict(row=np.arange(1, dls.n_items)), index=index)
+    items['count'] = count[1:].numpy()
+    items['mean_rating'] = mean[1:].numpy()
     if titles is not None: items.insert(0, 'title', look_up('titles', titles, index))
     return items
 
