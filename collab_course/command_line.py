@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 import collab_course
 from collab_course.checks import Arg, ArgError, did_you_mean, one_of
-from collab_course.reading import RatingsTable, counted, is_decimal, match_titles, open_table
+from collab_course.reading import RatingsTable, counted, is_plain_number, match_titles, open_table
 from collab_course.reading import ratings_table, read_ratings, read_titles
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,7 +149,7 @@ def in_words(
     "Write a message in the words of the program"
     return message.render(in_flags, ' ') if hasattr(message, 'render') else str(message)
 
-# %% ../nbs/library/command_line.ipynb #8e8f2515
+# %% ../nbs/library/command_line.ipynb #044effd7
 class CommandError(ValueError):
     "A command that can't be done; the message says what to do"
 
@@ -201,7 +201,7 @@ def say_report(
                   f'by averages alone (user and item): {report["baseline_rmse"]:.4f}')
     if report['refit']: say(args, 'and again, on all ratings:')
 
-# %% ../nbs/library/command_line.ipynb #c5539904
+# %% ../nbs/library/command_line.ipynb #4132d932
 def check_ratings(
     table: RatingsTable, # What was read
     rating_range: list[float]|None, # (lowest, highest) rating that there is; None: as in the table
@@ -314,7 +314,7 @@ def id_of(
     "Return an id of the type that the model's ids have"
     kind = known.dtype.kind
     if kind not in 'iuf': return text
-    if kind=='f' and is_decimal(text): return float(text)
+    if kind=='f' and is_plain_number(text): return float(text)
     if kind!='f' and re.fullmatch('0|-?[1-9][0-9]{0,17}', text): return int(text)
     raise CommandError(f'{text!r} is no {role} id of this model: they are numbers, such as {known.tolist()[0]}')
 
@@ -493,10 +493,10 @@ def model_facts(
     facts['users'] = f'{len(rated_ids(rec.users)):,} ({rec.user_name})'
     facts['items'] = f'{len(rated_ids(rec.items)):,} ({rec.item_name})'
     facts['titles'] = 'yes' if 'title' in rec.items else 'no'
-    facts['ratings'] = f'{len(rec.y):,} ({rec.rating_name}), from {lo:g} to {hi:g}'
+    facts['ratings'] = f'{len(rec.history):,} ({rec.rating_name}), from {lo:g} to {hi:g}'
     if rec.report: facts |= measured_facts(rec.report) | training_facts(rec.report)
     facts['bytes'] = f'{info["bytes"]:,}'
-    facts['written by'] = ', '.join(f'{name} {version}' for name,version in info['versions'].items())
+    facts['written by'] = f'collab_course {info["library"]}'
     return facts
 
 # %% ../nbs/library/command_line.ipynb #d1945889
@@ -509,7 +509,7 @@ def info_command(
     info = bundle_info(model_path(args.bundle))
     if not args.form: return show_facts(model_facts(rec, info), args.form)
     columns = [rec.user_name, rec.item_name, rec.rating_name]
-    more = dict(users=len(rec.users), items=len(rec.items), ratings=len(rec.y), rating_range=rec.rating_range,
+    more = dict(users=len(rec.users), items=len(rec.items), ratings=len(rec.history), rating_range=rec.rating_range,
                 columns=columns, report=rec.report)
     show_facts({**info, **more}, args.form)
 

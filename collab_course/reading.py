@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TableError', 'RatingsTable', 'read_ratings']
 
-# %% ../nbs/library/reading.ipynb #d775b600
+# %% ../nbs/library/reading.ipynb #433483ca
 import bz2, csv, gzip, io, lzma, os, re, sys, zipfile, zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -279,37 +279,37 @@ def find_separator(
 number = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?')
 decimal_comma = re.compile(r'[+-]?\d+(,\d{1,2})?')
 
-def is_decimal(
+def is_plain_number(
     text: str, # A field
 ) -> bool:
     "Test for a number as programs write it"
     return bool(number.fullmatch(text.strip()))
 
-def is_comma_decimal(
+def is_comma_number(
     text: str, # A field
 ) -> bool:
     "Test for a number, perhaps with a decimal comma"
     return bool(decimal_comma.fullmatch(text.strip()))
 
-def is_numeric(
+def looks_numeric(
     text: str, # A field
 ) -> bool:
     "Test for a number with a decimal point or comma"
-    return is_decimal(text) or is_comma_decimal(text)
+    return is_plain_number(text) or is_comma_number(text)
 
-# %% ../nbs/library/reading.ipynb #12789c62
+# %% ../nbs/library/reading.ipynb #37ffd0b5
 def has_header(
     rows: list[list[str]], # The first records
 ) -> bool:
     "Test whether the first record holds names"
     first,*rest = rows
     rest = [row for row in rest if len(row)==len(first)]
-    words = [i for i,field in enumerate(first) if not is_numeric(field)]
+    words = [i for i,field in enumerate(first) if not looks_numeric(field)]
     if len(words)==len(first): return True
     if {'user', 'rating'} & guess_roles(first).keys(): return True
-    return any(rest and all(is_numeric(row[i]) for row in rest) for i in words)
+    return any(rest and all(looks_numeric(row[i]) for row in rest) for i in words)
 
-# %% ../nbs/library/reading.ipynb #e793028f
+# %% ../nbs/library/reading.ipynb #d0461ac9
 def check_separator(
     sep: str|None, # What the caller says that separates; None: nothing said
 ):
@@ -499,7 +499,7 @@ def name_them(
     "List the arguments that name columns"
     return [Arg(f'{role}_name', value) for role,value in values.items()]
 
-# %% ../nbs/library/reading.ipynb #994505e6
+# %% ../nbs/library/reading.ipynb #530f3fab
 def unsure(
     src: Source, # A table with names of columns
     found: dict[str, list[int]], # Candidates for each role in doubt
@@ -568,7 +568,7 @@ def choose_columns(
         raise TableError(f'{src.name}: {", ".join(res)} need a column each, and two of them name the same')
     return res
 
-# %% ../nbs/library/reading.ipynb #b63e28b8
+# %% ../nbs/library/reading.ipynb #39a6c04c
 class Column(NamedTuple):
     "A column of a file"
     src: Source # The table
@@ -722,9 +722,9 @@ def check_numbers(
 ):
     "Check that texts are finite numbers with a decimal point"
     import numpy as np
-    bad = np.array([not is_numeric(text) for text in texts])
-    if not bad.any(): bad = np.array([not is_decimal(text) for text in texts])
-    bad |= np.array([is_decimal(text) and abs(float(text))==np.inf for text in texts])
+    bad = np.array([not looks_numeric(text) for text in texts])
+    if not bad.any(): bad = np.array([not is_plain_number(text) for text in texts])
+    bad |= np.array([is_plain_number(text) and abs(float(text))==np.inf for text in texts])
     if not bad.any(): return
     rows = bad[codes].nonzero()[0]
     text = texts[codes[rows[0]]]
@@ -742,7 +742,7 @@ def ratings_from_text(
     if {*lower} <= {'true', 'false'}:
         return np.array([text=='true' for text in lower], float)[codes],truth_note
     note = ''
-    if all(map(is_comma_decimal, texts)) and not all(map(is_decimal, texts)):
+    if all(map(is_comma_number, texts)) and not all(map(is_plain_number, texts)):
         some = next(text for text in texts if ',' in text)
         note = f'ratings have a decimal comma: {some} is read as {some.replace(",", ".")}'
         texts = [text.replace(',', '.') for text in texts]
@@ -778,7 +778,7 @@ class Note(str):
 
     render = ArgError.render
 
-# %% ../nbs/library/reading.ipynb #9a51197a
+# %% ../nbs/library/reading.ipynb #dd6c7256
 class RatingsTable(NamedTuple):
     "Ratings from a file, and what was found out about them"
     ratings: 'pd.DataFrame' # User, item, rating and perhaps title, under the names that they have in the file
@@ -801,12 +801,12 @@ def header_note(
 ) -> list[Note]: # One note, or none
     "Write a note if the names of the columns may be a rating"
     if not isinstance(src, Delimited) or not src.header: return []
-    numbers = [name for name in src.columns if is_numeric(name)]
+    numbers = [name for name in src.columns if looks_numeric(name)]
     if not numbers: return []
     return [Note(f'careful: the first line is taken for names, though it holds the number {numbers[0]!r}. '
                  'If it is a rating, add ', Arg('no_header', True))]
 
-# %% ../nbs/library/reading.ipynb #1bef1605
+# %% ../nbs/library/reading.ipynb #98b3b4ee
 def check_places(
     src: Source, # A table without names
     at: int, # Position of the column taken for users
