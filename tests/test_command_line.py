@@ -285,7 +285,7 @@ def ran(capsys): return Ran(capsys)
 
 @pytest.fixture(scope='module')
 def shelf(tmp_path_factory):
-    "A folder with a table and the bundle of a model of it"
+    "A folder with a table and a model of it"
     home = tmp_path_factory.mktemp('shelf')
     table = planted()
     later = table.sample(50, random_state=0)
@@ -297,9 +297,9 @@ def shelf(tmp_path_factory):
 @pytest.fixture(scope='module')
 def rec(shelf): return Recommender.load(shelf/'model')
 
-def test_fit_says_what_it_read_and_measured_and_results_are_the_folder(shelf, ran, tmp_path):
+def test_fit_says_what_it_read_and_measured_and_the_result_is_the_file(shelf, ran, tmp_path):
     r = ran('fit', shelf/'books.tsv', '--out', tmp_path/'new', '--epochs', 2, '--seed', 1)
-    assert r.code==0 and r.out==f'{tmp_path/"new"}\n' and (tmp_path/'new'/'bundle.json').exists()
+    assert r.code==0 and r.out==f'{tmp_path/"new"}\n' and (tmp_path/'new').is_file()
     lines = r.err.splitlines()
     assert re.fullmatch(r'books.tsv: separated by tabs, [\d,]+ ratings', lines[0]) and lines[1]=='columns: user = reader, item = book, rating = score, title = title'
     assert lines[2].startswith("ids: user read as text, such as 'r")
@@ -323,7 +323,7 @@ def test_options_reach_the_training(shelf, ran, tmp_path):
     assert r.code==0
     m = Recommender.load(tmp_path/'m')
     want = dict(n_epoch=3, bs=100, lr=0.02, wd=0.1, n_factors=4, seed=3, refit=False)
-    assert {k: m.report[k] for k in want}==want and m.rating_range==(-1, 11) and m.n_train==pytest.approx(0.8*len(m.y), abs=1)
+    assert {k: m.report[k] for k in want}==want and m.rating_range==(-1, 11) and m.n_train==pytest.approx(0.8*len(m.history), abs=1)
 
 def test_neighbours_by_an_option(shelf, ran, tmp_path):
     assert ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--model', 'neighbours', '--epochs', 2, '--factors', 4, '--wd', '0.1', '-q').code==0
@@ -382,7 +382,7 @@ def test_similar_takes_measure_and_least_count(shelf, rec, ran):
 
 def test_strangers_are_an_error_or_get_a_stand_in(shelf, ran):
     r = ran('recommend', shelf/'model', '--user', 'r3', '--user', 'r300')
-    assert r.code==1 and r.out=='' and "there is no reader 'r300'" in r.err and 'Pass --on-unknown mean or popular' in r.err
+    assert r.code==1 and r.out=='' and "there is no reader 'r300'" in r.err and 'pass --on-unknown mean or popular' in r.err
     for how in ('mean', 'popular'):
         r = ran('recommend', shelf/'model', '--user', 'r300', '-n', 2, '--on-unknown', how, '--csv')
         assert r.code==0 and [l.split(',')[0] for l in r.out.splitlines()]==['reader', 'r300', 'r300']
@@ -418,7 +418,7 @@ def test_evaluate_with_strangers_alone_is_an_error(shelf, ran, file):
 
 def test_info_tells_what_is_inside(shelf, rec, ran):
     out,(lo,hi) = ran('info', shelf/'model').out,rec.rating_range
-    assert f'users 90 (reader)\nitems 24 (book)\ntitles yes\nratings {len(rec.y):,} (score), from {lo:g} to {hi:g}\nRMSE before the second training ' in re.sub(' +', ' ', out) and 'seed 0' in out
+    assert f'users 90 (reader)\nitems 24 (book)\ntitles yes\nratings {len(rec.history):,} (score), from {lo:g} to {hi:g}\nRMSE before the second training ' in re.sub(' +', ' ', out) and 'seed 0' in out
     d = json.loads(ran('info', shelf/'model', '--json').out)
     assert (d['users'], d['items'], d['columns'], d['rating_range'])==(90, 24, ['reader', 'book', 'score'], [lo, hi]) and d['report']['n_epoch']==15
 
@@ -488,10 +488,10 @@ def test_a_model_is_replaced_and_nothing_else(shelf, ran, tmp_path):
     (tmp_path/'docs').mkdir()
     (tmp_path/'docs'/'letter.txt').write_text('x')
     r = ran(*args, tmp_path/'docs')
-    assert r.code==1 and "holds 'letter.txt' and no bundle" in r.err and [o.name for o in (tmp_path/'docs').iterdir()]==['letter.txt']
+    assert r.code==1 and 'is a folder, and a bundle is a file' in r.err and [o.name for o in (tmp_path/'docs').iterdir()]==['letter.txt']
     r = ran(*args, tmp_path/'docs'/'letter.txt')
-    assert r.code==1 and 'is a file, and --out names a folder' in r.err
-    assert 'is a file, and --out names a folder' in ran(*args, tmp_path/'docs'/'letter.txt'/'deeper').err
+    assert r.code==1 and "is in the way, since it isn't a bundle" in r.err and (tmp_path/'docs'/'letter.txt').read_text()=='x'
+    assert 'is a file, and --out names a file in a folder' in ran(*args, tmp_path/'docs'/'letter.txt'/'deeper').err
 
 def test_a_folder_that_cannot_be_written_is_refused_before_training(shelf, ran, tmp_path, monkeypatch):
     monkeypatch.setattr(os, 'access', lambda *_: False)
@@ -504,22 +504,25 @@ def test_a_full_disk_is_a_sentence(shelf, ran, tmp_path, monkeypatch):
     r = ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--epochs', 1, '-q')
     assert r.code==1 and r.out=='' and r.err.startswith('collab-course: No space left on device while saving the bundle')
 
-def test_folders_without_a_model_are_refused(shelf, ran, tmp_path):
+def test_paths_without_a_model_are_refused(shelf, ran, tmp_path):
     for cmd in (['recommend', '--user', 'x'], ['similar', '--item', 'x'], ['info'], ['evaluate', shelf/'later.csv']):
         at = lambda d: ran(*cmd[:1], d, *cmd[1:])
-        assert at(tmp_path/'no').code==1 and 'there is no folder' in at(tmp_path/'no').err
-        assert at(tmp_path).code==1 and 'there is no model in' in at(tmp_path).err
+        assert at(tmp_path/'no').code==1 and 'there is no file' in at(tmp_path/'no').err
+        assert at(tmp_path).code==1 and 'is a folder: name the file that `collab-course fit` has written' in at(tmp_path).err
     assert "did you mean 'model'?" in ran('info', shelf/'modell').err
 
 def test_a_damaged_model_is_refused(shelf, ran, tmp_path):
-    import shutil
-    shutil.copytree(shelf/'model', tmp_path/'m')
-    weights = next((tmp_path/'m').glob('weights-*'))
-    weights.write_bytes(weights.read_bytes()[:-1])
+    (tmp_path/'m').write_bytes((shelf/'model').read_bytes()[:-1])
     r = ran('recommend', tmp_path/'m', '--user', 'r1')
     assert r.code==1 and 'is truncated' in r.err
-    (tmp_path/'m'/'bundle.json').write_text('{')
+    (tmp_path/'m').write_text('{')
     assert ran('info', tmp_path/'m').code==1
+
+def test_a_model_of_the_first_edition_is_refused_in_one_sentence(shelf, ran, tmp_path):
+    (tmp_path/'m').mkdir()
+    (tmp_path/'m'/'bundle.json').write_text('{}')
+    for r in (ran('info', tmp_path/'m'), ran('recommend', tmp_path/'m', '--user', 'r1'), ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '-q')):
+        assert r.code==1 and 'is a bundle of the first edition' in r.err and len(r.err.splitlines())==1
 
 # ---- what people met in practice
 
@@ -664,7 +667,7 @@ def test_messages_hold_no_words_of_python(args, shelf, ran, tmp_path):
     assert not re.search(r"\w=|_name\b|\b(valid_pct|rating_range|y_range|n_factors|n_epoch|bs|titles has|on_unknown|validate_ratings|DataFrame|Series|index|Traceback)\b|^lr|\(lowest", r.err.splitlines()[-1]), r.err
 
 def test_what_to_do_about_a_learning_rate(shelf, ran, tmp_path):
-    assert 'Lower --lr' in ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--lr', '1000', '--epochs', 3, '-q').err
+    assert 'try a smaller --lr' in ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--lr', '1000', '--epochs', 3, '-q').err
 
 def test_evaluate_shows_ids_of_both_sides(shelf, ran, file):
     r = ran('evaluate', shelf/'model', file('reader,book,score\nx,y,3\nz,y,3\n'))
@@ -673,13 +676,14 @@ def test_evaluate_shows_ids_of_both_sides(shelf, ran, file):
 
 def test_a_file_where_a_model_is_due_is_said(shelf, ran):
     r = ran('evaluate', shelf/'later.csv', shelf/'model')
-    assert r.code==1 and 'is a file: the folder of a model comes first' in r.err
+    assert r.code==1 and 'first comes the file that `collab-course fit` has written' in r.err
 
 def test_a_damaged_model_can_be_replaced_after_it_is_removed(shelf, ran, tmp_path):
-    (tmp_path/'m').mkdir()
-    (tmp_path/'m'/'bundle.json').write_text('{')
+    (tmp_path/'m').write_bytes((shelf/'model').read_bytes()[:-1])
     r = ran('fit', shelf/'books.tsv', '--out', tmp_path/'m')
-    assert r.code==1 and 'remove the folder, or save into another one' in r.err
+    assert r.code==1 and 'is in the way, since it is truncated' in r.err and 'save under another name' in r.err and 'RMSE' not in r.err
+    (tmp_path/'m').unlink()
+    assert ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--epochs', 1, '-q').code==0
 
 
 # ---- words, streams and exit codes
