@@ -7,7 +7,7 @@ __all__ = ['na', 'sort_names', 'id_dtypes', 'as_column', 'distinct_numbers', 'di
            'check_sort', 'fitting_dtype', 'ids_index', 'Vocab', 'ids_to_rows']
 
 # %% ../nbs/library/vocab.ipynb #e39618a4
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ def distinct_numbers(
     low: int, # The lowest
     span: int, # How many numbers there are up to the highest
 ) -> np.ndarray:
-    "Return the distinct numbers, sorted, by a flag for each number in between"
+    "Return the distinct numbers, sorted, without hashing"
     there = np.zeros(span, dtype=bool)
     there[col.to_numpy().astype(np.int64) - low] = True
     return np.flatnonzero(there) + low
@@ -94,7 +94,7 @@ def check_sort(
     raise ArgError(f'{where} holds ids of another type than the known ones: {brief(odd)} is {kind_of(odd)} '
                    f'and the ids are {kinds_of(there)}, such as {brief(there)}: convert it', got=odd)
 
-# %% ../nbs/library/vocab.ipynb #f1a97917
+# %% ../nbs/library/vocab.ipynb #cb8ba477
 id_dtypes = {
     'int8', 'int16', 'int32', 'uint8', 'uint16', 'uint32', 'uint64',
     'Int8', 'Int16', 'Int32', 'Int64', 'UInt32', 'UInt64',
@@ -111,7 +111,7 @@ def fitting_dtype(
     except (TypeError, ValueError, OverflowError): return None
     return dtype if back==ids else None
 
-# %% ../nbs/library/vocab.ipynb #876412df
+# %% ../nbs/library/vocab.ipynb #ffe8f7de
 def ids_index(
     ids: Any, # Distinct ids; `#na#` may come first
 ) -> pd.Index:
@@ -266,7 +266,7 @@ class Vocab:
 
     def unknown_error(self,
         ids: pd.Series, # The unknown ids
-        rows: np.ndarray, # Their rows: 0, or one without training ratings
+        rows: Sequence[int], # Their rows: 0, or one without training ratings
         advice: 'str|Arg|tuple[str|Arg, ...]' = '', # What to do about them
         similar: Callable[[str], list]|None = None, # Function from a text to more ids to suggest
     ) -> ArgError:
