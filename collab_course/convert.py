@@ -369,11 +369,11 @@ def to_served(
 # %% ../nbs/library/convert.ipynb #21455c70
 def check_learner(
     learn: Any, # What should be a `Learner`
+    advice: str = '', # What to do with something else
 ):
     "Check that a fastai `Learner` was passed"
     if isinstance(learn, Learner): return
-    raise ArgTypeError(f'pass a Learner, not {type(learn).__name__}. From a table of ratings: Recommender.fit; '
-                       'from a model and its loaders: Recommender.from_model', arg='learn', got=learn)
+    raise ArgTypeError(f'pass a Learner, as collab_learner makes it, not {type(learn).__name__}{advice}', arg='learn')
 
 def rows_of_loaders(
     dls: RatingsDataLoaders, # Loaders of this library

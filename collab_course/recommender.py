@@ -239,7 +239,7 @@ class Recommender:
         titles: pd.Series|dict|None = None, # Series or dict from item id to title; None: the ids speak for themselves
     ):
         from collab_course.convert import check_learner
-        check_learner(learn)
+        check_learner(learn, '. From a table of ratings: Recommender.fit; from a model and loaders: Recommender.from_model')
         self.__dict__ |= self.from_model(learn.model, learn.dls, titles).__dict__
 
     @classmethod
