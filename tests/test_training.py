@@ -19,7 +19,7 @@ from collab_course.dot_product import DotProduct, mse_on
 from collab_course.embedding_nn import CollabNN, SideFeatureNN
 from collab_course.loaders import RatingsDataLoaders
 from collab_course.vocab import ids_to_rows, make_vocab
-from collab_course.training import _by_rows, _fill, _one_cycle, _tables, adam_memory, fit_rows, good_recipe, lean_fit
+from collab_course.training import adam_memory, cosine_cycle, fill_gradients, fit_rows, good_recipe, lean_fit, step_by_rows, tables_of
 from weights import big, rows
 
 quick = settings(deadline=None, max_examples=40)
@@ -137,8 +137,8 @@ def test_gradients_by_hand_are_those_of_autograd(n_users, n_items, k, n, seed, y
     model, x = big(DotProductBias(n_users, n_items, k, y_range), seed=seed), rows(n_users, n_items, n, seed)
     y = torch.rand(n, generator=torch.Generator().manual_seed(seed))*5
     MSELossFlat()(model(x), y).backward()
-    grads = [torch.full_like(t, 9.) for t in _tables(model)]
-    err = _fill(grads, _tables(model), x, y, y_range)
+    grads = [torch.full_like(t, 9.) for t in tables_of(model)]
+    err = fill_gradients(grads, tables_of(model), x, y, y_range)
     assert_close(err, (model(x) - y).detach(), atol=1e-5, rtol=1e-5)
     for g,p in zip(grads, (model.user_factors, model.user_bias, model.item_factors, model.item_bias)): assert_close(g, p.grad, atol=1e-5, rtol=1e-4)
 
@@ -224,9 +224,9 @@ def test_fit_rows_wants_the_model_it_knows():
 def test_fit_rows_refuses_frozen_parameters_and_moves_nothing():
     model = dot()(loaders())
     model.item_bias.requires_grad_(False)
-    before = [t.clone() for t in _tables(model)]
+    before = [t.clone() for t in tables_of(model)]
     with pytest.raises(ValueError, match='item_bias.*frozen.*lean_fit'): fit_rows(model, loaders())
-    for t,b in zip(_tables(model), before): assert_close(t, b, atol=0, rtol=0)
+    for t,b in zip(tables_of(model), before): assert_close(t, b, atol=0, rtol=0)
 
 def test_a_model_with_nothing_to_train_is_an_error():
     for model in (dot()(loaders()), CollabNN((61, 3), (41, 3))):
@@ -265,7 +265,7 @@ def test_float64_tables_train_as_float32_do(fit):
 def test_the_schedule_is_fastais(n, lr):
     from fastai.callback.schedule import combined_cos
     theirs = combined_cos(0.25, lr/25, lr, lr/1e5)
-    assert np.allclose(_one_cycle(n, lr/25, lr, lr/1e5), [theirs(i/n) for i in range(n)], rtol=1e-4, atol=1e-6*lr)
+    assert np.allclose(cosine_cycle(n, lr/25, lr, lr/1e5), [theirs(i/n) for i in range(n)], rtol=1e-4, atol=1e-6*lr)
 
 def test_adams_memory_is_fastais_for_small_batches_and_has_a_floor():
     assert [adam_memory(bs) for bs in (1, 16, 64)]==[0.99]*3
@@ -322,19 +322,19 @@ def slow_rows(model, x, y, sums, lr, wd):
 def test_two_steps_of_rows_are_those_of_a_plain_loop(n_users, n_items, k, n, seed, y_range, wd):
     model = big(DotProductBias(n_users, n_items, k, y_range), seed=seed)
     sums = [np.full(m, 1e-6) for m in (n_users, n_users, n_items, n_items)]
-    step = _by_rows(model, wd)
+    step = step_by_rows(model, wd)
     for s in range(2):
         x, y = rows(n_users, n_items, n, seed+s), torch.rand(n, generator=torch.Generator().manual_seed(seed+s))*5
         expected = slow_rows(model, x, y, sums, 0.1, wd)
         with torch.no_grad(): step((x, y), 0.1)
-        for t,e in zip(_tables(model), expected): assert_close(t.view(len(t), -1).double(), torch.tensor(e), atol=1e-4, rtol=1e-4)
+        for t,e in zip(tables_of(model), expected): assert_close(t.view(len(t), -1).double(), torch.tensor(e), atol=1e-4, rtol=1e-4)
 
 def test_only_the_rows_of_the_batch_are_moved_and_no_others_decay():
     model = big(DotProductBias(50, 60, 4))
-    before = [t.clone() for t in _tables(model)]
+    before = [t.clone() for t in tables_of(model)]
     x = torch.tensor([[3, 7], [3, 9], [40, 7]])
-    with torch.no_grad(): _by_rows(model, 0.2)((x, torch.tensor([1., 5., 3.])), 0.1)
-    for t,b,ids in zip(_tables(model), before, ([3, 40], [3, 40], [7, 9], [7, 9])):
+    with torch.no_grad(): step_by_rows(model, 0.2)((x, torch.tensor([1., 5., 3.])), 0.1)
+    for t,b,ids in zip(tables_of(model), before, ([3, 40], [3, 40], [7, 9], [7, 9])):
         assert (t!=b).view(len(t), -1).any(1).nonzero().flatten().tolist()==ids
 
 def test_rows_train_biases_alone_too():
