@@ -20,7 +20,8 @@ from torch.optim.adamw import adamw
 from .checks import check_rate, check_whole
 from .create_params import DotProductBias
 from .dot_product import mse_on
-from .loops import can_fuse, check_exactly, check_finite, check_fit, no_denormals, own_random, step_by_groups
+from .loops import can_fuse, check_exactly, check_finite, check_fit # noqa: F401
+from .loops import no_denormals, own_random, step_by_groups # noqa: F401
 
 _all_ = ['can_fuse', 'check_finite', 'check_fit', 'no_denormals', 'own_random', 'step_by_groups']
 
