@@ -38,7 +38,7 @@ class CollabNN(Module):
     def rows(self,
         x: torch.Tensor, # int64 row numbers, shape (batch, 2): user, item
     ) -> torch.Tensor: # float32, shape (batch, inputs of the first layer)
-        "Look up what the layers get to see: two rows, side by side"
+        "Look up two rows and put them side by side"
         users,items = x.unbind(1)
         return torch.cat([self.user_factors(users), self.item_factors(items)], 1)
 
@@ -81,7 +81,7 @@ class SideFeatureNN(CollabNN):
     def rows(self,
         x: torch.Tensor, # int64 row numbers, shape (batch, 2): user, item
     ) -> torch.Tensor: # float32, shape (batch, inputs of the first layer)
-        "Look up learned rows and features, side by side"
+        "Look up rows and features and put them side by side"
         users,items = x.unbind(1)
         learned = [self.blank(self.user_factors(users)), self.blank(self.item_factors(items))]
         return torch.cat([*learned, self.user_features[users], self.item_features[items]], 1)

@@ -25,7 +25,7 @@ from .vocab import ids_to_rows, make_vocab, na
 def vocab_list(
     vocab: Iterable, # Vocabulary, such as `dls.classes['user']`
 ) -> list:
-    "Return a vocabulary as a list, after a check that `#na#` comes first"
+    "Return a vocabulary as a list that begins with `#na#`"
     known = [] if isinstance(vocab, dict) else list(vocab)
     if not known or known[0]!=na:
         raise ArgError(f"vocab must be one vocabulary with {na!r} first, such as dls.classes['user']", arg='vocab')
@@ -64,7 +64,8 @@ def feature_rows(
         raise ArgError(f'{len(lost):,} ids have no row in the features, such as {str(lost[:3])[:100]}: '
                        'add them, or pass ', Arg('on_missing', 'zero'))
     known_ids = [v for v,known in zip(ids, there) if known]
-    return df[columns].iloc[where[there]].set_axis(pd.Index(known_ids, tupleize_cols=False)),there
+    rows = df[columns].iloc[where[there]]
+    return rows.set_axis(pd.Index(known_ids, tupleize_cols=False)),there
 
 # %% ../nbs/library/features.ipynb #f2ad1e76
 def split_parts(
@@ -139,7 +140,8 @@ def multi_hot_columns(
             raise ArgError(f'column {column!r} must hold strings joined by {sep!r}, not {value!r}')
     bags = split_parts(values, sep)
     known = sorted({part for bag,decides in zip(bags, fit) if decides for part in bag})
-    return {f'{column}: {part}': np.array([float(part in bag) for bag in bags]) for part in known}
+    def flags(part): return np.array([float(part in bag) for bag in bags])
+    return {f'{column}: {part}': flags(part) for part in known}
 
 def standard_column(
     column: Hashable, # Name of the column
@@ -164,7 +166,7 @@ def feature_table(
     fit_rows: Any = None, # Rows in `vocab` that decide on scales and columns, such as `dls.train_ds.x[:,0]`; None: all
     on_missing: str = 'raise', # Ids without a row in `df`: 'raise' an error, or 'zero' for zeros
 ) -> pd.DataFrame: # float32, a row for each id of `vocab`; zeros for `#na#`
-    "Return features of ids as a table in the order of a vocabulary"
+    "Return features as a table in the order of a vocabulary"
     columns = check_column_lists(df, id_name, one_hot=one_hot, multi_hot=multi_hot, numbers=numbers)
     known,there = feature_rows(df, id_name, vocab, columns, on_missing)
     fit = deciding_ids(fit_rows, len(there) + 1)[there]
@@ -216,16 +218,18 @@ class BagSum(torch.autograd.Function):
         there: tuple[torch.Tensor, torch.Tensor], # Column numbers bag by bag, and where each bag starts
         back: tuple[torch.Tensor, torch.Tensor], # The same from the other side
     ) -> torch.Tensor: # Shape (bags, width)
-        "Sum the rows of each bag"
+        "Compute the sums of the bags"
         ctx.back = back
-        return F.embedding_bag(there[0], table, there[1], mode='sum')
+        cols,starts = there
+        return F.embedding_bag(cols, table, starts, mode='sum')
 
     @staticmethod
     def backward(ctx,
         grad: torch.Tensor, # Gradient of the sums
     ) -> tuple: # Gradient of the table
-        "Sum the gradients of the bags that each row is in"
-        return F.embedding_bag(ctx.back[0], grad.contiguous(), ctx.back[1], mode='sum'),None,None
+        "Compute the gradient of the table: for each row, its bags"
+        cols,starts = ctx.back
+        return F.embedding_bag(cols, grad.contiguous(), starts, mode='sum'),None,None
 
 # %% ../nbs/library/features.ipynb #8e4f9aee
 def positions(
@@ -251,7 +255,9 @@ def pair_positions(
     x = to_numpy(x)
     if x.ndim!=2 or x.shape[1]<2:
         raise ArgError(f'x must be the training pairs, such as dls.train_ds.x, not of shape {x.shape}', arg='x')
-    return positions(x[:,0], n_users, 'users'),positions(x[:,1], n_items, 'items')
+    users = positions(x[:,0], n_users, 'users')
+    items = positions(x[:,1], n_items, 'items')
+    return users,items
 
 def sort_bags(
     rows: np.ndarray, # Row of each entry
@@ -296,14 +302,17 @@ class MultiHot(Module):
     def forward(self,
         table: torch.Tensor, # Shape (n_cols, width)
     ) -> torch.Tensor: # Shape (n_rows, width)
-        "Multiply the matrix with a table"
+        "Compute the product of the matrix with a table"
         if table.ndim!=2 or len(table)!=self.n_cols:
             raise ArgError(f'the table must have {self.n_cols:,} rows and two dimensions, not shape {(*table.shape,)}')
         sums = BagSum.apply(table, (self.cols, self.starts), (self.back_cols, self.back_starts))
         return sums*self.share[:,None].to(table.dtype)
 
     def __len__(self) -> int: return len(self.keys)
-    def extra_repr(self) -> str: return f'{self.n_rows}, {self.n_cols}, entries={len(self)}'
+
+    def extra_repr(self) -> str:
+        "Return what `repr` shows in its brackets"
+        return f'{self.n_rows}, {self.n_cols}, entries={len(self)}'
 
     def has(self,
         rows: torch.Tensor, # Row numbers, int64
@@ -342,7 +351,7 @@ def number_bags(
     values: pd.Series, # Its numbers, none missing
     n_bins: int, # More different numbers than this become bins of about as many ids each
 ) -> tuple[np.ndarray, np.ndarray, list[str]]: # Positions of ids, numbers of features, their names
-    "Make a flag, a feature for each of a few numbers, or bins"
+    "Make a flag, a feature for each number, or bins"
     numbers = finite_numbers(column, values)
     known = np.unique(numbers)
     everybody = np.arange(len(numbers))
@@ -361,7 +370,7 @@ def value_bags(
     values: pd.Series, # Its values, none missing
     sep: str|None, # What joins several values in a text; None: nothing does
 ) -> tuple[np.ndarray, np.ndarray, list[str]]: # Positions of ids, numbers of features, their names
-    "Make a feature for each value, or for each part of a text"
+    "Make a feature for each value or part of a text"
     for value in values:
         if not isinstance(value, Hashable):
             raise ArgTypeError(f'column {column!r} holds {value!r:.60}: join what it holds to text, '
@@ -398,7 +407,7 @@ def feature_bags(
     power: float = 0.5, # An id with n features weighs each 1/n**power
     on_missing: str = 'raise', # Ids without a row, and missing values: 'raise' an error, or 'zero' for no feature
 ) -> MultiHot: # Its `names` name the features; row 0, `#na#`, has none
-    "Return side features of ids as bags, in the order of a vocabulary"
+    "Return features as bags in the order of a vocabulary"
     check_whole(n_bins=n_bins)
     check_table(df, [id_name])
     columns = [c for c in df if c!=id_name]
@@ -412,7 +421,8 @@ def feature_bags(
         cols.append(codes + len(names))
         names.extend(new_names)
     if not names: raise ArgError(f'there are no features in {list(df)}: give a column with values beside {id_name!r}')
-    return MultiHot(np.concatenate(rows), np.concatenate(cols), len(there) + 1, len(names), power, names=names)
+    return MultiHot(np.concatenate(rows), np.concatenate(cols), len(there) + 1, len(names),
+                    power, names=names)
 
 # %% ../nbs/library/features.ipynb #2920868e
 def check_bags(

@@ -78,7 +78,7 @@ def check_exactly(
     kind: type, # The only class allowed
     caller: str, # Name of the loop
 ):
-    "Check that a model is a `kind`, no subclass, and nothing is frozen"
+    "Check that a model is a `kind` and that nothing is frozen"
     if type(model) is not kind:
         raise TypeError(f'{caller} trains exactly a {kind.__name__}, not a {type(model).__name__}: take lean_fit')
     frozen = [name for name,p in model.named_parameters() if not p.requires_grad]
@@ -94,7 +94,8 @@ def check_finite(
 ):
     "Check that all numbers of a trained model are finite"
     if all(p.isfinite().all() for p in model.parameters()): return
-    rates = [part for name,rate in decay.items() for part in (' and ', Arg(name, rate))]
+    rates = []
+    for name,rate in decay.items(): rates += [' and ', Arg(name, rate)]
     raise ArgError('with ', Arg('lr', lr), *rates, ' the training failed, '
                    'its numbers are infinite: try a smaller ', Arg('lr'), arg='lr', got=lr)
 

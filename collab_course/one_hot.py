@@ -19,7 +19,7 @@ def row_numbers(
     ids: Any, # An int, a list, an array or a tensor
     n: int, # Rows of the table
 ) -> torch.Tensor: # int64
-    "Return ids as row numbers, after a check that each is a row of the table"
+    "Return ids as row numbers, all of them rows of the table"
     try: rows = torch.as_tensor(ids)
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(f'ids must be whole numbers, got {str(ids)[:60]}: look names up in a vocabulary') from None
@@ -31,7 +31,8 @@ def row_numbers(
     if not len(wrong): return rows
     place = wrong[0].tolist()
     name = 'ids' + ''.join(f'[{i}]' for i in place)
-    raise IndexError(f'{name} is {rows[tuple(place)].item()}, but a table of {n} rows has only the rows 0 to {n-1}')
+    value = rows[tuple(place)].item()
+    raise IndexError(f'{name} is {value}, but a table of {n} rows has only the rows 0 to {n-1}')
 
 # %% ../nbs/01_one_hot.ipynb #bb0c857b
 def one_hot(
@@ -83,7 +84,8 @@ def as_linear(
 ) -> nn.Linear: # Trainable
     "Make an `nn.Linear` that gives rows of `W` for one-hot vectors"
     weight = copy_table(W).T
-    lin = nn.utils.skip_init(nn.Linear, *W.shape, bias=bias is not None, device=W.device, dtype=W.dtype)
+    lin = nn.utils.skip_init(nn.Linear, *W.shape, bias=bias is not None,
+                             device=W.device, dtype=W.dtype)
     with torch.no_grad():
         lin.weight.copy_(weight)
         if bias is not None: lin.bias.copy_(bias)
@@ -104,16 +106,18 @@ def four_lookups(
             'nn.Embedding': emb(ids), 'nn.Linear': lin(x)}
     for r in rows.values(): r.backward(torch.ones_like(r) if upstream is None else upstream)
     grads = a.grad, b.grad, emb.weight.grad, lin.weight.grad.T
-    return {way: (r.detach(), grad) for (way,r),grad in zip(rows.items(), grads)}
+    picked = [r.detach() for r in rows.values()]
+    return dict(zip(rows, zip(picked, grads)))
 
 # %% ../nbs/01_one_hot.ipynb #f3dd1a21
 def lookup_bytes(
     n_rows: int, # Rows of the table
     n_factors: int = 50, # Width of the table
     bs: int = 64, # Ids in a batch
-) -> dict[str, int]: # ids, one_hot, picked (rows) and table
-    "Count the bytes of a batch in each form, and of the table"
-    return dict(ids=8*bs, one_hot=4*bs*n_rows, picked=4*bs*n_factors, table=4*n_rows*n_factors)
+) -> dict[str, int]: # ids, one-hot vectors and picked rows, and the whole table
+    "Count the bytes of a batch in each form"
+    return dict(ids=8*bs, one_hot=4*bs*n_rows,
+                picked=4*bs*n_factors, table=4*n_rows*n_factors)
 
 # %% ../nbs/01_one_hot.ipynb #2638734d
 def lookup_cost(
@@ -144,7 +148,7 @@ def distance_moved(
     opt: torch.optim.Optimizer, # Optimizer of its weight
     ids: Any, # Row numbers of a batch
 ) -> torch.Tensor: # Shape (rows,)
-    "Take one step on the sum of some rows; return how far each row moved"
+    "Take a step on a sum of rows; return each row's way"
     before = emb.weight.detach().clone()
     rows = row_numbers(ids, len(before)).to(before.device)
     emb(rows).sum().backward()
@@ -161,7 +165,7 @@ def rows_moved(
     sparse: bool = False, # Sparse gradients?
     seed: int = 0, # Of the table's start, normal noise
 ) -> torch.Tensor: # Shape (steps, rows)
-    "Return how far each row moves in each step; lookups have gradients of one"
+    "Return how far each row moves in each step"
     if not len(batches): raise ValueError('there are no batches: give the ids of at least one step')
     g = torch.Generator().manual_seed(seed)
     emb = as_embedding(torch.randn(n_rows, n_factors, generator=g), sparse=sparse)

@@ -16,7 +16,7 @@ from torch import nn
 from fastai.data.core import DataLoaders
 from fastai.layers import sigmoid_range
 from fastai.torch_core import Module, default_device
-from .checks import check_columns, check_range, check_rate, check_whole
+from .checks import Arg, ArgError, check_columns, check_range, check_rate, check_whole
 from .create_params import DotProductBias
 from .features import MultiHot, check_bags, day_numbers, pair_positions
 from .loaders import RatingsDataLoaders
@@ -57,15 +57,15 @@ def mean_score(
     if y_range is None: return float(mean)
     lo,hi = y_range
     if not lo<mean<hi:
-        raise ValueError(f'the mean rating, {mean:g}, lies outside y_range={y_range}: '
-                         'pass a y_range around the ratings')
+        raise ArgError(f'the mean rating, {mean:g}, lies outside ', Arg('y_range', y_range),
+                       ': pass one around the ratings', arg='y_range', got=y_range)
     return math.log((mean - lo)/(hi - mean))
 
 # %% ../nbs/13_svdpp.ipynb #1015d45a
 def range_around(
     y: torch.Tensor, # Ratings
 ) -> tuple[float, float]: # (lowest, highest) prediction
-    "Return a range an eighth wider on each side: 0.5 to 5.5 for 1 to 5"
+    "Return a range wider by an eighth, such as 0.5 to 5.5"
     lo,hi = y.min().item(),y.max().item()
     margin = (hi - lo or 4)/8
     return lo - margin,hi + margin
@@ -79,7 +79,9 @@ def with_features(
 ) -> tuple[torch.Tensor, torch.Tensor]: # Factors and biases
     "Add to rows what their features have in common"
     if bags is None: return rows
-    return rows[0] + bags(factors),rows[1] + bags(bias[:,None])[:,0]
+    own_factors,own_bias = rows
+    bag_bias = bags(bias[:,None])[:,0]
+    return own_factors + bags(factors),own_bias + bag_bias
 
 # %% ../nbs/13_svdpp.ipynb #f7eb9475
 class SVDpp(Module):
@@ -124,8 +126,8 @@ class SVDpp(Module):
         self.leave_out = leave_out
         self.register_buffer('start', torch.tensor(mean_score(mean, y_range)))
 
-    def tables(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        "Return factors and biases of users, then of items, with what bags add"
+    def tables(self) -> tuple[torch.Tensor, ...]: # Factors and bias of users, factors and bias of items
+        "Return factors and biases with what the bags add"
         user_factors,item_factors = self.user_factors,self.item_factors
         if self.rated is not None: user_factors = user_factors + self.rated(self.rated_factors)
         if self.raters is not None: item_factors = item_factors + self.raters(self.rater_factors)
@@ -141,7 +143,7 @@ class SVDpp(Module):
         u: torch.Tensor, # Rows of the users
         i: torch.Tensor, # Rows of the items
     ) -> tuple[torch.Tensor, torch.Tensor]: # Rows of the users, rows of the items
-        "Take what each pair put into its own two bags out of its rows"
+        "Remove each pair from its own two bags"
         if self.rated is not None:
             share = self.rated.at(users, items).to(u.dtype)
             u = u - share[:,None]*self.rated_factors.index_select(0, items)
@@ -154,7 +156,8 @@ class SVDpp(Module):
         x: torch.Tensor, # int64 row numbers, shape (batch, 2): user, item; a third column: the person's day
     ) -> torch.Tensor: # float32, shape (batch,)
         "Predict ratings; in training, each from bags without the pair itself"
-        users,items = x[:,0].contiguous(),x[:,1].contiguous()
+        users = x[:,0].contiguous()
+        items = x[:,1].contiguous()
         user_factors,user_bias,item_factors,item_bias = self.tables()
         u = user_factors.index_select(0, users)
         i = item_factors.index_select(0, items)
@@ -187,20 +190,22 @@ class SVDpp(Module):
             raise TypeError(f'pass RatingsDataLoaders, not {type(dls).__name__}')
         ds = dls.train_ds
         check_ratings_fit(ds.y, kwargs.get('y_range'))
-        known = dict(mean=ds.y.double().mean().item(), n_days=getattr(dls, 'n_days', 0), y_range=range_around(ds.y))
-        return cls(ds.x, ds.n_users, ds.n_items, **{**known, **kwargs})
+        known = dict(mean=ds.y.double().mean().item(), y_range=range_around(ds.y),
+                     n_days=getattr(dls, 'n_days', 0))
+        return cls(ds.x, ds.n_users, ds.n_items, **known | kwargs)
 
 # %% ../nbs/13_svdpp.ipynb #938c730c
 def check_same_pairs(
     model: SVDpp, # Model to train
     dls: DataLoaders, # Loaders to train on
 ):
-    "Check that loaders train on the pairs that the bags are made of"
+    "Check that loaders train on the pairs in the bags"
     x = getattr(dls.train_ds, 'x', None)
     if x is None: return
     users,items = x[:,0],x[:,1]
-    bag,rows,cols = (model.raters, items, users) if model.rated is None else (model.rated, users, items)
-    if bag is None or bag.is_made_of(rows, cols): return
+    if model.rated is not None: same = model.rated.is_made_of(users, items)
+    else: same = model.raters is None or model.raters.is_made_of(items, users)
+    if same: return
     raise ValueError('the model was made of other pairs than the loaders train on: make it by SVDpp.from_dls(dls)')
 
 # %% ../nbs/13_svdpp.ipynb #4c2b6501
@@ -219,7 +224,8 @@ def decay_groups(
 ) -> list[tuple[list, float]]: # For `step_by_groups`
     "Return the parameters of each group with their decay"
     named = [(decay_group(name), p) for name,p in model.named_parameters() if p.requires_grad]
-    return [([p for own,p in named if own==group], wd) for group,wd in wds.items()]
+    def members(group): return [p for own,p in named if own==group]
+    return [(members(group), wd) for group,wd in wds.items()]
 
 # %% ../nbs/13_svdpp.ipynb #e1f9c9bc
 def fit_svdpp(
@@ -244,7 +250,8 @@ def fit_svdpp(
     check_same_pairs(model, dls)
     model.to(dls.device or default_device())
     wd = decay/(len(dls.train)*lr) if lr else 0.
-    wds = dict(own=wd, bias=wd*bias_decay, bag=wd*bag_decay, feature=wd*feature_decay, day=wd*day_decay)
+    wds = dict(own=wd, bias=wd*bias_decay, bag=wd*bag_decay,
+               feature=wd*feature_decay, day=wd*day_decay)
     step = step_by_groups(model, decay_groups(model, wds), sqr_mom)
     schedule = one_cycle(len(dls.train)*n_epoch, lr)
     with no_denormals(): res = run_epochs(model, dls, n_epoch, step, schedule, on_epoch)
@@ -259,7 +266,7 @@ def person_days(
     time_name: Hashable = 'timestamp', # Column of times: seconds since 1970, or datetimes; days are those of UTC
     seconds: float = 86400, # Length of a day
 ) -> np.ndarray: # int64, one number a rating, from 1; 0 for a person on a day without training rows
-    "Number the days of each person on which they rate in training rows"
+    "Count through the days on which each person rates"
     check_columns(ratings, user_name=user_name, time_name=time_name)
     days = day_numbers(ratings[time_name], seconds)
     person_and_day = pd.MultiIndex.from_arrays([ratings[user_name], days])
@@ -274,12 +281,13 @@ def day_loaders(
     seconds: float = 86400, # Length of a day
     **kwargs: Any, # Passed on to `RatingsDataLoaders.from_df`
 ) -> RatingsDataLoaders: # Each x has three columns; `n_days` tells how many rows a table of days needs
-    "Make loaders whose batches say on which of a person's days they are"
+    "Make loaders whose batches have the person's day, too"
     splits = tuple(splits)
     dls = RatingsDataLoaders.from_df(ratings, user_name=user_name, splits=splits, **kwargs)
     days = torch.from_numpy(person_days(ratings, splits[0], user_name, time_name, seconds))
     for ds,part in zip((dls.train_ds, dls.valid_ds), splits):
-        ds.x = torch.cat([ds.x, days[np.asarray(part),None]], 1)
+        day = days[np.asarray(part)]
+        ds.x = torch.cat([ds.x, day[:,None]], 1)
     dls.n_days = int(days.max()) + 1
     return dls
 

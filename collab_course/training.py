@@ -34,7 +34,9 @@ def cosine_cycle(
     pct_start: float = 0.25, # Share of the steps in the first part
 ) -> list[float]: # A value for each step
     "Compute fastai's one-cycle schedule"
-    def cosine(begin, finish, share): return begin + (1 - np.cos(np.pi*share))*(finish - begin)/2
+    def cosine(begin, finish, share):
+        way = (1 - np.cos(np.pi*share))*(finish - begin)
+        return begin + way/2
     pos = np.arange(n)/n
     early = cosine(start, middle, pos/pct_start)
     late = cosine(middle, end, (pos - pct_start)/(1 - pct_start))
