@@ -320,7 +320,7 @@ OnUnknown = Literal['raise', 'mean', 'popular'] # What to do about ids without t
 OnMissing = Literal['raise', 'zero'] # What to do about ids and values that a table of features lacks
 Duplicates = Literal['raise', 'keep', 'first', 'last', 'mean'] # What to do about pairs rated twice
 stand_ins = ('raise', 'mean', 'popular')
-stand_in_advice = ('pass ', Arg('on_unknown', 'mean'), " or 'popular' to let an average stand in")
+stand_in_advice = ('pass ', Arg('on_unknown', 'mean', 'popular'), ' to let an average stand in')
 
 def popular_lists(
     history: RatingHistory, # Who rated what
