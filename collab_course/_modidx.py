@@ -1829,6 +1829,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'collab_course.reading.ratings_of': ('library/reading.html#ratings_of', 'collab_course/reading.py'),
                                        'collab_course.reading.ratings_table': ( 'library/reading.html#ratings_table',
                                                                                 'collab_course/reading.py'),
+                                       'collab_course.reading.read_columns': ( 'library/reading.html#read_columns',
+                                                                               'collab_course/reading.py'),
                                        'collab_course.reading.read_file': ('library/reading.html#read_file', 'collab_course/reading.py'),
                                        'collab_course.reading.read_pieces': ( 'library/reading.html#read_pieces',
                                                                               'collab_course/reading.py'),

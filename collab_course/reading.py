@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TableError', 'RatingsTable', 'read_ratings']
 
-# %% ../nbs/library/reading.ipynb #433483ca
+# %% ../nbs/library/reading.ipynb #d775b600
 import bz2, csv, gzip, io, lzma, os, re, sys, zipfile, zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -42,7 +42,9 @@ def format_of(
     formats: dict[str, bytes], # Formats with a pattern of their first bytes
 ) -> str|None: # None: no such format
     "Return the format that the first bytes say"
-    return next((kind for kind,magic in formats.items() if re.match(magic, data)), None)
+    for kind,magic in formats.items():
+        if re.match(magic, data): return kind
+    return None
 
 # %% ../nbs/library/reading.ipynb #1f865efa
 def only_file(
@@ -114,7 +116,8 @@ def beside(
     path: Path, # A path that leads nowhere
 ) -> list[str]:
     "List the names in its folder"
-    return [o.name for o in path.parent.iterdir()] if path.parent.is_dir() else []
+    if not path.parent.is_dir(): return []
+    return [o.name for o in path.parent.iterdir()]
 
 def read_file(
     path: str|os.PathLike, # A file; `-`: standard input
@@ -123,7 +126,9 @@ def read_file(
     if str(path)=='-': return 'standard input',unpack(sys.stdin.buffer.read(), 'standard input')
     path = Path(path).expanduser()
     if path.is_dir(): raise TableError(f'{path} is a folder, not a file with ratings')
-    if not path.exists(): raise TableError(f'there is no file {path}{did_you_mean(path.name, beside(path))}')
+    if not path.exists():
+        hint = did_you_mean(path.name, beside(path))
+        raise TableError(f'there is no file {path}{hint}')
     return path.name,unpack(path.read_bytes(), path.name)
 
 # %% ../nbs/library/reading.ipynb #d72f9efa
@@ -241,7 +246,8 @@ def counted(
     noun: str, # What is counted, one of it
 ) -> str:
     "Write a number with its noun: `1 field`, `2 fields`"
-    return f'{n:,} {noun}' if n==1 else f'{n:,} {noun}s'
+    if n!=1: noun += 's'
+    return f'{n:,} {noun}'
 
 def not_cut(
     text: str, # A table as text
@@ -297,7 +303,7 @@ def looks_numeric(
     "Test for a number with a decimal point or comma"
     return is_plain_number(text) or is_comma_number(text)
 
-# %% ../nbs/library/reading.ipynb #37ffd0b5
+# %% ../nbs/library/reading.ipynb #1cc822b4
 def has_header(
     rows: list[list[str]], # The first records
 ) -> bool:
@@ -309,7 +315,7 @@ def has_header(
     if {'user', 'rating'} & guess_roles(first).keys(): return True
     return any(rest and all(looks_numeric(row[i]) for row in rest) for i in words)
 
-# %% ../nbs/library/reading.ipynb #d0461ac9
+# %% ../nbs/library/reading.ipynb #37336bb9
 def check_separator(
     sep: str|None, # What the caller says that separates; None: nothing said
 ):
@@ -332,7 +338,8 @@ def excel_line(
 ) -> tuple[str, str|None]: # The text without the line, and the separator that it names
     "Take away the line `sep=;` that Excel writes"
     line = re.match(r'sep=(.)\r?\n', text)
-    return ('\n' + text[line.end():], line[1]) if line else (text, None)
+    if not line: return text,None
+    return '\n' + text[line.end():],line[1]
 
 # %% ../nbs/library/reading.ipynb #f6995ea6
 class Delimited:
@@ -347,7 +354,8 @@ class Delimited:
         check_separator(sep)
         text,named = excel_line(text)
         check_text(text, name)
-        sep = separator_names.get(sep or named, sep or named) or find_separator(text, name, least)
+        sep = sep or named
+        sep = separator_names.get(sep, sep) or find_separator(text, name, least)
         rows = first_records(text, sep)
         if len(rows[0])<least:
             columns = counted(len(rows[0]), 'column')
@@ -396,8 +404,9 @@ class Delimited:
         reading = pc.ReadOptions(column_names=names, skip_rows_after_names=header_line, block_size=2**24)
         quote = '"' if self.quoted else False
         parsing = pc.ParseOptions(delimiter=self.sep, quote_char=quote, newlines_in_values=self.quoted)
-        converting = pc.ConvertOptions(column_types={c: pa.string() for c in some}, include_columns=some)
-        try: return pc.read_csv(pa.BufferReader(self.text.encode()), reading, parsing, converting).columns
+        converting = pc.ConvertOptions(column_types=dict.fromkeys(some, pa.string()), include_columns=some)
+        data = pa.BufferReader(self.text.encode())
+        try: return pc.read_csv(data, reading, parsing, converting).columns
         except pa.ArrowInvalid as e: raise self.ragged(e) from None
 
 # %% ../nbs/library/reading.ipynb #2908b8bc
@@ -464,8 +473,8 @@ def quoted_names(
     names: Sequence[str], # Names of columns
 ) -> str:
     "Join the first thirty names for a sentence"
-    more = f' and {len(names)-30} more' if len(names)>30 else ''
-    return ', '.join(map(repr, names[:30])) + more
+    text = ', '.join(map(repr, names[:30]))
+    return f'{text} and {len(names)-30} more' if len(names)>30 else text
 
 def find_column(
     src: Source, # A table
@@ -491,7 +500,8 @@ def candidates(
 ) -> list[int]:
     "Find the columns that may play a role by their names"
     found = [i for i in find_role(src.columns, role) if i not in taken]
-    return candidates(src, 'title', taken) if role=='item' and not found else found
+    if found or role!='item': return found
+    return candidates(src, 'title', taken)
 
 def name_them(
     **values: Any, # Roles, each with a column to suggest
@@ -499,7 +509,7 @@ def name_them(
     "List the arguments that name columns"
     return [Arg(f'{role}_name', value) for role,value in values.items()]
 
-# %% ../nbs/library/reading.ipynb #530f3fab
+# %% ../nbs/library/reading.ipynb #994505e6
 def unsure(
     src: Source, # A table with names of columns
     found: dict[str, list[int]], # Candidates for each role in doubt
@@ -568,7 +578,7 @@ def choose_columns(
         raise TableError(f'{src.name}: {", ".join(res)} need a column each, and two of them name the same')
     return res
 
-# %% ../nbs/library/reading.ipynb #39a6c04c
+# %% ../nbs/library/reading.ipynb #b63e28b8
 class Column(NamedTuple):
     "A column of a file"
     src: Source # The table
@@ -663,9 +673,11 @@ def ids_from_text(
         return texts.cast(pa.int64()).to_numpy()[codes],f'whole numbers{note}'
     some = repr(texts[int(odd.argmax())].as_py())
     if kind is int:
-        raise col.wrong(odd[codes].nonzero()[0], f'{some} is no whole number, as the ids of the model are')
+        rows = odd[codes].nonzero()[0]
+        raise col.wrong(rows, f'{some} is no whole number, as the ids of the model are')
     example = f', such as {some}' if odd.any() else ''
-    return texts.take(pa.array(codes)).to_pandas(),f'text{example}{note}'
+    ids = texts.take(pa.array(codes)).to_pandas()
+    return ids,f'text{example}{note}'
 
 # %% ../nbs/library/reading.ipynb #1694882d
 def value_type(
@@ -675,15 +687,18 @@ def value_type(
     "Return the type of a column's values, and check that none is missing"
     import pyarrow as pa
     values = col.values
-    if values.null_count: raise col.wrong(values.is_null().to_numpy().nonzero()[0], f'there is no {what}')
-    return values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+    if values.null_count:
+        rows = values.is_null().to_numpy().nonzero()[0]
+        raise col.wrong(rows, f'there is no {what}')
+    if pa.types.is_dictionary(values.type): return values.type.value_type
+    return values.type
 
 def is_text(
     kind: 'pa.DataType', # Type of a column
 ) -> bool:
     "Test for a type of text"
     import pyarrow as pa
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or str(kind)=='string_view'
+    return kind in (pa.string(), pa.large_string()) or str(kind)=='string_view'
 
 # %% ../nbs/library/reading.ipynb #80e8642d
 def whole_numbers(
@@ -692,7 +707,9 @@ def whole_numbers(
 ) -> 'np.ndarray':
     "Return ids as numbers, and check that they are whole"
     import pyarrow as pa
-    x = col.values.cast(pa.float64()).to_numpy() if pa.types.is_decimal(value) else col.values.to_numpy()
+    values = col.values
+    if pa.types.is_decimal(value): values = values.cast(pa.float64())
+    x = values.to_numpy()
     if pa.types.is_integer(value): return x
     if x.dtype.kind=='f' and (abs(x)<2**53).all() and (x%1==0).all(): return x
     raise col.of_type(f'{value} and not ids: ids are whole numbers or text. Convert it')
@@ -710,7 +727,8 @@ def ids_of(
         raise col.of_type(f'{x.max()}, and the ids of the model are smaller than 2**63. Is it the right column?')
     if large: return x.astype(str).astype(object),'text, since some are too large for 64 bits with a sign'
     x = x.astype('int64')
-    return (x.astype(str).astype(object), 'text') if kind is str else (x, 'whole numbers')
+    if kind is str: return x.astype(str).astype(object),'text'
+    return x,'whole numbers'
 
 # %% ../nbs/library/reading.ipynb #5da5eadd
 truth_note = 'ratings are true or false: read as 1 and 0'
@@ -722,9 +740,10 @@ def check_numbers(
 ):
     "Check that texts are finite numbers with a decimal point"
     import numpy as np
+    plain = np.array([is_plain_number(text) for text in texts])
     bad = np.array([not looks_numeric(text) for text in texts])
-    if not bad.any(): bad = np.array([not is_plain_number(text) for text in texts])
-    bad |= np.array([is_plain_number(text) and abs(float(text))==np.inf for text in texts])
+    if not bad.any(): bad = ~plain
+    for i in plain.nonzero()[0]: bad[i] |= abs(float(texts[i]))==np.inf
     if not bad.any(): return
     rows = bad[codes].nonzero()[0]
     text = texts[codes[rows[0]]]
@@ -759,12 +778,15 @@ def ratings_of(
     is_a = pa.types
     note = ''
     if is_text(value): y,note = ratings_from_text(col)
-    elif is_a.is_boolean(value): y,note = col.values.to_numpy().astype(float),truth_note
+    elif is_a.is_boolean(value):
+        y = col.values.to_numpy().astype(float)
+        note = truth_note
     elif is_a.is_integer(value) or is_a.is_floating(value) or is_a.is_decimal(value):
         y = col.values.cast(pa.float64(), safe=False).to_numpy()
     else: raise col.of_type(f'{value}, and ratings are numbers')
     whole = (abs(y)<2**53).all() and (y%1==0).all()
-    return y.astype('int64') if whole else y,note
+    if whole: y = y.astype('int64')
+    return y,note
 
 # %% ../nbs/library/reading.ipynb #1fe07ca8
 class Note(str):
@@ -778,7 +800,7 @@ class Note(str):
 
     render = ArgError.render
 
-# %% ../nbs/library/reading.ipynb #dd6c7256
+# %% ../nbs/library/reading.ipynb #9a51197a
 class RatingsTable(NamedTuple):
     "Ratings from a file, and what was found out about them"
     ratings: 'pd.DataFrame' # User, item, rating and perhaps title, under the names that they have in the file
@@ -791,10 +813,10 @@ def chosen_note(
     columns: dict[str, int], # Position of the column for each role
 ) -> str:
     "Write which columns were chosen"
-    if src.columns is not None:
-        return 'columns: ' + ', '.join(f'{role} = {src.columns[i]}' for role,i in columns.items())
-    places = ', '.join(f'{role} = column {i+1}' for role,i in columns.items())
-    return f'columns: {places}, since the first line holds no names but {quoted_names(src.first)}'
+    names = src.columns or [f'column {i+1}' for i in range(len(src.first))]
+    chosen = ', '.join(f'{role} = {names[i]}' for role,i in columns.items())
+    if src.columns is not None: return f'columns: {chosen}'
+    return f'columns: {chosen}, since the first line holds no names but {quoted_names(src.first)}'
 
 def header_note(
     src: Source, # A table
@@ -806,14 +828,15 @@ def header_note(
     return [Note(f'careful: the first line is taken for names, though it holds the number {numbers[0]!r}. '
                  'If it is a rating, add ', Arg('no_header', True))]
 
-# %% ../nbs/library/reading.ipynb #98b3b4ee
+# %% ../nbs/library/reading.ipynb #0ef2bec0
 def check_places(
-    src: Source, # A table without names
+    src: Source, # A table
     at: int, # Position of the column taken for users
     users: Any, # What it holds
 ):
     "Check that a column taken for users by its place repeats itself"
-    if len(src.first)<4 or len(users)<10 or len({*users.tolist()})<len(users): return
+    if src.columns is not None or len(src.first)<4: return
+    if len(users)<10 or len({*users.tolist()})<len(users): return
     rest = [i+1 for i in range(len(src.first)) if i!=at]
     raise TableError(f'{src.name}: column {at+1} is different in every row: is it a row number or a time? '
                      'Name the columns: ', *name_them(user=rest[0], item=rest[1], rating=rest[2]))
@@ -832,6 +855,15 @@ def add_titles(
     return [f'column {col.name!r} is left out: some items have several values there']
 
 # %% ../nbs/library/reading.ipynb #f227c5b3
+def read_columns(
+    src: Source, # A table
+    at: dict[str, int], # Position of the column for each role
+) -> dict[str, Column]: # A column for each role
+    "Read the chosen columns; without names, they are called as their role"
+    names = [*at] if src.columns is None else [src.columns[i] for i in at.values()]
+    found = zip(at, names, src.read([*at.values()]))
+    return {role: Column(src, name, values) for role,name,values in found}
+
 def ratings_table(
     src: Source, # A table
     named: dict[str, str|int|None], # Roles with the columns that the caller named; None: guess
@@ -841,24 +873,21 @@ def ratings_table(
     "Read the ratings of an open table"
     at = choose_columns(src, named)
     import pandas as pd
-    names = {role: role if src.columns is None else src.columns[i] for role,i in at.items()}
-    found = zip(at, src.read([*at.values()]))
-    cols = {role: Column(src, names[role], values) for role,values in found}
-    if not len(cols['user'].values): raise TableError(f'{src.name} has no rows')
-    users,user_sort = ids_of(cols['user'], user_kind)
-    items,item_sort = ids_of(cols['item'], item_kind)
-    by_place = src.columns is None and named['user'] is None
-    if by_place and user_kind is None: check_places(src, at['user'], users)
-    y,note = ratings_of(cols['rating'])
-    df = pd.DataFrame({names['user']: users, names['item']: items, names['rating']: y})
-    notes = [f'{src.name}: {src.form}, {len(df):,} ratings',
-             chosen_note(src, at),
-             f'ids: user read as {user_sort}, item read as {item_sort}']
+    cols = read_columns(src, at)
+    user,item,rating = (cols[role] for role in ('user', 'item', 'rating'))
+    if not len(user.values): raise TableError(f'{src.name} has no rows')
+    users,user_sort = ids_of(user, user_kind)
+    items,item_sort = ids_of(item, item_kind)
+    if named['user'] is None and user_kind is None: check_places(src, at['user'], users)
+    y,note = ratings_of(rating)
+    df = pd.DataFrame({user.name: users, item.name: items, rating.name: y})
+    notes = [f'{src.name}: {src.form}, {len(df):,} ratings', chosen_note(src, at)]
+    notes.append(f'ids: user read as {user_sort}, item read as {item_sort}')
     if note: notes.append(note)
     notes += header_note(src)
-    if 'title' in cols: notes += add_titles(df, names['item'], cols['title'], named['title'] is None)
-    args = {f'{role}_name': names[role] for role in ('user', 'item', 'rating')}
-    if names.get('title') in df: args['titles'] = names['title']
+    if 'title' in cols: notes += add_titles(df, item.name, cols['title'], named['title'] is None)
+    args = dict(user_name=user.name, item_name=item.name, rating_name=rating.name)
+    if 'title' in cols and cols['title'].name in df: args['titles'] = cols['title'].name
     return RatingsTable(df, args, notes)
 
 # %% ../nbs/library/reading.ipynb #04d47823
