@@ -47,7 +47,9 @@ def test_what_is_wrong_with_the_ratings_is_said_before_torch_is_imported(args, w
     code,_,said,modules = loaded_by('fit', model.parent/'ratings.csv', '--out', model.parent/'other', *args)
     assert code==1 and words in said and not {'torch', 'fastai'} & modules
 
-def test_ratings_that_are_all_equal_are_refused_before_torch_is_imported(tmp_path):
-    (tmp_path/'r.csv').write_text('user,item,rating\n' + ''.join(f'u{k},i{k%7},3\n' for k in range(30)))
+@pytest.mark.parametrize('rows,words', [([f'u{k},i{k%7},3' for k in range(30)], 'all 30 ratings are 3: there is nothing to learn from'),
+    ([f'u{k%20},i{k%17},{880000000 + 37*k}' for k in range(300)], 'as ids and times do. If it is right, pass --range'), ([f'u,i{k},{k%5}' for k in range(30)], 'holds one id only')], ids=lambda o: str(o)[:20])
+def test_ratings_from_which_nothing_can_be_learned_are_refused_before_torch_is_imported(rows, words, tmp_path):
+    (tmp_path/'r.csv').write_text('\n'.join(['user,item,rating', *rows]))
     code,_,said,modules = loaded_by('fit', tmp_path/'r.csv', '--out', tmp_path/'m')
-    assert code==1 and 'all 30 ratings are 3: there is nothing to learn from' in said and not {'torch', 'fastai'} & modules
+    assert code==1 and words in said and not {'torch', 'fastai'} & modules
