@@ -29,7 +29,7 @@ class BundleError(ValueError):
         super().__init__(f'{where} {wrong}: {todo}')
         self.wrong = wrong
 
-# %% ../nbs/library/bundle.ipynb #e4f41e00
+# %% ../nbs/library/bundle.ipynb #64e7388e
 def check_meta(
     meta: Any, # Settings
     where: Any = 'meta', # Where they are
@@ -40,8 +40,10 @@ def check_meta(
         try: same = type(key) is str and json.loads(json.dumps(value, allow_nan=False))==value
         except (TypeError, ValueError, RecursionError): same = False
         if same: continue
+        try: what = brief(value)
+        except (ValueError, RecursionError): what = type(value).__name__ # too large or too deep to show
         todo = 'keep text, whole numbers, finite floats, bool, None, list and dict under keys of text'
-        raise BundleError(f'{where}[{brief(key)}]', f'is {brief(value)}, which JSON would change', todo)
+        raise BundleError(f'{where}[{brief(key)}]', f'is {what}, which JSON would change', todo)
 
 stored_types = dict(F64=np.float64, F32=np.float32, I64=np.int64, I32=np.int32,
                     U64=np.uint64, U8=np.uint8, BOOL=np.bool_) # by their names in a header
@@ -57,7 +59,7 @@ def to_stored(
     if not isinstance(array, np.ndarray):
         todo = 'it must be a numpy array, and all else belongs into meta'
         raise BundleError(where, f'is of type {type(array).__name__}', todo)
-    if array.dtype not in stored_types.values():
+    if array.dtype.newbyteorder('=') not in stored_types.values():
         names = ', '.join(np.dtype(o).name for o in stored_types.values())
         raise BundleError(where, f'holds {array.dtype}', f'only {names} are kept')
     return np.asarray(array, dtype=array.dtype.newbyteorder('<'), order='C')
@@ -139,7 +141,7 @@ def read_header(
     if n_bytes<room: raise BundleError(path, f'is longer than it was, by {room-n_bytes:,} bytes')
     return header, dict(about, meta=meta), specs
 
-# %% ../nbs/library/bundle.ipynb #d0053fb5
+# %% ../nbs/library/bundle.ipynb #b5b36d80
 def as_path(
     path: Any, # Name of a file
 ) -> Path:
@@ -175,12 +177,11 @@ def opened(
 ) -> Iterator[BinaryIO]:
     "Open a bundle for reading"
     flags = sum(getattr(os, o, 0) for o in ('O_NOFOLLOW', 'O_NONBLOCK', 'O_CLOEXEC')) # Windows has none
-    with disk(f'reading the bundle {path}'):
-        try: check_ordinary(path, os.lstat(path).st_mode)
-        except FileNotFoundError: raise BundleError(path, 'does not exist', 'name a file that was saved') from None
-        with open(path, 'rb', opener=lambda name,mode: os.open(name, mode|flags)) as f:
-            check_ordinary(path, os.fstat(f.fileno()).st_mode) # it may have been exchanged since
-            yield f
+    try: check_ordinary(path, os.lstat(path).st_mode)
+    except FileNotFoundError: raise BundleError(path, 'does not exist', 'name a file that was saved') from None
+    with open(path, 'rb', opener=lambda name,mode: os.open(name, mode|flags)) as f:
+        check_ordinary(path, os.fstat(f.fileno()).st_mode) # it may have been exchanged since
+        yield f
 
 # %% ../nbs/library/bundle.ipynb #8c33fde6
 def write_all(
@@ -224,7 +225,7 @@ def write_aside(
     try: os.fsync(fd) # the new name, too
     finally: os.close(fd)
 
-# %% ../nbs/library/bundle.ipynb #1f4cd591
+# %% ../nbs/library/bundle.ipynb #47870d9b
 def check_free(
     path: Any, # Name of a file
 ):
@@ -232,7 +233,8 @@ def check_free(
     path = as_path(path)
     try: os.lstat(path)
     except FileNotFoundError: return
-    try: bundle_info(path)
+    try:
+        with opened(path) as f: read_header(f, path)
     except BundleError as e:
         raise BundleError(path, f'is in the way, since it {e.wrong}', 'save under another name') from None
 
@@ -269,7 +271,7 @@ def save_bundle(
         write_aside(path, [header, *map(as_bytes, arrays.values())])
     return path
 
-# %% ../nbs/library/bundle.ipynb #0f6d71df
+# %% ../nbs/library/bundle.ipynb #3e26c5c5
 def read_array(
     f: BinaryIO, # Open file, at the array's first byte
     spec: tuple, # Type and shape, which fit the size of the file
@@ -290,7 +292,7 @@ def load_bundle(
 ) -> tuple: # {name: array} in the order in which they were saved; and the settings
     "Load arrays and settings, checked before they are believed; nothing in the file is run"
     path = as_path(path)
-    with opened(path) as f:
+    with disk(f'reading the bundle {path}'), opened(path) as f:
         header,about,specs = read_header(f, path)
         arrays = {name: read_array(f, spec, path) for name,spec in specs.items()}
     if header[seal_at]==seal_of(header, arrays.values()): return arrays,about['meta']
@@ -301,7 +303,7 @@ def bundle_info(
 ) -> dict: # sha256, format, format_version, library, meta, bytes, arrays (dtype, shape)
     "Return what a bundle says about itself, sizes checked, without reading its arrays"
     path = as_path(path)
-    with opened(path) as f:
+    with disk(f'reading the bundle {path}'), opened(path) as f:
         _,about,specs = read_header(f, path)
         size = os.fstat(f.fileno()).st_size
     arrays = {name: dict(dtype=np.dtype(stored_types[code]).name, shape=shape) for name,(code,shape) in specs.items()}
