@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
-from .answers import Duplicates, ItemFilter, OnMissing, OnUnknown, RatingHistory, stand_in_advice, stand_ins
+from .answers import Duplicates, ItemFilter, OnMissing, OnUnknown, RatingHistory, Table
 from .answers import answer_table, as_pairs, check_names, fold_newcomers, rating_errors, warn_of_rows, with_counts
 from .answers import joined_lists, mask_of_flags, mask_of_ids, mean_lists, popular_lists
+from .answers import stand_in_advice, stand_ins
 from .answers import reasons_by_factors, reasons_by_ratings, reasons_table
 from .answers import title_array, title_list, titled_like, titles_by_row, titles_of_table
 from .bundle import BundleError, load_bundle, pack_ids, save_bundle, unpack_ids
@@ -54,7 +55,8 @@ def check_ids_can_be_kept(
     if vocab.kind is not None: return
     odd = vocab.index.tolist()[0]
     raise ArgError(f'column {vocab.name!r} holds ids such as {odd!r} ({type(odd).__name__}), and a bundle can only '
-                   'keep whole numbers, text and finite floats: convert the column, e.g. with .astype(str), and train again')
+                   'keep whole numbers, text and finite floats: convert the column, e.g. with .astype(str), '
+                   'and train again')
 
 def pack_state(
     rec: 'Recommender', # What to keep
@@ -113,7 +115,7 @@ def check_columns_entry(
 def check_array_names(
     arrays: dict[str, np.ndarray], # What a bundle holds
 ):
-    "Check that no array is missing and none is left over; those of the model are looked at later"
+    "Check that no array is missing and none is left over"
     due = {'mean.user', 'mean.item', 'history.rows', 'history.ratings'}
     for side in ('users', 'items'): due |= {side} if side in arrays else {f'{side}.text', f'{side}.ends'}
     due |= {name for name in arrays if name.startswith('model.')}
@@ -262,14 +264,14 @@ class Recommender:
 
     @classmethod
     def fit(cls,
-        ratings: pd.DataFrame, # One row a rating
+        ratings: Table, # One row a rating
         user_name: Hashable = 'user', # Column of user ids
         item_name: Hashable = 'movie', # Column of item ids
         rating_name: Hashable = 'rating', # Column of ratings
         titles: str|pd.Series|dict|None = None, # Column of titles in `ratings`, or Series or dict from item id to title
         model: Literal['dot_product', 'neighbours'] = 'dot_product', # 'neighbours' (chapter 13): better, trains longer
-        user_features: pd.DataFrame|None = None, # For 'neighbours': one row a user, column `user_name` and features
-        item_features: pd.DataFrame|None = None, # The same for items, with column `item_name`
+        user_features: Table|None = None, # For 'neighbours': one row a user, column `user_name` and features
+        item_features: Table|None = None, # The same for items, with column `item_name`
         on_missing: OnMissing = 'raise', # Ids and values that these tables lack: 'raise', or 'zero' for no feature
         n_factors: int = 50, # Factors of each user and item; 0: biases alone
         valid_pct: float = 0.1, # Share of rows kept back to measure the model; 0: none, so nothing is measured
@@ -301,7 +303,7 @@ class Recommender:
     def load(cls,
         path: str|os.PathLike, # File that `save` wrote
     ) -> 'Recommender':
-        "Load a Recommender that gives the same answers, without the learner and the table of ratings"
+        "Load a Recommender from a bundle; it gives the same answers"
         arrays,meta = load_bundle(path)
         try: return cls.from_parts(**unpack_state(arrays, meta))
         except ArgError as e: raise BundleError(path, f'is a bundle, but {e}', 'save the Recommender again') from None
@@ -342,7 +344,7 @@ class Recommender:
 
     @property
     def items(self) -> pd.DataFrame:
-        "Table of items: id, title where there are any, count of training ratings, and their mean"
+        "Table of items: id, title, count of training ratings, and their mean"
         rows = np.arange(1, len(self.items_vocab))
         return self._table(rows, count=self.history.item_counts[rows], mean_rating=self.history.item_means[rows])
 
@@ -353,7 +355,7 @@ class Recommender:
 
     @cached_property
     def dls(self) -> 'RatingsDataLoaders':
-        "Loaders with the vocabularies and the ratings, for the functions of chapters 06 and 09"
+        "Equal loaders, for the functions of chapters 06 and 09"
         from collab_course.fitting import loaders_of_rows
         data = (self.history.rows, self.history.ratings, self.n_train)
         return loaders_of_rows(*data, self.classes, self.rating_name, device='cpu')
@@ -365,7 +367,7 @@ class Recommender:
         return f'Recommender of {size} by {self.served.describe()}, {len(self.history):,} ratings'
 
     def predict(self,
-        pairs: pd.DataFrame|list|dict, # DataFrame with the user and the item column, or a list of dicts
+        pairs: Table|list|dict, # DataFrame with the user and the item column, or a list of dicts
         on_unknown: OnUnknown = 'raise', # Untrained ids: 'raise', the 'mean' row, or 'popular' (mean of the known side)
     ) -> pd.DataFrame: # `pairs` as they are, and a column `prediction` in rating units
         "Predict ratings of pairs"
@@ -429,13 +431,13 @@ class Recommender:
         return self._table(rows, score=scores)
 
     def fold_in(self,
-        ratings: pd.DataFrame|dict, # Newcomers' ratings as in the training table, or {item id: rating} of one
+        ratings: Table|dict, # Newcomers' ratings as in the training table, or {item id: rating} of one
         n: int = 10, # How many items for each
         penalty: float = 10., # Price of a row's squared distance from the mean row, in squared scores
         exclude_seen: bool = True, # Leave out what they have rated?
         filter: ItemFilter = None, # Allowed items, as in `recommend`
     ) -> pd.DataFrame: # User, item, title where known, score
-        "List items for people who were not there at training; nothing is trained and nothing is kept"
+        "List items for newcomers; nothing is trained and nothing is kept"
         check_whole(n=n)
         new = self._fold(ratings, penalty)
         model = self.served.with_user_rows(new.rows)
@@ -445,10 +447,10 @@ class Recommender:
         return self._table(items, {self.user_name: names}, score=scores)
 
     def add_users(self,
-        ratings: pd.DataFrame, # Newcomers' ratings with the columns of the training table
+        ratings: Table, # Newcomers' ratings with the columns of the training table
         penalty: float = 10., # Price of a row's squared distance from the mean row, in squared scores
     ) -> 'Recommender': # Knows everybody; the mean rows stay those of the trained people
-        "Create a Recommender that also knows some newcomers; this one stays as it is"
+        "Create a Recommender that knows newcomers, too"
         if isinstance(ratings, dict): raise ArgTypeError('add_users needs a DataFrame: newcomers who stay need an id')
         new = self._fold(ratings, penalty)
         served = self.served.with_user_rows(np.concatenate([self.served.user_rows, new.rows]))
@@ -466,7 +468,7 @@ class Recommender:
         by: Literal['ratings', 'factors'] = 'ratings', # By the user's 'ratings', or by 'factors' (dot products only)
         penalty: float = 10., # As in `fold_in`
     ) -> pd.DataFrame: # reason, item, title, rating, contribution: they add up to the score before the sigmoid
-        "Explain which ratings, or which factors, carry a score"
+        "Split a score by the ratings or the factors that carry it"
         check_choice('by', by, ('ratings', 'factors'))
         check_whole(0, n=n)
         check_above(penalty=penalty)
@@ -479,9 +481,9 @@ class Recommender:
         return reasons_table(reasons, self.items_vocab, self.titles, self.rating_name)
 
     def evaluate(self,
-        ratings: pd.DataFrame, # Ratings that were kept back, with the columns of the training table
+        ratings: Table, # Ratings that were kept back, with the columns of the training table
     ) -> dict[str, Any]: # rmse, mae, baseline_rmse; n rows measured, n_unknown left out, n_seen that are in the history
-        "Measure how far predictions are from ratings; rows with an unknown id are counted and left out"
+        "Measure how far predictions are from ratings of known ids"
         check_columns(ratings, user_name=self.user_name, item_name=self.item_name, rating_name=self.rating_name)
         check_values(ratings, self.rating_name, self.rating_range)
         rows = self._pairs(ratings, 'mean')
@@ -503,7 +505,7 @@ class Recommender:
         return self.items_vocab.rows(ids, strict, trained=True, advice=advice, similar=self._titled_like)
 
     def _pairs(self, df, on_unknown):
-        "Return rows of users and items, shape (n, 2); 0 where an average stands in"
+        "Return rows of users and items; 0 where an average stands in"
         strict = 'raise' if on_unknown=='raise' else 'na'
         users = self.users_vocab.rows(df[self.user_name], strict, trained=True, advice=stand_in_advice)
         return np.stack([users, self._item_rows(df[self.item_name], on_unknown)], axis=1)
@@ -518,7 +520,7 @@ class Recommender:
         return answer_table(self.items_vocab, self.titles, items, users, **columns)
 
     def _allowed(self, filter, on_unknown='raise'):
-        "Return which item rows may be recommended: those with a training rating that pass the filter"
+        "Return which item rows are trained and pass the filter"
         trained = self.history.item_counts>0
         if filter is None: return trained
         if callable(filter): return trained & mask_of_flags(filter(self.items), len(trained))
@@ -536,7 +538,7 @@ class Recommender:
         return self._table(items, {self.user_name: users}, score=scores)
 
     def _lists(self, rows, n, allowed, exclude_seen, on_unknown):
-        "Rank items for users: by the model if training knows them, else by the mean row or by popularity"
+        "Rank items for known users by the model, for others by an average"
         known = np.flatnonzero(self.history.user_counts[rows]>0)
         unknown = np.flatnonzero(self.history.user_counts[rows]==0)
         def seen(at): return self.history.seen.of(rows[at]) if exclude_seen else None
