@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['stored_types', 'bundle_format', 'bundle_version', 'max_header', 'seal_at', 'not_ours', 'BundleError', 'check_meta',
-           'to_stored', 'as_bytes', 'header_of', 'seal_of', 'specs_in', 'read_header', 'as_path', 'check_ordinary',
-           'disk', 'opened', 'write_all', 'sweep', 'write_aside', 'check_free', 'new_header', 'save_bundle',
-           'read_array', 'load_bundle', 'bundle_info', 'pack_ids', 'unpack_ids', 'is_text']
+           'to_stored', 'as_bytes', 'header_of', 'seal_of', 'specs_in', 'first_bytes', 'entries_of', 'read_header',
+           'as_path', 'check_ordinary', 'disk', 'opened', 'write_all', 'sweep', 'write_aside', 'check_free',
+           'new_header', 'save_bundle', 'read_array', 'load_bundle', 'bundle_info', 'pack_ids', 'unpack_ids', 'is_text']
 
 # %% ../nbs/library/bundle.ipynb #9e44f2fa
 import hashlib, json, math, os, re, secrets, stat
@@ -29,7 +29,7 @@ class BundleError(ValueError):
         super().__init__(f'{where} {wrong}: {todo}')
         self.wrong = wrong
 
-# %% ../nbs/library/bundle.ipynb #e4f41e00
+# %% ../nbs/library/bundle.ipynb #f2251f00
 def check_meta(
     meta: Any, # Settings
     where: Any = 'meta', # Where they are
@@ -40,8 +40,10 @@ def check_meta(
         try: same = type(key) is str and json.loads(json.dumps(value, allow_nan=False))==value
         except (TypeError, ValueError, RecursionError): same = False
         if same: continue
+        try: what = brief(value)
+        except (ValueError, RecursionError): what = type(value).__name__ # too large or too deep to show
         todo = 'keep text, whole numbers, finite floats, bool, None, list and dict under keys of text'
-        raise BundleError(f'{where}[{brief(key)}]', f'is {brief(value)}, which JSON would change', todo)
+        raise BundleError(f'{where}[{brief(key)}]', f'is {what}, which JSON would change', todo)
 
 stored_types = dict(F64=np.float64, F32=np.float32, I64=np.int64, I32=np.int32,
                     U64=np.uint64, U8=np.uint8, BOOL=np.bool_) # by their names in a header
@@ -50,14 +52,14 @@ def to_stored(
     name: Any, # Name of an array
     array: Any, # The array
 ) -> np.ndarray: # Contiguous, each number's smallest byte first
-    "Check that a file can hold an array, and return it as it will be written"
+    "Return an array as a file can hold it, or refuse it"
     where = f'arrays[{brief(name)}]'
     if type(name) is not str or not 0<len(name)<=200 or name=='__metadata__' or re.search('[\ud800-\udfff]', name):
         raise BundleError(where, 'has a name that a file cannot hold', 'names are ordinary text of 1 to 200 characters')
     if not isinstance(array, np.ndarray):
         todo = 'it must be a numpy array, and all else belongs into meta'
         raise BundleError(where, f'is of type {type(array).__name__}', todo)
-    if array.dtype not in stored_types.values():
+    if array.dtype.newbyteorder('=') not in stored_types.values():
         names = ', '.join(np.dtype(o).name for o in stored_types.values())
         raise BundleError(where, f'holds {array.dtype}', f'only {names} are kept')
     return np.asarray(array, dtype=array.dtype.newbyteorder('<'), order='C')
@@ -98,27 +100,34 @@ def seal_of(
     for array in arrays: res.update(as_bytes(array))
     return res.hexdigest().encode()
 
-# %% ../nbs/library/bundle.ipynb #dc8aa3df
+# %% ../nbs/library/bundle.ipynb #3a3069b5
 not_ours = ValueError,TypeError,KeyError,AttributeError,OverflowError,RecursionError # what odd JSON may raise
 
 def specs_in(
     entries: dict, # What a header says about arrays
 ) -> dict: # {name: (type, shape)}
-    "Return the types and shapes in a header; anything else raises an error"
+    "Return the types and shapes that a header claims"
     res = {name: (entry['dtype'], entry['shape']) for name,entry in entries.items()}
     for _,shape in res.values():
         if not all(type(n) is int and n>=0 for n in shape): raise ValueError('a shape of something else')
     return res
 
-def read_header(
+def first_bytes(
     f: BinaryIO, # A file, open at its beginning
     path: Path, # Its name
-) -> tuple: # The header's bytes; what the bundle says about itself; {name: (type, shape)}
-    "Read a header and check that it is true"
-    size,length = os.fstat(f.fileno()).st_size,f.read(8)
+) -> bytes: # The header, and the 8 bytes before it
+    "Read a header, if the file has room for one"
+    size = os.fstat(f.fileno()).st_size
+    length = f.read(8)
     n = int.from_bytes(length, 'little')
     if size<8 or n>min(size-8, max_header): raise BundleError(path, "isn't a bundle, or only the beginning of one")
-    header = length + f.read(n)
+    return length + f.read(n)
+
+def entries_of(
+    header: bytes, # The first bytes of a file
+    path: Path, # Its name
+) -> tuple: # What the bundle says about itself; what it says about its arrays
+    "Parse a header, if this version can read such bundles"
     try:
         entries = json.loads(header[8:])
         about = entries.pop('__metadata__')
@@ -128,22 +137,31 @@ def read_header(
     if version!=str(bundle_version):
         wrong = f'has format version {brief(version)}, and {bundle_version} can be read'
         raise BundleError(path, wrong, 'upgrade collab_course')
+    return about,entries
+
+def read_header(
+    f: BinaryIO, # A file, open at its beginning
+    path: Path, # Its name
+) -> tuple: # The header's bytes; what the bundle says about itself; {name: (type, shape)}
+    "Read a header and check that it is true"
+    header = first_bytes(f, path)
+    about,entries = entries_of(header, path)
     try:
         specs,meta = specs_in(entries),json.loads(about['meta'])
         expected,n_bytes = header_of(about, specs)
     except not_ours: expected = None
     if header!=expected: raise BundleError(path, "was altered, its header isn't one that this library writes")
     check_meta(meta, f'{path}, meta')
-    room = size - len(header)
+    room = os.fstat(f.fileno()).st_size - len(header)
     if n_bytes>room: raise BundleError(path, f'is truncated, {room:,} of {n_bytes:,} bytes are there')
     if n_bytes<room: raise BundleError(path, f'is longer than it was, by {room-n_bytes:,} bytes')
     return header, dict(about, meta=meta), specs
 
-# %% ../nbs/library/bundle.ipynb #d0053fb5
+# %% ../nbs/library/bundle.ipynb #6508684f
 def as_path(
     path: Any, # Name of a file
 ) -> Path:
-    "Return a name as a Path, if a file can be called so"
+    "Return the name of a file as a Path"
     with suppress(TypeError, ValueError, RuntimeError): # in turn: no path, no such text, no such home
         res = Path(path).expanduser()
         if str(path) and b'\0' not in bytes(res): return res
@@ -175,14 +193,13 @@ def opened(
 ) -> Iterator[BinaryIO]:
     "Open a bundle for reading"
     flags = sum(getattr(os, o, 0) for o in ('O_NOFOLLOW', 'O_NONBLOCK', 'O_CLOEXEC')) # Windows has none
-    with disk(f'reading the bundle {path}'):
-        try: check_ordinary(path, os.lstat(path).st_mode)
-        except FileNotFoundError: raise BundleError(path, 'does not exist', 'name a file that was saved') from None
-        with open(path, 'rb', opener=lambda name,mode: os.open(name, mode|flags)) as f:
-            check_ordinary(path, os.fstat(f.fileno()).st_mode) # it may have been exchanged since
-            yield f
+    try: check_ordinary(path, os.lstat(path).st_mode)
+    except FileNotFoundError: raise BundleError(path, 'does not exist', 'name a file that was saved') from None
+    with open(path, 'rb', opener=lambda name,mode: os.open(name, mode|flags)) as f:
+        check_ordinary(path, os.fstat(f.fileno()).st_mode) # it may have been exchanged since
+        yield f
 
-# %% ../nbs/library/bundle.ipynb #8c33fde6
+# %% ../nbs/library/bundle.ipynb #ec89163a
 def write_all(
     fd: int, # Open file
     parts: Iterable, # What to write: bytes, or arrays of bytes
@@ -207,7 +224,7 @@ def write_aside(
     path: Path, # Name of the file
     parts: Iterable, # What to write
 ):
-    "Write a file in one step: all of it is there, or what was there before"
+    "Write a file in one step: all of it, or nothing"
     aside = path.parent/f'.bundle-{secrets.token_hex(8)}.tmp'
     fd = os.open(aside, os.O_WRONLY|os.O_CREAT|os.O_EXCL|getattr(os, 'O_BINARY', 0), 0o666)
     try:
@@ -224,15 +241,16 @@ def write_aside(
     try: os.fsync(fd) # the new name, too
     finally: os.close(fd)
 
-# %% ../nbs/library/bundle.ipynb #1f4cd591
+# %% ../nbs/library/bundle.ipynb #f1113a9a
 def check_free(
     path: Any, # Name of a file
 ):
-    "Check that a bundle may be saved here: nothing but another bundle is in the way"
+    "Check that nothing but another bundle is in the way"
     path = as_path(path)
     try: os.lstat(path)
     except FileNotFoundError: return
-    try: bundle_info(path)
+    try:
+        with opened(path) as f: read_header(f, path)
     except BundleError as e:
         raise BundleError(path, f'is in the way, since it {e.wrong}', 'save under another name') from None
 
@@ -255,7 +273,7 @@ def save_bundle(
     arrays: Mapping, # {name: numpy array}
     meta: dict, # Settings: text, whole numbers, finite floats, bool, None, list and dict
 ) -> Path: # The file
-    "Save arrays and settings; killed at any moment, the old bundle or the new is there"
+    "Save arrays and settings in one file, in one step"
     path = as_path(path)
     if not isinstance(arrays, Mapping):
         raise BundleError('arrays', f'is of type {type(arrays).__name__}', 'it must be a dict of arrays by name')
@@ -269,7 +287,7 @@ def save_bundle(
         write_aside(path, [header, *map(as_bytes, arrays.values())])
     return path
 
-# %% ../nbs/library/bundle.ipynb #0f6d71df
+# %% ../nbs/library/bundle.ipynb #3ee3170c
 def read_array(
     f: BinaryIO, # Open file, at the array's first byte
     spec: tuple, # Type and shape, which fit the size of the file
@@ -288,9 +306,9 @@ def read_array(
 def load_bundle(
     path: Any, # Name of a file that `save_bundle` wrote
 ) -> tuple: # {name: array} in the order in which they were saved; and the settings
-    "Load arrays and settings, checked before they are believed; nothing in the file is run"
+    "Load arrays and settings; nothing is believed before it is checked"
     path = as_path(path)
-    with opened(path) as f:
+    with disk(f'reading the bundle {path}'), opened(path) as f:
         header,about,specs = read_header(f, path)
         arrays = {name: read_array(f, spec, path) for name,spec in specs.items()}
     if header[seal_at]==seal_of(header, arrays.values()): return arrays,about['meta']
@@ -299,9 +317,9 @@ def load_bundle(
 def bundle_info(
     path: Any, # Name of a file that `save_bundle` wrote
 ) -> dict: # sha256, format, format_version, library, meta, bytes, arrays (dtype, shape)
-    "Return what a bundle says about itself, sizes checked, without reading its arrays"
+    "Return what a bundle says about itself, without reading its arrays"
     path = as_path(path)
-    with opened(path) as f:
+    with disk(f'reading the bundle {path}'), opened(path) as f:
         _,about,specs = read_header(f, path)
         size = os.fstat(f.fileno()).st_size
     arrays = {name: dict(dtype=np.dtype(stored_types[code]).name, shape=shape) for name,(code,shape) in specs.items()}

@@ -43,13 +43,13 @@ def as_mask(
     expected = f'a table of bools of shape {tuple(shape)}, or (rows, columns)'
     raise ArgError(f'{arg} must be {expected}, not {mask.dtype} of shape {mask.shape}', arg=arg, expected=expected)
 
-# %% ../nbs/library/ranking.ipynb #a66dced6
+# %% ../nbs/library/ranking.ipynb #0b00c7c6
 def top_k(
     scores: Any, # Scores, shape (n, items), the highest first; -inf: never listed
     k: int = 10, # Places on each list
     seen: Any = None, # What is not to be listed: table of bools like `scores`, or (rows, columns)
 ) -> np.ndarray: # int64 positions of items, shape (n, k), the best first; -1 where no more are left
-    "Find the items with the highest scores; equal scores in the order of their positions"
+    "Find the best items; equal scores in the order of their positions"
     check_whole(k=k)
     scores = to_numpy(scores, np.float64).copy()
     if scores.ndim!=2:
@@ -113,7 +113,7 @@ class History:
         at = np.arange(bounds[-1]) + np.repeat(self.bounds[people] - bounds[:-1], n)
         return History(bounds, self.items[at])
 
-# %% ../nbs/library/ranking.ipynb #e836f65e
+# %% ../nbs/library/ranking.ipynb #8ae012a4
 def largest(
     scores: np.ndarray, # Shape (n, columns)
     k: int, # How many of each row, at most as many as there are columns
@@ -134,18 +134,18 @@ def partitioned(
     scores: np.ndarray, # Shape (n, columns)
     k: int, # How many of each row
 ) -> np.ndarray: # Columns, shape (n, k), in no order
-    "Find the columns of each row's `k` largest scores by a partition of whole rows"
+    "Find the columns of each row's `k` largest scores by one partition"
     cut = scores.shape[1] - k
     return np.argpartition(scores, cut, axis=1)[:,cut:] if cut else np.broadcast_to(np.arange(k), scores.shape)
 
-# %% ../nbs/library/ranking.ipynb #be7078f0
+# %% ../nbs/library/ranking.ipynb #db304116
 def best_of(
     model: Any, # A `ServedModel`
     users: np.ndarray, # User rows, shape (n,)
     items: np.ndarray, # Candidates of each user, shape (n, candidates); row 0 is nobody's candidate
     n: int, # How many to keep
 ) -> tuple: # Item rows and scores, shape (n, at most n)
-    "Sort candidates by exact scores; equal scores in the order of the vocabulary"
+    "Sort candidates by exact scores, equal ones as in the vocabulary"
     items = np.sort(items, axis=1)
     scores = model.predict(np.repeat(users, items.shape[1]), items.ravel()).reshape(items.shape)
     scores[items==0] = -np.inf

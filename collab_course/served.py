@@ -15,7 +15,7 @@ from .checks import ArgError, must_be
 
 if TYPE_CHECKING: from torch import nn
 
-# %% ../nbs/library/served.ipynb #cc3b3e4b
+# %% ../nbs/library/served.ipynb #a704ae2c
 class ServedModel(Protocol):
     "A trained model in numpy: row 0 of each side is `#na#`, the others are the ids of the vocabularies"
     kind: str # What a bundle calls it
@@ -59,7 +59,7 @@ class ServedModel(Protocol):
         row: np.ndarray, # A user's row, float64
         items: np.ndarray, # Item rows
     ) -> tuple: # Scores, float64 of shape (items,), and slopes, float64 of shape (items, width)
-        "Return scores of items for one row, and how the row's numbers move them"
+        "Return scores of items for one row, and their slopes"
 
     def parts(self,
         user: int, # User row
@@ -85,7 +85,7 @@ class ServedModel(Protocol):
         "Return the arrays that a bundle keeps"
 
     def settings(self) -> dict: # model, y_range, layers
-        "Return what a bundle says about the arrays, as JSON can hold it"
+        "Return what a bundle says about the arrays"
 
     @classmethod
     def from_state(cls,
@@ -94,7 +94,7 @@ class ServedModel(Protocol):
         n_users: int, # Rows that the users' tables must have
         n_items: int, # Rows that the items' tables must have
     ) -> 'ServedModel':
-        "Build a model from arrays that somebody else wrote, once all is checked"
+        "Build a model from arrays, once all is checked"
 
 # %% ../nbs/library/served.ipynb #5b2ef838
 def sigmoid(
@@ -139,14 +139,14 @@ def predict_pairs(
         res[part] = to_range(exact(users[part], items[part]), y_range)
     return res
 
-# %% ../nbs/library/served.ipynb #df76a9eb
+# %% ../nbs/library/served.ipynb #5d5fd9d0
 def check_array(
     arrays: dict, # {name: array}
     name: str, # Which one
     shape: tuple, # The shape that it must have; None in place of a number: any
     dtype: Any = np.float32, # The type that its numbers must have
 ):
-    "Check that an array is there, has the right shape and type, and holds finite numbers"
+    "Check an array's shape and type, and that its numbers are finite"
     if name not in arrays: raise ArgError(f'there is no array {name!r}', arg=name)
     array = arrays[name]
     fits = array.ndim==len(shape) and all(want is None or n==want for n,want in zip(array.shape, shape))
@@ -162,7 +162,7 @@ def check_names(
     odd = sorted(set(arrays) ^ set(names))
     if odd: raise ArgError(f'the arrays are not those of such a model: {odd[:3]}')
 
-# %% ../nbs/library/served.ipynb #5897e28f
+# %% ../nbs/library/served.ipynb #0f236c27
 class DotProductTables(ServedModel):
     "Dot products of factors plus biases, as tables"
     kind = 'dot product'
@@ -180,19 +180,14 @@ class DotProductTables(ServedModel):
         self.item_factors = as_table(item_factors)
         self.item_bias = as_table(item_bias)
         self.y_range = as_range(y_range)
+        self.n_users,self.n_factors = self.user_factors.shape
+        self.n_items = len(self.item_bias)
+        self.similar_vectors = self.item_factors
 
-    @property
-    def n_users(self) -> int: return len(self.user_bias)
-    @property
-    def n_items(self) -> int: return len(self.item_bias)
-    @property
-    def n_factors(self) -> int: return self.user_factors.shape[1]
     @property
     def user_rows(self) -> np.ndarray: return np.column_stack([self.user_factors, self.user_bias])
     @property
     def item_rows(self) -> np.ndarray: return np.column_stack([self.item_factors, self.item_bias])
-    @property
-    def similar_vectors(self) -> np.ndarray: return self.item_factors
 
     def describe(self) -> str:
         "Say what kind of model this is"
@@ -220,7 +215,7 @@ class DotProductTables(ServedModel):
         row: np.ndarray, # A user's row: factors, then bias
         items: np.ndarray, # Item rows
     ) -> tuple: # Scores, float64 of shape (items,), and slopes, float64 of shape (items, width)
-        "Return scores of items for one row, and how the row's numbers move them"
+        "Return scores of items for one row, and their slopes"
         ones = np.ones((len(items), 1))
         X = np.concatenate([self.item_factors[items], ones], axis=1, dtype=np.float64)
         return X@row + self.item_bias[items], X
@@ -272,7 +267,7 @@ class DotProductTables(ServedModel):
         n_users: int, # Rows that the users' tables must have
         n_items: int, # Rows that the items' tables must have
     ) -> 'DotProductTables':
-        "Build a model from arrays that somebody else wrote, once all is checked"
+        "Build a model from arrays, once all is checked"
         if settings['layers']!=[]: raise ArgError('a dot product has no layers')
         check_names(arrays, {'user_factors', 'user_bias', 'item_factors', 'item_bias'})
         check_array(arrays, 'user_factors', (n_users, None))
@@ -336,14 +331,14 @@ def mish_slope(
 activations = dict(relu=(relu, relu_slope), sigmoid=(sigmoid, sigmoid_slope), tanh=(np.tanh, tanh_slope),
                    silu=(silu, silu_slope), mish=(mish, mish_slope)) # name: function and derivative
 
-# %% ../nbs/library/served.ipynb #f080134c
+# %% ../nbs/library/served.ipynb #bc6d02fb
 def linear_layer(
     x: np.ndarray, # float64, shape (n, inputs)
     weight: np.ndarray, # Shape (outputs, inputs)
     bias: np.ndarray, # Shape (outputs,)
     block: int = 64, # Rows in a multiplication
 ) -> np.ndarray: # float64, shape (n, outputs)
-    "Apply a linear layer so that a row's result doesn't depend on the others"
+    "Apply a linear layer to each row as if it were alone"
     n_blocks = -(-len(x)//block)
     padded = np.zeros((n_blocks, block, x.shape[1]))
     padded.reshape(-1, x.shape[1])[:len(x)] = x
@@ -381,7 +376,7 @@ def check_layers(
         width = len(weight)
     if width!=1: raise ArgError(f'a network must end with one number, not {width}', arg='layers')
 
-# %% ../nbs/library/served.ipynb #a6508145
+# %% ../nbs/library/served.ipynb #e5305ff0
 class NetworkTables(ServedModel):
     "A small network on a user's row and an item's row, side by side, as tables and layers"
     kind = 'network'
@@ -398,14 +393,10 @@ class NetworkTables(ServedModel):
         self.item_rows = as_table(item_rows)
         self.layers = [o if isinstance(o, str) else (as_table(o[0]), as_table(o[1])) for o in layers]
         self.y_range = as_range(y_range)
+        self.n_users = len(self.user_rows)
+        self.n_items = len(self.item_rows)
+        self.similar_vectors = self.item_rows
         check_layers(self.layers, self.user_rows.shape[1] + self.item_rows.shape[1])
-
-    @property
-    def n_users(self) -> int: return len(self.user_rows)
-    @property
-    def n_items(self) -> int: return len(self.item_rows)
-    @property
-    def similar_vectors(self) -> np.ndarray: return self.item_rows
 
     def describe(self) -> str:
         "Say what kind of model this is"
@@ -415,9 +406,9 @@ class NetworkTables(ServedModel):
         users: np.ndarray, # User rows
         numbers: int = 1_000_000, # How many numbers of the widest layer to hold at a time
     ) -> np.ndarray: # float32, shape (users, items)
-        "Return scores of all items; the first layer sees users and items apart"
+        "Return scores of all items before the range"
         (weight,bias),*rest = self.layers
-        cut = self.user_rows.shape[1]
+        cut = self.user_rows.shape[1] # the first layer sees users and items apart
         left = self.user_rows[users]@weight[:,:cut].T + bias
         right = self.item_rows@weight[:,cut:].T
         widest = max(len(o[1]) for o in self.layers if not isinstance(o, str))
@@ -442,7 +433,7 @@ class NetworkTables(ServedModel):
         row: np.ndarray, # A user's row
         items: np.ndarray, # Item rows
     ) -> tuple: # Scores, float64 of shape (items,), and slopes, float64 of shape (items, width)
-        "Return scores of items for one row, and how the row's numbers move them"
+        "Return scores of items for one row, and their slopes"
         rows = np.broadcast_to(row, (len(items), len(row)))
         x = np.concatenate([rows, self.item_rows[items]], axis=1, dtype=np.float64)
         inputs = []
@@ -505,7 +496,7 @@ class NetworkTables(ServedModel):
         n_users: int, # Rows that the users' tables must have
         n_items: int, # Rows that the items' tables must have
     ) -> 'NetworkTables':
-        "Build a model from arrays that somebody else wrote, once all is checked"
+        "Build a model from arrays, once all is checked"
         names = settings['layers']
         at = [i for i,name in enumerate(names) if name=='linear']
         check_names(arrays, {'user_rows', 'item_rows', *(f'layers.{i}.{o}' for i in at for o in ('weight', 'bias'))})
@@ -531,7 +522,7 @@ def torch_layer(
     res.bias = nn.Parameter(from_numpy(bias).clone())
     return res
 
-# %% ../nbs/library/served.ipynb #3ce28321
+# %% ../nbs/library/served.ipynb #0f6b0169
 served_kinds = {kind.kind: kind for kind in (DotProductTables, NetworkTables)} # The models that can be served, by name
 
 def check_settings(
@@ -555,6 +546,6 @@ def from_state(
     n_users: int, # Rows that the users' tables must have
     n_items: int, # Rows that the items' tables must have
 ) -> ServedModel:
-    "Build a served model from arrays that somebody else wrote, once all is checked"
+    "Build a served model from arrays, once all is checked"
     check_settings(settings)
     return served_kinds[settings['model']].from_state(arrays, settings, n_users, n_items)

@@ -150,14 +150,23 @@ def test_a_dot_product_folds_in_by_one_ridge(seed, n, penalty):
 
 @quick
 @given(seeds, names)
-def test_a_network_folds_in_to_a_row_that_no_small_step_betters(seed, names):
-    rng = np.random.default_rng(seed)
+def test_a_network_folds_in_to_a_row_that_is_better_than_the_centre(seed, names):
     model,items,scores = network(seed, names),np.array([1, 4, 9, 11]),scores_of(np.array([5., 4, 1, 2]), (0, 5.5))
     centre = model.user_rows[1:].mean(0, dtype=np.float64)
     row = fold_row(model, items, scores, 1., centre)
-    loss = lambda w: fold_loss(model, w, items, scores, 1., centre)
-    assert loss(row) <= loss(centre)
-    assert all(loss(row + 0.02*rng.normal(size=4)) > loss(row) - 1e-3 for _ in range(20))
+    assert fold_loss(model, row, items, scores, 1., centre) <= fold_loss(model, centre, items, scores, 1., centre)
+
+@pytest.mark.parametrize('name', ['sigmoid', 'tanh', 'silu', 'mish'])
+def test_a_smooth_network_folds_in_to_a_row_that_no_small_step_betters(name):
+    "Where an activation has a kink, as `relu` has, the straight line may end at it; 200 steps, since far from the ratings the last digits come slowly"
+    rng = np.random.default_rng(0)
+    items,scores = np.array([1, 4, 9, 11]),scores_of(np.array([5., 4, 1, 2]), (0, 5.5))
+    for seed in range(20):
+        model = network(seed, [name])
+        centre = model.user_rows[1:].mean(0, dtype=np.float64)
+        row = fold_row(model, items, scores, 1., centre, 200)
+        loss = lambda w: fold_loss(model, w, items, scores, 1., centre)
+        assert all(loss(row + 0.02*rng.normal(size=4)) > loss(row) - 1e-4 for _ in range(50))
 
 def test_newcomers_are_folded_in_one_by_one():
     model,centre = dot(),np.zeros(5)
