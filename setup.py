@@ -26,5 +26,6 @@ setup(
     packages=find_packages(include=[meta['lib_name'], f"{meta['lib_name']}.*"]),
     install_requires=meta['requirements'].split(),
     extras_require={'course': course, 'dev': course + dev},
-    entry_points={'nbdev': [f"{meta['lib_name']}={meta['lib_name']}._modidx:d"], 'console_scripts': meta['console_scripts'].split()},
+    entry_points={'nbdev': [f"{meta['lib_name']}={meta['lib_name']}._modidx:d"],
+                  'console_scripts': meta['console_scripts'].split()},
 )
