@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['check_model', 'predict_valid', 'scores_of_tables', 'scores_of_pairs', 'score_all', 'rated_table', 'lists_for',
            'best_unseen', 'check_unseen', 'numbered_folds', 'check_fits', 'check_trained', 'means_by_fold',
-           'check_rank']
+           'check_rank', 'check_loss']
 
 # %% ../nbs/library/scoring.ipynb #19133355
 import collab_course.quiet # noqa: F401
@@ -219,3 +219,12 @@ def check_rank(
     if (dls.train_ds.y>=at_least).any(): return
     raise ArgError(f'no training rating is {at_least} or more, so nothing is known to be liked: pass another ',
                    Arg('at_least'), arg='at_least', got=at_least)
+
+# %% ../nbs/library/scoring.ipynb #b0c56a41
+def check_loss(
+    loss: float, # Mean loss of an epoch
+    lr: float, # Learning rate that led there
+) -> float: # The loss
+    "Return a loss, after a check that it's finite"
+    if np.isfinite(loss): return loss
+    raise ArgError(f'the training failed, its loss is {loss}: try a smaller ', Arg('lr'), f' than {lr}')
