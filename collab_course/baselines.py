@@ -65,7 +65,8 @@ def item_mean_biases(
     "Return biases that give each item its own mean"
     n = np.bincount(x[:,1], minlength=sizes[1])
     total = np.bincount(x[:,1], y, sizes[1])
-    return np.zeros(sizes[0]),np.where(n>0, total/np.maximum(n, 1), y.mean())
+    mean = np.where(n>0, total/np.maximum(n, 1), y.mean())
+    return np.zeros(sizes[0]),mean
 
 def shrunk_biases(
     x: np.ndarray, # Row numbers, shape (n, 2): user, item
@@ -82,7 +83,8 @@ def count_biases(
     sizes: tuple[int, int], # Rows of the user and of the item table
 ) -> tuple[np.ndarray, np.ndarray]: # User biases, item biases
     "Count who rated each item"
-    return np.zeros(sizes[0]),np.bincount(x[:,1], minlength=sizes[1])
+    n_raters = np.bincount(x[:,1], minlength=sizes[1])
+    return np.zeros(sizes[0]),n_raters
 
 # %% ../nbs/library/baselines.ipynb #cbc6e9b2
 baseline_kinds = {

@@ -84,5 +84,7 @@ def paired(
     d = (of_a - of_b).to_numpy()
     n = len(d)
     better = d<0 if by in ('rmse', 'mae', 'gini') else d>0
-    se = d.std(ddof=1)*(1/n + test_ratio)**0.5 if n>1 else math.nan
-    return dict(difference=float(d.mean()), spread=float(np.ptp(d)), se=float(se), won=int(better.sum()), folds=n)
+    sd = d.std(ddof=1) if n>1 else math.nan
+    se = sd*(1/n + test_ratio)**0.5
+    res = dict(difference=d.mean(), spread=np.ptp(d), se=se)
+    return {k: float(v) for k,v in res.items()} | dict(won=int(better.sum()), folds=n)

@@ -90,7 +90,7 @@ def play_round(
     n_fans: int, # Enthusiasts in this round
     rng: np.random.Generator, # Source of the chance
 ) -> dict[str, float]: # What a platform sees, and `stars`, which it does not
-    "Let one crowd watch and rate"
+    "Run one round: a crowd watches and rates"
     watched = choose_films(truth, listed, pull, n_watch, rng)
     stars = np.take_along_axis(truth, watched, 1)
     ratings = stars + rng.normal(0, planted.noise, stars.shape)

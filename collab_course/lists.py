@@ -39,7 +39,8 @@ def draw_negatives(
     rows,cols = weights.nonzero().T
     drawn = torch.randint(scores.shape[1], (len(rows), n_neg), device=scores.device)
     others = rows[:,None],drawn
-    return scores[rows,cols],scores[others],weights[others]==0,weights[rows,cols]
+    unrated = weights[others]==0
+    return scores[rows,cols],scores[others],unrated,weights[rows,cols]
 
 # %% ../nbs/12_lists.ipynb #32dfe8ad
 def bpr_loss(
@@ -57,10 +58,11 @@ def bce_loss(
     weights: torch.Tensor, # Interest in each item, same shape; 0: not rated
     n_neg: int, # Items to draw for each rated one
 ) -> torch.Tensor: # One number
-    "Compute the loss of a yes for rated items, a no for others"
+    "Compute the loss of yes for rated items, no for others"
     yes,no,unrated,w = draw_negatives(scores, weights, n_neg)
-    no_loss = F.softplus(no)*unrated
-    return ((F.softplus(-yes) + no_loss.sum(1))*w).sum()/w.sum()
+    no_loss = (F.softplus(no)*unrated).sum(1)
+    each = F.softplus(-yes) + no_loss
+    return (each*w).sum()/w.sum()
 
 # %% ../nbs/12_lists.ipynb #9e320a0c
 rank_losses = {'softmax': softmax_loss, 'bpr': bpr_loss, 'bce': bce_loss}
@@ -144,8 +146,11 @@ def rank_fit(
     hypers = one_cycle(math.ceil(len(people)/bs)*n_epoch, lr)
     with no_denormals(), (nullcontext() if seed is None else own_random(seed)):
         for _ in range(n_epoch):
-            batches = people[torch.randperm(len(people))].split(bs)
-            losses = [rank_step(model, o, interests.table(o), loss_func, opt, *next(hypers)) for o in batches]
+            losses = []
+            for users in people[torch.randperm(len(people))].split(bs):
+                weights = interests.table(users)
+                loss = rank_step(model, users, weights, loss_func, opt, *next(hypers))
+                losses.append(loss)
     model.eval()
     check_finite(model, lr, wd=wd)
     return check_loss(torch.stack(losses).mean().item(), lr)

@@ -61,7 +61,8 @@ def check_lists(
                        'and -1 is an empty place', arg='lists')
     lists = lists.astype(np.int64)
     ranked = np.sort(lists, axis=1)
-    twice = ((ranked[:,1:]==ranked[:,:-1]) & (ranked[:,1:]>=0)).any(1)
+    again = ranked[:,1:]==ranked[:,:-1]
+    twice = (again & (ranked[:,1:]>=0)).any(1)
     if twice.any(): raise ArgError(f'list {twice.argmax()} holds an item twice', arg='lists')
     return lists
 
@@ -81,7 +82,8 @@ def find_hits(
     relevant = as_mask(relevant, (len(lists), relevant.shape[-1]), 'relevant')
     hit = np.take_along_axis(relevant, lists.clip(0), 1) & (lists>=0)
     hit = hit[:,:k]
-    return np.pad(hit, ((0, 0), (0, k - hit.shape[1]))),relevant.sum(1)
+    missing = k - hit.shape[1]
+    return np.pad(hit, ((0, 0), (0, missing))),relevant.sum(1)
 
 # %% ../nbs/library/metrics.ipynb #d58a4428
 def place_worth(
@@ -125,13 +127,14 @@ def shared_worth(
     scores: np.ndarray, # Scores, shape (n, items)
     worth: np.ndarray, # What each place is worth, shape (items,)
 ) -> np.ndarray: # What each item gets, shape (n, items)
-    "Average the worth of the places that equal scores take"
+    "Compute the mean worth of places that equal scores take"
     order = np.argsort(-scores, axis=1, kind='stable')
     ranked = np.take_along_axis(scores, order, 1)
     first_of_tie = np.ones(scores.shape, dtype=bool)
     first_of_tie[:,1:] = ranked[:,1:]!=ranked[:,:-1]
     tie = first_of_tie.ravel().cumsum() - 1
-    mean = np.bincount(tie, np.tile(worth, len(scores)))/np.bincount(tie)
+    total = np.bincount(tie, np.tile(worth, len(scores)))
+    mean = total/np.bincount(tie)
     res = np.empty(scores.shape)
     np.put_along_axis(res, order, mean[tie].reshape(scores.shape), 1)
     return res
@@ -158,7 +161,7 @@ def ndcg_at(
     gains: ArrayLike, # What each item is worth, at least 0, shape (n, items); the best order counts unlisted ones too
     k: int = 10, # Places that count
 ) -> np.ndarray: # float64, shape (n,); NaN where no item is worth anything
-    "Compute NDCG of the first `k` places by scores, in which ties share"
+    "Compute NDCG of the first `k` places; equal scores share"
     check_whole(k=k)
     scores,gains = check_gains(scores, gains)
     worth = np.zeros(scores.shape[1])
@@ -190,7 +193,8 @@ def gini(
     c = np.sort(check_counts(counts))
     if not c.sum(): raise ArgError('all counts are 0: there is nothing to be spread', arg='counts')
     n = len(c)
-    return float((2*np.arange(1, n+1) - n - 1) @ c/(n*c.sum()))
+    rank = np.arange(1, n+1)
+    return float((2*rank - n - 1) @ c/(n*c.sum()))
 
 # %% ../nbs/library/metrics.ipynb #9e25e025
 def novelty(

@@ -173,7 +173,7 @@ def check_trained(
     name: str, # Name of the model
     model: Any, # What its function gave back
 ) -> Any: # The model
-    "Return what a function gave back, after a check that it may be a model"
+    "Return what a function gave back, if it may be a model"
     if model is not None and not isinstance(model, (int, float)): return model
     raise ArgTypeError(f'the function {name!r} must give back the trained model, not {model!r}', arg='fits')
 
@@ -183,7 +183,7 @@ def means_by_fold(
     by: str, # Column to compare
     names: tuple[str, str], # Two models
 ) -> list[pd.Series]: # For each model, its mean over the seeds of each fold
-    "Compute two models' means on each fold, after a check that they match"
+    "Compute two models' means on each fold, if they match"
     check_choice('by', by, tuple(results.columns.drop(['model', 'fold', 'seed'])))
     for name in names: check_choice('a model', name, tuple(results.model.unique()))
     rows = [results[results.model==name] for name in names]
