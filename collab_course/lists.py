@@ -149,8 +149,7 @@ def rank_fit(
             losses = []
             for users in people[torch.randperm(len(people))].split(bs):
                 weights = interests.table(users)
-                loss = rank_step(model, users, weights, loss_func, opt, *next(hypers))
-                losses.append(loss)
+                losses.append(rank_step(model, users, weights, loss_func, opt, *next(hypers)))
     model.eval()
     check_finite(model, lr, wd=wd)
     return check_loss(torch.stack(losses).mean().item(), lr)
