@@ -138,7 +138,7 @@ def flat_layers(
 def scale_and_shift(
     norm: nn.BatchNorm1d, # Batch normalisation
 ) -> tuple[np.ndarray, np.ndarray]: # float64, one number a column
-    "Return what batch normalisation does in evaluation: a factor and an addend for each column"
+    "Return what batch normalisation multiplies and adds in evaluation"
     if not norm.track_running_stats:
         raise ArgTypeError('a BatchNorm without running statistics makes a prediction depend on the rest of its batch: '
                            'use track_running_stats=True', arg='model')
@@ -162,7 +162,7 @@ def linear_arrays(
 def plain_layers(
     layers: Iterable[nn.Module], # Layers of a network
 ) -> list: # Pairs (weight, bias) of linear layers, and names of activations
-    "Convert layers, as they are in evaluation, to linear layers and activations alone"
+    "Convert layers in evaluation to linear layers and activations"
     done = []
     norm = None # a normalisation that waits for the next linear layer
     for layer in flat_layers(layers):
@@ -297,7 +297,7 @@ def convert_svdpp(
 def embedding_tables(
     model: nn.Module, # A model
 ) -> dict[str, torch.Tensor]: # Empty where its tables have other names, or it has other parameters
-    "Return the tables of a model that is two or four embeddings under known names"
+    "Return the tables of a model of embeddings under known names"
     layers = {name: layer for name,layer in model.named_children() if isinstance(layer, nn.Embedding)}
     tables = {name.replace('movie_', 'item_'): layer.weight for name,layer in layers.items()}
     factors = {'user_factors', 'item_factors'}

@@ -24,7 +24,7 @@ from .checks import ArgError, check_whole, must_be
 from .create_params import DotProductBias
 from .interpretation import factor_pca
 from .loaders import RatingsDataLoaders
-from .model_tables import look_up, most_rated
+from .model_tables import entries_of, most_rated
 
 # %% ../nbs/library/factor_map.ipynb #59613682
 def free_boxes(
@@ -340,7 +340,7 @@ def map_points(
     points['y'] = pca.scores[components[1]]
     names = points.index if titles is None else points.title
     points['name'] = [' '.join(str(name).split()) for name in names]
-    if info is not None: info = look_up('info', pd.DataFrame(info), points.index)
+    if info is not None: info = entries_of('info', pd.DataFrame(info), points.index)
     points['hover'] = hover_text(points, info)
     first,second = (f'component {c} ({pca.explained[c]:.0%} of the variance)' for c in components)
     return points,(first, second)

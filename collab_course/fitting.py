@@ -57,7 +57,7 @@ def rating_limits(
     ratings: pd.Series, # Ratings
     rating_range: tuple|None, # (lowest, highest) rating there is; None: as in `ratings`
 ) -> tuple[float, float]: # The lowest and the highest
-    "Return the range of the ratings, and warn if the ratings fill less than half of it"
+    "Return the range of the ratings, and warn if it's hardly used"
     low = ratings.min()
     high = ratings.max()
     check_spread(ratings)
@@ -245,7 +245,7 @@ def loaders_of_rows(
     seed: int|None = None, # Seed of the orders
     device: Any = None, # Device of the batches; None: fastai's default
 ) -> RatingsDataLoaders:
-    "Create loaders of rows that were looked up before; Python's `random` stays as it was"
+    "Create loaders of row numbers, without using up Python's `random`"
     x = torch.from_numpy(rows.astype(np.int64))
     y = torch.from_numpy(ratings.astype(np.float32))
     train_set = RatingsDataset(x[:n_train], y[:n_train], classes, rating_name)
@@ -260,7 +260,7 @@ def loaders_of_rows(
 def about(
     arg: str, # Argument whose contents are looked at
 ):
-    "Name an argument in the errors about its contents"
+    "Mark errors about the contents of an argument with its name"
     try: yield
     except (TypeError, ValueError) as e:
         kind = ArgTypeError if isinstance(e, TypeError) else ArgError
@@ -367,7 +367,7 @@ def beats_biases(
 def warn_of_report(
     report: dict[str, Any], # As `measure` gives it, and the settings
 ):
-    "Warn if nothing could be measured, or if the model is no better than biases alone"
+    "Warn if nothing was measured, or biases alone are as good"
     if not report['n_valid'] and report['n_unknown']:
         warnings.warn(f"none of the {report['n_unknown']:,} ratings kept back has a user and an item with other "
                       'ratings, so nobody can tell how good the model is: bring more ratings')
@@ -425,7 +425,7 @@ def fit_table(
     on_report: Callable|None = None, # Called with the report; None: with `progress`, a line is printed
     progress: bool = False, # Show a bar while training, and the line?
 ) -> Fitted:
-    "Train on a part of a table, measure on the rest, and train again on all of it"
+    "Train on a part, measure on the rest, train again on all"
     refit = refit and valid_pct!=0
     order,n_train = split_rows(table, valid_pct, settings['seed'])
     bags = bags_of_features(table, user_features, item_features, on_missing)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['check_loaders', 'check_length', 'model_table', 'training_counts', 'trained_rows', 'ModelSide', 'other_side',
-           'model_side', 'look_up', 'items_of', 'highest_first', 'most_rated', 'similar_items', 'find_item',
+           'model_side', 'entries_of', 'items_of', 'highest_first', 'most_rated', 'similar_items', 'find_item',
            'check_components']
 
 # %% ../nbs/library/model_tables.ipynb #87ad958f
@@ -117,8 +117,8 @@ def model_side(
     vocab = dls.classes[name]
     return ModelSide(name, vocab, torch.from_numpy(factors).float(), torch.from_numpy(bias).float())
 
-# %% ../nbs/library/model_tables.ipynb #75fe0dac
-def look_up(
+# %% ../nbs/library/model_tables.ipynb #12b3b722
+def entries_of(
     arg: str, # Name of the argument, for the error
     table: pd.Series|pd.DataFrame|Mapping, # What is known, indexed by item id
     index: pd.Index, # Item ids
@@ -154,7 +154,7 @@ def items_of(
     items = pd.DataFrame(dict(row=np.arange(1, dls.n_items)), index=index)
     items['count'] = count[1:].numpy()
     items['mean_rating'] = mean[1:].numpy()
-    if titles is not None: items.insert(0, 'title', look_up('titles', titles, index))
+    if titles is not None: items.insert(0, 'title', entries_of('titles', titles, index))
     return items
 
 # %% ../nbs/library/model_tables.ipynb #d6e6e091

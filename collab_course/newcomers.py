@@ -20,7 +20,7 @@ from .create_params import DotProductBias
 from .folding import newcomers_of, newcomers_table, ridge
 from .loaders import RatingsDataLoaders
 from .model_tables import model_side, other_side, trained_rows, training_counts
-from .newcomer_tables import check_categories, check_described, check_names, described_rows
+from .newcomer_tables import check_categories, check_described, as_names, described_rows
 from .newcomer_tables import plain_categories, prior_names, row_equations, start_rows, tabular_inputs
 
 # %% ../nbs/09_newcomers.ipynb #b28baac5
@@ -104,7 +104,7 @@ def fold_in(
     check_above(penalty=penalty)
     new = model_side(model, dls, side).name
     known = model_side(model, dls, other_side(side)).name
-    names = prior_names(prior, ratings) if ids is None else check_names('ids', ids)
+    names = prior_names(prior, ratings) if ids is None else as_names('ids', ids)
     ratings = newcomers_table(ratings, (new, known, dls.train_ds.rating_name), names)
     names = newcomers_of(ratings, new, names)
     mean = trained_vectors(model, dls, side).vectors.mean(0)
@@ -166,7 +166,7 @@ class MetadataModel:
     ):
         check_whole(n_epoch=n_epoch)
         check_above(lr=lr)
-        names = check_names('cat_names', cat_names),check_names('cont_names', cont_names)
+        names = as_names('cat_names', cat_names),as_names('cont_names', cont_names)
         known = trained_vectors(model, dls, side, min_ratings)
         self.side = side
         self.id_name = model_side(model, dls, side).name

@@ -739,31 +739,43 @@ def inside(key, at, value):
 
 def drop(where, key): return lambda tensors,meta: (tensors if where=='t' else meta).pop(key)
 
+def mark(key): return put('t', key, lambda v: v | np.uint8(128))
+def cut(key): return put('t', key, lambda v: v[:-1])
+
 @pytest.mark.parametrize('change', [
     put('m', 'kind', 'recipe'), put('m', 'version', 3), put('m', 'version', True), put('m', 'version', '1'), put('m', 'extra', 1), drop('m', 'columns'), drop('m', 'report'),
     put('m', 'model', 'network'), put('m', 'model', 'pickle'), put('m', 'model', ['dot product']), put('m', 'layers', ['linear']), put('m', 'layers', 'linear'), put('m', 'y_range', [5.5, 0.]),
     put('m', 'y_range', [0., 0.]), put('m', 'y_range', [0.]), put('m', 'y_range', 'none'), put('m', 'y_range', [0, 5]), put('m', 'rating_range', None), put('m', 'columns', ['user', 'movie']),
-    put('m', 'columns', ['user', 'user', 'rating']), put('m', 'columns', ['user', 'score', 'rating']), put('m', 'columns', ['user', 1, 'rating']), put('t', 'users.ids', lambda v: v[:-1]),
-    put('m', 'columns', ['title', 'movie', 'rating']), put('t', 'users.ids', lambda v: np.append(v, 999)), put('t', 'users.ids', lambda v: v.astype(np.float64)), put('t', 'users.ids', lambda v: v[:,None]),
-    inside('users.ids', 0, 2), put('m', 'id_kinds', ['str', 'int']), put('m', 'id_kinds', ['float', 'int']), put('m', 'id_kinds', ['bool', 'int']), put('m', 'id_kinds', 'int'), put('m', 'id_kinds', [['int'], 'int']),
-    drop('t', 'users.ids'), put('t', 'items.ids', np.zeros(0, np.int64)), put('t', 'titles.rows', lambda v: v[:-1]), put('t', 'titles.rows', lambda v: v[::-1].copy()), inside('titles.rows', 0, 0), inside('titles.rows', -1, 10**6),
-    inside('titles.ends', 0, 10**6), inside('titles.ends', -1, 1), put('t', 'titles.text', lambda v: v | np.uint8(128)), drop('t', 'titles.text'), put('m', 'n_train', 0), put('m', 'n_train', 10**9), put('m', 'n_train', 5.),
-    put('m', 'dtypes', ['int64']), put('m', 'dtypes', ['object', None]), put('m', 'dtypes', [['int32'], None]), put('m', 'report', []), drop('t', 'model.user_bias'), drop('t', 'history.rows'),
-    drop('t', 'mean.user'), put('t', 'model.evil', np.ones(1, np.float32)), put('t', 'evil', np.ones(1, np.float32)), put('t', 'mean.evil', np.ones(1, np.float32)), put('t', 'model.user_factors', lambda t: t[:-1]),
+    put('m', 'columns', ['user', 'user', 'rating']), put('m', 'columns', ['user', 'score', 'rating']), put('m', 'columns', ['user', 1, 'rating']), put('m', 'columns', ['title', 'movie', 'rating']),
+    cut('users'), put('t', 'users', lambda v: np.append(v, 999)), put('t', 'users', lambda v: v[:,None]), inside('users', 1, 1), put('t', 'users', lambda v: v>1), put('t', 'users', lambda v: v/0),
+    drop('t', 'users'), put('t', 'users.none', np.zeros(40, bool)), put('t', 'items', np.zeros(0, np.int64)), cut('titles.ends'), cut('titles.text'), cut('titles.none'), mark('titles.text'), inside('titles.ends', 0, 10**6),
+    inside('titles.ends', -1, 1), put('t', 'titles.none', lambda v: v.astype(np.int64)), drop('t', 'titles.text'), drop('t', 'titles.ends'), put('t', 'titles', np.arange(30)), put('m', 'n_train', 0), put('m', 'n_train', 10**9),
+    put('m', 'n_train', 5.), put('m', 'dtypes', ['int64']), put('m', 'dtypes', ['object', None]), put('m', 'dtypes', [['int32'], None]), put('m', 'report', []), drop('t', 'model.user_bias'), drop('t', 'history.rows'),
+    drop('t', 'mean.user'), put('t', 'model.evil', np.ones(1, np.float32)), put('t', 'evil', np.ones(1, np.float32)), put('t', 'mean.evil', np.ones(1, np.float32)), cut('model.user_factors'),
     put('t', 'model.user_factors', lambda t: t[:,:-1]), put('t', 'model.item_factors', lambda t: t.astype(np.float64)), put('t', 'model.item_bias', lambda t: t[:,None]), inside('model.item_bias', 1, float('nan')),
-    inside('mean.user', 0, float('inf')), put('t', 'mean.item', lambda t: t[:-1]), put('t', 'mean.item', lambda t: t.astype(np.float64)),
-    inside('history.rows', 0, -1), inside('history.rows', 0, 0), inside('history.rows', 0, 10**6), inside('history.ratings', 0, float('nan')), put('t', 'history.ratings', lambda t: t[:-1]),
+    inside('mean.user', 0, float('inf')), cut('mean.item'), put('t', 'mean.item', lambda t: t.astype(np.float64)),
+    inside('history.rows', 0, -1), inside('history.rows', 0, 0), inside('history.rows', 0, 10**6), inside('history.ratings', 0, float('nan')), cut('history.ratings'),
     put('t', 'history.rows', lambda t: t.astype(np.int64)), put('t', 'history.rows', lambda t: t[:,:1]), put('t', 'history.rows', lambda t: t.flatten()), put('t', 'model.user_factors', lambda t: t[0])])
+@pytest.mark.filterwarnings('ignore:divide by zero')
 def test_a_bundle_that_is_whole_but_does_not_fit_is_refused(change, tmp_path):
     with pytest.raises(BundleError, match='bad'): Recommender.load(changed(rec, tmp_path, change))
 
 @pytest.mark.parametrize('change', [
     put('m', 'layers', []), put('m', 'layers', ['linear', 'relu']), put('m', 'layers', ['linear', 'eval', 'linear']), put('m', 'layers', ['relu', 'linear', 'linear']), put('m', 'model', 'dot product'),
     put('m', 'layers', ['linear', 'linear', 'linear']), put('t', 'model.layers.0.weight', lambda t: t[:,:-1]), put('t', 'model.layers.2.weight', lambda t: np.concatenate([t, t])),
-    put('t', 'model.layers.2.bias', lambda t: t[0]), put('t', 'model.layers.0.bias', lambda t: t[:-1]), drop('t', 'model.layers.2.bias'), put('t', 'model.user_rows', lambda t: t[:,:2]),
+    put('t', 'model.layers.2.bias', lambda t: t.reshape(())), put('t', 'model.layers.0.bias', lambda t: t[:-1]), drop('t', 'model.layers.2.bias'), put('t', 'model.user_rows', lambda t: t[:,:2]),
     put('t', 'model.user_rows', lambda t: t[0]), inside('model.layers.0.weight', 0, float('nan')), put('m', 'layers', [['linear']])])
 def test_a_network_that_does_not_fit_is_refused(change, tmp_path):
     with pytest.raises(BundleError, match='bad'): Recommender.load(changed(network, tmp_path, change))
+
+text_ids = loaders(planted.assign(user='№' + planted.user.astype(str)))
+
+@pytest.mark.parametrize('change', [cut('users.ends'), cut('users.text'), mark('users.text'), drop('t', 'users.ends'), inside('users.ends', 0, 10**6), put('t', 'users', np.arange(40)), put('t', 'users.none', np.zeros(40, bool)),
+    put('t', 'users.text', lambda v: np.concatenate([v[:len('№1'.encode())], v[:-len('№1'.encode())]])), put('t', 'users.ends', lambda v: v.astype(np.int32))])
+def test_text_ids_that_do_not_fit_are_refused(change, tmp_path):
+    r = Recommender.from_model(dot(text_ids), text_ids)
+    same(Recommender.load(r.save(tmp_path/'whole')).recommend_all(3), r.recommend_all(3))
+    with pytest.raises(BundleError, match='bad'): Recommender.load(changed(r, tmp_path, change))
 
 def test_a_bundle_of_something_else_is_refused(tmp_path):
     save_bundle(tmp_path/'bad', {'a': np.ones(2, np.float32)}, {})
