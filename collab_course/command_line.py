@@ -149,7 +149,7 @@ def in_words(
     "Write a message in the words of the program"
     return message.render(in_flags, ' ') if hasattr(message, 'render') else str(message)
 
-# %% ../nbs/library/command_line.ipynb #8e8f2515
+# %% ../nbs/library/command_line.ipynb #044effd7
 class CommandError(ValueError):
     "A command that can't be done; the message says what to do"
 
@@ -201,7 +201,7 @@ def say_report(
                   f'by averages alone (user and item): {report["baseline_rmse"]:.4f}')
     if report['refit']: say(args, 'and again, on all ratings:')
 
-# %% ../nbs/library/command_line.ipynb #ac33cb99
+# %% ../nbs/library/command_line.ipynb #d4ae66e5
 def check_ratings(
     table: RatingsTable, # What was read
     rating_range: list[float]|None, # (lowest, highest) rating that there is; None: as in the table
