@@ -304,6 +304,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                        'collab_course/command_line.py'),
                                             'collab_course.command_line.similar_command': ( 'library/command_line.html#similar_command',
                                                                                             'collab_course/command_line.py'),
+                                            'collab_course.command_line.starts_like_model': ( 'library/command_line.html#starts_like_model',
+                                                                                              'collab_course/command_line.py'),
                                             'collab_course.command_line.titled': ( 'library/command_line.html#titled',
                                                                                    'collab_course/command_line.py'),
                                             'collab_course.command_line.titles_for': ( 'library/command_line.html#titles_for',

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 import collab_course
 from collab_course.checks import Arg, ArgError, check_spread, did_you_mean, one_of
-from collab_course.reading import RatingsTable, counted, is_plain_number, match_titles, open_table
-from collab_course.reading import ratings_table, read_ratings, read_titles
+from collab_course.reading import RatingsTable, beside, counted, is_plain_number, match_titles
+from collab_course.reading import open_table, ratings_table, read_ratings, read_titles
 if TYPE_CHECKING:
     import pandas as pd
     from collab_course.recommender import Recommender
@@ -127,7 +127,8 @@ flags = dict(
     rating_range='--range', duplicates='--duplicates', model='--model', n_factors='--factors',
     n_epoch='--epochs', bs='--batch-size', lr='--lr', wd='--wd', decay='--wd',
     valid_pct='--valid-pct', refit='--no-refit', seed='--seed', path='--out',
-    n='-n', on_unknown='--on-unknown', exclude_seen='--include-seen', by='--by', min_count='--min-count')
+    n='-n', on_unknown='--on-unknown', exclude_seen='--include-seen',
+    by='--by', min_count='--min-count')
 
 def typed(
     value: Any, # A value of an argument
@@ -201,7 +202,7 @@ def say_report(
                   f'by averages alone (user and item): {report["baseline_rmse"]:.4f}')
     if report['refit']: say(args, 'and again, on all ratings:')
 
-# %% ../nbs/library/command_line.ipynb #d4ae66e5
+# %% ../nbs/library/command_line.ipynb #9c6f4873
 def check_ratings(
     table: RatingsTable, # What was read
     rating_range: list[float]|None, # (lowest, highest) rating that there is; None: as in the table
@@ -225,7 +226,8 @@ def check_pairs(
     n = int(df.duplicated(pair).sum())
     if not n: return []
     what = f'{counted(n, "row")} {"repeats" if n==1 else "repeat"} a pair'
-    if duplicates!='raise': return [f'{what}: {len(df)-n:,} ratings are left, the {duplicates} of each pair']
+    if duplicates!='raise':
+        return [f'{what}: {len(df)-n:,} ratings are left, the {duplicates} of each pair']
     some = df[df.duplicated(pair, keep=False)].sort_values(pair, kind='stable').head(4)
     lines = '\n'.join(aligned([*some], some.astype(object).values.tolist()))
     raise CommandError(f'{what} of {pair[0]!r} and {pair[1]!r}, such as\n{lines}\n'
@@ -239,7 +241,8 @@ def check_out(
     from collab_course.bundle import check_free
     path = Path(path).expanduser().absolute()
     there = next(p for p in path.parents if p.exists())
-    if not there.is_dir(): raise CommandError(f'{there} is a file, and --out names a file in a folder')
+    if not there.is_dir():
+        raise CommandError(f'{there} is a file, and --out names a file in a folder')
     if not os.access(there, os.W_OK):
         raise CommandError(f'nothing can be written into {there}: name another place with --out')
     if path.exists(): check_free(path)
@@ -264,8 +267,9 @@ def fit_command(
 ):
     "Train a model on a file with ratings, and save it"
     title = None if args.titles else args.title
-    named = dict(user_name=args.user, item_name=args.item, rating_name=args.rating, title_name=title)
-    table = read_ratings(args.ratings, **named, sep=args.sep, encoding=args.encoding, no_header=args.no_header)
+    columns = dict(user_name=args.user, item_name=args.item, rating_name=args.rating)
+    how = dict(sep=args.sep, encoding=args.encoding, no_header=args.no_header)
+    table = read_ratings(args.ratings, **columns, title_name=title, **how)
     say(args, *table.notes)
     check_ratings(table, args.range)
     say(args, *check_pairs(table, args.duplicates))
@@ -276,25 +280,34 @@ def fit_command(
         with uninterrupted(): from collab_course.recommender import Recommender
         rec = Recommender.fit(
             table.ratings, **names, model=args.model, n_factors=args.factors, n_epoch=args.epochs,
-            bs=args.batch_size, lr=args.lr, wd=args.wd, valid_pct=args.valid_pct, refit=not args.no_refit,
-            rating_range=rating_range, duplicates=args.duplicates, seed=args.seed,
+            bs=args.batch_size, lr=args.lr, wd=args.wd, seed=args.seed, valid_pct=args.valid_pct,
+            refit=not args.no_refit, rating_range=rating_range, duplicates=args.duplicates,
             on_epoch=partial(say_epoch, args), on_report=partial(say_report, args), progress=False)
     print(rec.save(args.out))
 
 # %% ../nbs/library/command_line.ipynb #aa982cf8
+def starts_like_model(
+    path: Path, # A file
+) -> bool:
+    "Test whether a file starts as a saved model does: eight bytes, then JSON"
+    with path.open('rb') as f: return f.read(9)[8:]==b'{'
+
 def model_path(
     path: str, # File that the person named
 ) -> Path:
     "Return the path of a model, and check that there is one"
     path = Path(path).expanduser()
-    if (path/'bundle.json').exists(): return path # a folder of the first edition: `load_bundle` says what to do
-    if path.is_dir(): raise CommandError(f'{path} is a folder: name the file that `collab-course fit` has written')
+    first_edition = (path/'bundle.json').exists()
+    if first_edition: return path # `load_bundle` says what to do
+    if path.is_dir():
+        raise CommandError(f'{path} is a folder: '
+                           'name the file that `collab-course fit` has written')
     if not path.exists():
-        beside = [o.name for o in path.parent.glob('*')]
-        raise CommandError(f'there is no file {path}{did_you_mean(path.name, beside)}')
-    with path.open('rb') as f: start = f.read(9)
-    if start[8:]!=b'{':
-        raise CommandError(f'there is no model in {path}: first comes the file that `collab-course fit` has written')
+        hint = did_you_mean(path.name, beside(path))
+        raise CommandError(f'there is no file {path}{hint}')
+    if path.is_file() and not starts_like_model(path):
+        raise CommandError(f'there is no model in {path}: '
+                           'first comes the file that `collab-course fit` has written')
     return path
 
 def load_model(
@@ -316,7 +329,9 @@ def id_of(
     if kind not in 'iuf': return text
     if kind=='f' and is_plain_number(text): return float(text)
     if kind!='f' and re.fullmatch('0|-?[1-9][0-9]{0,17}', text): return int(text)
-    raise CommandError(f'{text!r} is no {role} id of this model: they are numbers, such as {known.tolist()[0]}')
+    example = known.tolist()[0]
+    raise CommandError(f'{text!r} is no {role} id of this model: '
+                       f'they are numbers, such as {example}')
 
 # %% ../nbs/library/command_line.ipynb #09c61177
 stand_ins = dict(mean='that of the mean row', popular='that of the most rated items')
@@ -335,7 +350,8 @@ def say_unrated(
     "Write a note for each id that something stands in for"
     rated = {*rated_ids(known)}
     for one in dict.fromkeys(asked):
-        if one not in rated: say(args, f'{one!r} has no ratings: the list is {stand_ins[args.on_unknown]}')
+        if one in rated: continue
+        say(args, f'{one!r} has no ratings: the list is {stand_ins[args.on_unknown]}')
 
 # %% ../nbs/library/command_line.ipynb #014ac474
 def recommend_all(
@@ -370,7 +386,8 @@ def titled(
     words: str, # Words of a title
 ) -> Any: # Its id
     "Find the one item whose title is, or else contains, some words"
-    if not words.strip(): raise CommandError('--title is empty: give words of a title, or name the item by --item')
+    if not words.strip():
+        raise CommandError('--title is empty: give words of a title, or name the item by --item')
     if 'title' not in items: raise CommandError('this model has no titles: name the item by --item')
     titles = items.title.fillna('').astype(str).str.casefold()
     folded = words.casefold()
@@ -378,7 +395,8 @@ def titled(
     if not len(found): found = items[titles.str.contains(folded, regex=False)]
     if len(found)==1: return found.iloc[0, 0]
     if not len(found):
-        raise CommandError(f'no title contains {words!r}{did_you_mean(words, items.title.dropna())}')
+        near = did_you_mean(words, items.title.dropna())
+        raise CommandError(f'no title contains {words!r}{near}')
     some = '\n'.join(aligned([*found][:2], found.iloc[:10, :2].values.tolist()))
     raise CommandError(f'{len(found)} titles match {words!r}: name one by --item\n{some}')
 
@@ -389,7 +407,8 @@ def near_to(
     item: Any, # Id of an item
 ) -> 'pd.DataFrame':
     "List what is near to one item; a distance is called so"
-    df = rec.similar(item, args.n, args.by, args.min_count, args.on_unknown).astype({'score': 'float32'})
+    df = rec.similar(item, args.n, args.by, args.min_count, args.on_unknown)
+    df = df.astype({'score': 'float32'})
     return df.rename(columns={'score': 'distance'}) if args.by=='euclidean' else df
 
 def similar_command(
@@ -427,9 +446,11 @@ def ratings_like(
     for role,name in own.items():
         there = name if name in (src.columns or []) else None
         named[role] = getattr(args, role) or there
-    table = ratings_table(src, named, kind_of_ids(rec.users[rec.user_name]), kind_of_ids(rec.items[rec.item_name]))
+    kinds = [kind_of_ids(ids) for ids in (rec.users[rec.user_name], rec.items[rec.item_name])]
+    table = ratings_table(src, named, *kinds)
     say(args, *table.notes)
-    return table.ratings.rename(columns={table.names[f'{role}_name']: name for role,name in own.items()})
+    names = {table.names[f'{role}_name']: name for role,name in own.items()}
+    return table.ratings.rename(columns=names)
 
 # %% ../nbs/library/command_line.ipynb #2357b805
 averages = 'RMSE of averages alone (user and item)'
@@ -441,8 +462,11 @@ def no_known_pair(
     "Build the error for a table of which the model knows nothing"
     some = []
     for name,known in ((rec.user_name, rec.users), (rec.item_name, rec.items)):
-        some.append(f'{name}: {df[name].tolist()[0]!r} in the file, {known.iloc[0, 0]!r} in the model')
-    return CommandError('no row has both a user and an item that the model knows: there is nothing to evaluate. '
+        here = df[name].tolist()[0]
+        there = known.iloc[0, 0]
+        some.append(f'{name}: {here!r} in the file, {there!r} in the model')
+    return CommandError('no row has both a user and an item that the model knows: '
+                        'there is nothing to evaluate. '
                         f'Ids are such as {"; ".join(some)}')
 
 def evaluate_command(
@@ -453,8 +477,11 @@ def evaluate_command(
     df = ratings_like(args, rec)
     res = rec.evaluate(df)
     out = res['n_unknown']
-    if out: say(args, f'left out for a user or an item without training ratings: {out:,} of {out+res["n"]:,} rows')
-    if res['n_seen']: say(args, f'careful: the model has seen {res["n_seen"]:,} of these ratings in training')
+    if out:
+        say(args, 'left out for a user or an item without training ratings: '
+                  f'{out:,} of {out+res["n"]:,} rows')
+    if res['n_seen']:
+        say(args, f'careful: the model has seen {res["n_seen"]:,} of these ratings in training')
     if not res['n']: raise no_known_pair(df, rec)
     if args.form: return show_facts(res, args.form)
     show_facts({'ratings scored': f'{res["n"]:,}',
@@ -509,7 +536,8 @@ def info_command(
     info = bundle_info(model_path(args.bundle))
     if not args.form: return show_facts(model_facts(rec, info), args.form)
     columns = [rec.user_name, rec.item_name, rec.rating_name]
-    more = dict(users=len(rec.users), items=len(rec.items), ratings=len(rec.history), rating_range=rec.rating_range,
+    more = dict(users=len(rec.users), items=len(rec.items), ratings=len(rec.history),
+                rating_range=rec.rating_range,
                 columns=columns, report=rec.report)
     show_facts({**info, **more}, args.form)
 
@@ -518,8 +546,10 @@ def check_new(
     path: Path, # File to write
 ):
     "Check that no file of the user's is there"
-    if path.suffix not in ('.csv', '.parquet'): raise CommandError(f'{path}: --out must end in .csv or .parquet')
-    if path.exists(): raise CommandError(f'{path} is there already: name another file, or remove it first')
+    if path.suffix not in ('.csv', '.parquet'):
+        raise CommandError(f'{path}: --out must end in .csv or .parquet')
+    if path.exists():
+        raise CommandError(f'{path} is there already: name another file, or remove it first')
 
 def write_new(
     df: 'pd.DataFrame', # A table
@@ -585,10 +615,12 @@ def add_command(
 ) -> ArgumentParser:
     "Add a command to the program"
     epilog = 'examples:\n' + '\n'.join(f'  collab-course {example}' for example in examples)
-    p = sub.add_parser(name, help=about, description=about[0].upper() + about[1:] + '.', epilog=epilog,
+    sentence = about[0].upper() + about[1:] + '.'
+    p = sub.add_parser(name, help=about, description=sentence, epilog=epilog,
                        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     p.set_defaults(run=run, form=None)
-    p.add_argument('-q', '--quiet', action='store_true', help='no notes on standard error, only errors')
+    p.add_argument('-q', '--quiet', action='store_true',
+                   help='no notes on standard error, only errors')
     return p
 
 # %% ../nbs/library/command_line.ipynb #af88d947
@@ -601,10 +633,13 @@ def add_table(
                    help="CSV, TSV and the like or Parquet, perhaps compressed; '-': standard input")
     for role in roles:
         p.add_argument(f'--{role}', metavar='COLUMN',
-                       help=f'column of {role}s, by name, or by number where there is no header line (default: guess)')
-    p.add_argument('--sep', help='what separates the columns: tab, comma, semicolon, pipe, space, or itself '
+                       help=f'column of {role}s, by name, or by number where there is no '
+                            'header line (default: guess)')
+    p.add_argument('--sep', help='what separates the columns: '
+                                 'tab, comma, semicolon, pipe, space, or itself '
                                  '(default: find out)')
-    p.add_argument('--no-header', action='store_true', help='the first line is a rating, whatever it looks like')
+    p.add_argument('--no-header', action='store_true',
+                   help='the first line is a rating, whatever it looks like')
     p.add_argument('--encoding', default='utf-8',
                    help='how letters are written as bytes, such as latin-1 (default: utf-8)')
 
@@ -616,7 +651,8 @@ def add_form(
     p = p.add_mutually_exclusive_group()
     json_help = 'results as JSON'
     if lists:
-        p.add_argument('--csv', dest='form', action='store_const', const='csv', help='results as CSV')
+        p.add_argument('--csv', dest='form', action='store_const', const='csv',
+                       help='results as CSV')
         json_help += ', one object a line (JSON Lines)'
     p.add_argument('--json', dest='form', action='store_const', const='json', help=json_help)
 
@@ -634,7 +670,8 @@ def add_list(
     add_model(p)
     p.add_argument('-n', type=positive, default=10, help='how many items (default: 10)')
     p.add_argument('--on-unknown', choices=('raise', 'mean', 'popular'), default='raise',
-                   help='for an id without ratings: an error, the list of the mean row, or the most rated items '
+                   help='for an id without ratings: an error, the list of the mean row, '
+                        'or the most rated items '
                         '(default: raise)')
     add_form(p)
 
@@ -644,18 +681,22 @@ def add_training(
 ):
     "Add the arguments that decide a training"
     p.add_argument('--model', choices=('dot_product', 'neighbours'), default='dot_product',
-                   help='neighbours: closer to the ratings, and several times slower to train (default: dot_product)')
-    p.add_argument('--factors', type=whole, default=50, help='factors of each user and item (default: 50)')
+                   help='neighbours: closer to the ratings, and several times slower to train '
+                        '(default: dot_product)')
+    p.add_argument('--factors', type=whole, default=50,
+                   help='factors of each user and item (default: 50)')
     by_size = dict(metavar='N', help='(default: by the number of ratings)')
     p.add_argument('--epochs', type=positive, **by_size)
     p.add_argument('--batch-size', type=positive, **by_size)
     p.add_argument('--lr', type=finite, **by_size)
     p.add_argument('--wd', type=finite, **by_size)
     p.add_argument('--valid-pct', type=finite, default=0.1, metavar='SHARE',
-                   help='share of ratings kept back to measure the model; 0: do not measure (default: 0.1)')
+                   help='share of ratings kept back to measure the model; 0: do not measure '
+                        '(default: 0.1)')
     p.add_argument('--no-refit', action='store_true',
                    help='keep the measured model, which has not seen the ratings kept back')
-    p.add_argument('--seed', type=whole, help='the same seed, the same model (default: another each time)')
+    p.add_argument('--seed', type=whole,
+                   help='the same seed, the same model (default: another each time)')
 
 def add_fit(
     sub: Any, # What `add_subparsers` returned
@@ -663,10 +704,13 @@ def add_fit(
     "Add the command `fit`"
     p = add_command(sub, 'fit', fit_command, 'train a model on a file with ratings, and save it',
                     ['fit ratings.csv --out model.safetensors',
-                     'fit books.tsv.gz --user reader --item isbn --rating score --out books.safetensors --seed 0'])
+                     'fit books.tsv.gz --user reader --item isbn --rating score '
+                     '--out books.safetensors --seed 0'])
     add_table(p, 'user', 'item', 'rating', 'title')
-    p.add_argument('--out', metavar='FILE', required=True, help='file for the model; a model that is there is replaced')
-    p.add_argument('--titles', metavar='FILE', help='file with item ids and titles, such as movies.csv')
+    p.add_argument('--out', metavar='FILE', required=True,
+                   help='file for the model; a model that is there is replaced')
+    p.add_argument('--titles', metavar='FILE',
+                   help='file with item ids and titles, such as movies.csv')
     p.add_argument('--range', type=finite, nargs=2, metavar=('LOWEST', 'HIGHEST'),
                    help='ratings that there are (default: as in the file)')
     p.add_argument('--duplicates', choices=('raise', 'first', 'last', 'mean'), default='raise',
@@ -679,13 +723,15 @@ def add_recommend(
 ):
     "Add the command `recommend`"
     about = ('list the items with the highest predictions '
-             '(scores are predicted ratings, and may lie a little outside the ratings that there are)')
+             '(scores are predicted ratings, '
+             'and may lie a little outside the ratings that there are)')
     p = add_command(sub, 'recommend', recommend_command, about,
                     ['recommend model.safetensors --user 196',
                      'recommend model.safetensors --all -n 5 --csv > lists.csv'])
     add_list(p)
     who = p.add_mutually_exclusive_group(required=True)
-    who.add_argument('--user', metavar='ID', action='append', help='id of a user; may be given several times')
+    who.add_argument('--user', metavar='ID', action='append',
+                     help='id of a user; may be given several times')
     who.add_argument('--all', action='store_true', help='all users')
     p.add_argument('--include-seen', action='store_true', help='list rated items too')
 
@@ -699,7 +745,8 @@ def add_similar(
                      'python -m json.tool --json-lines'])
     add_list(p)
     what = p.add_mutually_exclusive_group(required=True)
-    what.add_argument('--item', metavar='ID', action='append', help='id of an item; may be given several times')
+    what.add_argument('--item', metavar='ID', action='append',
+                      help='id of an item; may be given several times')
     what.add_argument('--title', metavar='WORDS', action='append',
                       help='words of its title; may be given several times')
     p.add_argument('--by', choices=('cosine', 'euclidean', 'dot'), default='cosine',
@@ -714,7 +761,8 @@ def add_evaluate(
     "Add the command `evaluate`"
     about = 'measure how far predictions are from ratings that were kept apart'
     p = add_command(sub, 'evaluate', evaluate_command, about,
-                    ['evaluate model.safetensors held_out.csv', 'evaluate model.safetensors held_out.csv --json'])
+                    ['evaluate model.safetensors held_out.csv',
+                     'evaluate model.safetensors held_out.csv --json'])
     add_model(p)
     add_table(p, 'user', 'item', 'rating')
     add_form(p, lists=False)
@@ -734,8 +782,10 @@ def add_fetch(
     "Add the command `fetch`"
     p = add_command(sub, 'fetch', fetch_command, 'fetch a well-known table of ratings',
                     ['fetch ml-100k --out ratings.csv', 'fetch ml-100k | head'])
-    p.add_argument('name', metavar='NAME', choices=('ml-100k',), help='ml-100k: the 100,000 ratings of this course')
-    p.add_argument('--out', metavar='FILE', help='file to write, .csv or .parquet (default: CSV on standard output)')
+    p.add_argument('name', metavar='NAME', choices=('ml-100k',),
+                   help='ml-100k: the 100,000 ratings of this course')
+    p.add_argument('--out', metavar='FILE',
+                   help='file to write, .csv or .parquet (default: CSV on standard output)')
 
 # %% ../nbs/library/command_line.ipynb #a306f151
 def make_parser() -> ArgumentParser:
@@ -744,9 +794,11 @@ def make_parser() -> ArgumentParser:
               '  collab-course fit ratings.csv --out model.safetensors\n'
               '  collab-course recommend model.safetensors --user 196\n\n'
               'collab-course COMMAND --help says more about a command')
-    p = ArgumentParser('collab-course', description='Recommendations from a file of ratings.', epilog=epilog,
+    p = ArgumentParser('collab-course', epilog=epilog,
+                       description='Recommendations from a file of ratings.',
                        allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('--version', action='version', version=f'collab-course {collab_course.__version__}')
+    version = f'collab-course {collab_course.__version__}'
+    p.add_argument('--version', action='version', version=version)
     sub = p.add_subparsers(metavar='COMMAND', required=True)
     for add in (add_fit, add_recommend, add_similar, add_evaluate, add_info, add_fetch): add(sub)
     return p
@@ -763,7 +815,8 @@ def reason(
 ) -> str:
     "Write an error in words"
     if isinstance(e, (MemoryError, RuntimeError)): return 'there is not enough memory for that'
-    if isinstance(e, OSError) and e.strerror: return e.strerror + (f': {e.filename}' if e.filename else '')
+    if isinstance(e, OSError) and e.strerror:
+        return f'{e.strerror}: {e.filename}' if e.filename else e.strerror
     return in_words(e)
 
 def complain(
@@ -800,7 +853,8 @@ def run(
     "Parse the arguments, and run the command"
     try: args = make_parser().parse_args(argv)
     except SystemExit as e: return e.code or 0
-    if sys.stdout is None: raise CommandError('standard output is closed: there is no place for results')
+    if sys.stdout is None:
+        raise CommandError('standard output is closed: there is no place for results')
     with warnings.catch_warnings():
         note_warnings(args)
         args.run(args)

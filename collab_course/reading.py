@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TableError', 'RatingsTable', 'read_ratings']
 
-# %% ../nbs/library/reading.ipynb #433483ca
+# %% ../nbs/library/reading.ipynb #d775b600
 import bz2, csv, gzip, io, lzma, os, re, sys, zipfile, zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -54,7 +54,8 @@ def only_file(
     "Open the one file of a zip"
     z = zipfile.ZipFile(f)
     files = [o for o in z.namelist() if not o.endswith('/') and not o.startswith('__MACOSX/')]
-    if '[Content_Types].xml' in files: raise TableError(f'{name} is an Excel workbook: save the sheet as CSV')
+    if '[Content_Types].xml' in files:
+        raise TableError(f'{name} is an Excel workbook: save the sheet as CSV')
     if len(files)!=1:
         some = ', '.join(files[:5]) + ', …'*(len(files)>5)
         raise TableError(f'{name} holds {len(files)} files ({some}), not one: '
@@ -92,11 +93,15 @@ def read_pieces(
     while piece := stream.read(2**20):
         n += len(piece)
         if n>most:
-            raise TableError(f'{name} unpacks to more than {most:,} bytes: no table of ratings is compressed '
+            raise TableError(f'{name} unpacks to more than {most:,} bytes: '
+                             'no table of ratings is compressed '
                              'as far as that. If this one is, unpack it yourself')
         yield piece
 
 # %% ../nbs/library/reading.ipynb #367e770e
+broken = (OSError, EOFError, ValueError, RuntimeError, # what a damaged file raises
+          zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+
 def unpack(
     data: bytes, # Content of a file, compressed or not
     name: str, # Its name, for messages
@@ -108,7 +113,7 @@ def unpack(
         with open_packed(io.BytesIO(data), kind, name) as stream:
             return b''.join(read_pieces(stream, most_unpacked(len(data)), name))
     except TableError: raise
-    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as e:
+    except broken as e:
         raise TableError(f'{name} cannot be unpacked as {kind} ({e}): is it complete?') from None
 
 # %% ../nbs/library/reading.ipynb #248d19e2
@@ -148,7 +153,8 @@ def decode(
         byte = f'byte 0x{data[e.start]:02x} at position {e.start:,}'
         line = data.count(b'\n', 0, e.start) + 1
         raise TableError(f'{name} is not {encoding}: {byte}, in line {line:,}, cannot be read. '
-                         'Name the right encoding with ', Arg('encoding'), ', such as latin-1 or cp1252') from None
+                         'Name the right encoding with ', Arg('encoding'),
+                         ', such as latin-1 or cp1252') from None
 
 # %% ../nbs/library/reading.ipynb #01bbb5f8
 def read_records(
@@ -220,7 +226,8 @@ def guess_roles(
 
 # %% ../nbs/library/reading.ipynb #f602c892
 separators = {'\t': 'tabs', '::': '::', ';': 'semicolons', '|': '|', ',': 'commas', ' ': 'spaces'}
-separator_names = {'tab': '\t', r'\t': '\t', 'comma': ',', 'semicolon': ';', 'pipe': '|', 'space': ' '}
+separator_names = {
+    'tab': '\t', r'\t': '\t', 'comma': ',', 'semicolon': ';', 'pipe': '|', 'space': ' '}
 
 def one_character(
     sep: str, # A separator of any length
@@ -260,10 +267,12 @@ def not_cut(
         most = max(map(len, rows), default=0)
         if sep!=' ' and most>=least:
             first = counted(len(rows[0]), 'field')
-            return TableError(f'{name}: its first line has {first} by {separators[sep]}, and others have {most}. '
+            return TableError(f'{name}: its first line has {first} by {separators[sep]}, '
+                              f'and others have {most}. '
                               'Is it a title or a remark? Remove it')
     first = text.strip().splitlines()[0][:200]
-    return TableError(f'{name} is not cut into {least} or more columns by tabs, commas, semicolons, |, :: or '
+    return TableError(f'{name} is not cut into {least} or more columns '
+                      'by tabs, commas, semicolons, |, :: or '
                       f'spaces. Its first line is {first!r}. Name the separator with ', Arg('sep'))
 
 # %% ../nbs/library/reading.ipynb #40ef540a
@@ -303,7 +312,7 @@ def looks_numeric(
     "Test for a number with a decimal point or comma"
     return is_plain_number(text) or is_comma_number(text)
 
-# %% ../nbs/library/reading.ipynb #37ffd0b5
+# %% ../nbs/library/reading.ipynb #1cc822b4
 def has_header(
     rows: list[list[str]], # The first records
 ) -> bool:
@@ -315,15 +324,17 @@ def has_header(
     if {'user', 'rating'} & guess_roles(first).keys(): return True
     return any(rest and all(looks_numeric(row[i]) for row in rest) for i in words)
 
-# %% ../nbs/library/reading.ipynb #b8534c5a
+# %% ../nbs/library/reading.ipynb #18c6bff0
 def check_separator(
     sep: str|None, # What the caller says that separates; None: nothing said
 ):
     "Check that a separator can separate"
     if sep is None: return
-    if not sep: raise TableError('the separator is empty: name another with ', Arg('sep'), ', or omit it')
+    if not sep:
+        raise TableError('the separator is empty: name another with ', Arg('sep'), ', or omit it')
     if set(sep) & {*'"\r\n'}:
-        raise TableError(f'the separator is {sep!r}: name another with ', Arg('sep'), ', or omit it')
+        says = f'the separator is {sep!r}: name another with '
+        raise TableError(says, Arg('sep'), ', or omit it')
 
 def check_text(
     text: str, # A table as text
@@ -331,7 +342,8 @@ def check_text(
 ):
     "Check that a text isn't empty, and isn't binary"
     if not text.strip(): raise TableError(f'{name} is empty')
-    if '\0' in text[:2**16]: raise TableError(f'{name} is no text: save the table as CSV or Parquet')
+    if '\0' in text[:2**16]:
+        raise TableError(f'{name} is no text: save the table as CSV or Parquet')
 
 def excel_line(
     text: str, # A table as text
@@ -389,7 +401,8 @@ class Delimited:
         for line,row in self.records():
             if len(row)==len(self.first): continue
             hint = ' Is a quotation mark not closed?' if any('\n' in field for field in row) else ''
-            return TableError(f'{self.name}, line {line:,}: {len(row)} fields where the first line has '
+            return TableError(f'{self.name}, line {line:,}: '
+                              f'{len(row)} fields where the first line has '
                               f'{len(self.first)}: {str(row)[:200]}.{hint}')
         return TableError(f'{self.name} cannot be read: {str(e)[:200]}')
 
@@ -401,10 +414,13 @@ class Delimited:
         names = [str(i) for i in range(len(self.first))]
         some = [names[c] for c in cols]
         header_line = next(self.records())[0] if self.header else 0
-        reading = pc.ReadOptions(column_names=names, skip_rows_after_names=header_line, block_size=2**24)
+        reading = pc.ReadOptions(
+            column_names=names, skip_rows_after_names=header_line, block_size=2**24)
         quote = '"' if self.quoted else False
-        parsing = pc.ParseOptions(delimiter=self.sep, quote_char=quote, newlines_in_values=self.quoted)
-        converting = pc.ConvertOptions(column_types=dict.fromkeys(some, pa.string()), include_columns=some)
+        parsing = pc.ParseOptions(
+            delimiter=self.sep, quote_char=quote, newlines_in_values=self.quoted)
+        converting = pc.ConvertOptions(
+            column_types=dict.fromkeys(some, pa.string()), include_columns=some)
         data = pa.BufferReader(self.text.encode())
         try: return pc.read_csv(data, reading, parsing, converting).columns
         except pa.ArrowInvalid as e: raise self.ragged(e) from None
@@ -465,7 +481,8 @@ def open_table(
     if not data: raise TableError(f'{name} is empty')
     if data[:4]==b'PAR1': return Parquet(data, name)
     other = format_of(data, other_formats)
-    if other: raise TableError(f'{name} is {other}, not a table of ratings: save it as CSV or Parquet')
+    if other:
+        raise TableError(f'{name} is {other}, not a table of ratings: save it as CSV or Parquet')
     return Delimited(decode(data, name, encoding), name, sep, least, no_header)
 
 # %% ../nbs/library/reading.ipynb #f6e19411
@@ -484,7 +501,8 @@ def find_column(
     if src.columns is None:
         n = len(src.first)
         if str(name).isdecimal() and 1<=int(name)<=n: return int(name) - 1
-        raise TableError(f'{src.name} has no header line: name a column by number, 1 to {n}, not {name!r}. '
+        raise TableError(f'{src.name} has no header line: name a column by number, 1 to {n}, '
+                         f'not {name!r}. '
                          f'Its first line is {quoted_names(src.first)}')
     n = src.columns.count(name)
     if n==1: return src.columns.index(name)
@@ -509,7 +527,7 @@ def name_them(
     "List the arguments that name columns"
     return [Arg(f'{role}_name', value) for role,value in values.items()]
 
-# %% ../nbs/library/reading.ipynb #530f3fab
+# %% ../nbs/library/reading.ipynb #a7d885c2
 def unsure(
     src: Source, # A table with names of columns
     found: dict[str, list[int]], # Candidates for each role in doubt
@@ -520,7 +538,8 @@ def unsure(
     several = {role: [src.columns[i] for i in at] for role,at in found.items() if at}
     for names in several.values():
         if len({*names})<len(names):
-            return TableError(f'{len(names)} columns of {src.name} are called {names[0]!r}: rename them')
+            twice = f'{len(names)} columns of {src.name} are called {names[0]!r}'
+            return TableError(f'{twice}: rename them')
     why = [f'no column has a name that is known for the {one_of(none)}'] if none else []
     for role,names in several.items():
         why.append(f'{len(names)} columns could be the {role}: {quoted_names(names)}')
@@ -554,7 +573,8 @@ def choose_by_place(
     "Pick the next free columns"
     free = [i for i in range(len(src.first)) if i not in taken.values()]
     if len(free)<len(roles):
-        raise TableError(f'{src.name} has no header line, and no column is left for the {roles[len(free)]}')
+        role = roles[len(free)]
+        raise TableError(f'{src.name} has no header line, and no column is left for the {role}')
     return taken | dict(zip(roles, free))
 
 # %% ../nbs/library/reading.ipynb #f1fa466a
@@ -575,10 +595,11 @@ def choose_columns(
         taken = choose_by_name(src, rest, taken, header_hint if maybe_data else ())
     res = {role: taken[role] for role in named if role in taken}
     if len({*res.values()})<len(res):
-        raise TableError(f'{src.name}: {", ".join(res)} need a column each, and two of them name the same')
+        raise TableError(f'{src.name}: {", ".join(res)} need a column each, '
+                         'and two of them name the same')
     return res
 
-# %% ../nbs/library/reading.ipynb #39a6c04c
+# %% ../nbs/library/reading.ipynb #b63e28b8
 class Column(NamedTuple):
     "A column of a file"
     src: Source # The table
@@ -636,7 +657,9 @@ def check_id_texts(
     texts: 'pa.Array', # The text for each code
 ):
     "Check that ids aren't empty, and have no line breaks"
-    reasons = {'^$': 'there is no id', '[\r\n]': 'the id holds a line break; is a quotation mark not closed?'}
+    reasons = {
+        '^$': 'there is no id',
+        '[\r\n]': 'the id holds a line break; is a quotation mark not closed?'}
     for pattern,why in reasons.items():
         bad = match_texts(texts, pattern)
         if bad.any(): raise col.wrong(bad[codes].nonzero()[0], why)
@@ -724,8 +747,11 @@ def ids_of(
     x = whole_numbers(col, value)
     large = x.dtype.kind=='u' and len(x)>0 and x.max()>=2**63
     if large and kind is int:
-        raise col.of_type(f'{x.max()}, and the ids of the model are smaller than 2**63. Is it the right column?')
-    if large: return x.astype(str).astype(object),'text, since some are too large for 64 bits with a sign'
+        raise col.of_type(f'{x.max()}, and the ids of the model are smaller than 2**63. '
+                          'Is it the right column?')
+    if large:
+        note = 'text, since some are too large for 64 bits with a sign'
+        return x.astype(str).astype(object),note
     x = x.astype('int64')
     if kind is str: return x.astype(str).astype(object),'text'
     return x,'whole numbers'
@@ -771,7 +797,7 @@ def ratings_from_text(
 # %% ../nbs/library/reading.ipynb #6c0f402f
 def ratings_of(
     col: Column, # A column of ratings
-) -> 'tuple[np.ndarray, str]': # Ratings, whole numbers where all are; and a note if they were written unusually
+) -> 'tuple[np.ndarray, str]': # Ratings, whole where all are; a note if written unusually
     "Read ratings"
     import pyarrow as pa
     value = value_type(col, 'rating')
@@ -800,11 +826,11 @@ class Note(str):
 
     render = ArgError.render
 
-# %% ../nbs/library/reading.ipynb #dd6c7256
+# %% ../nbs/library/reading.ipynb #bc07107b
 class RatingsTable(NamedTuple):
     "Ratings from a file, and what was found out about them"
-    ratings: 'pd.DataFrame' # User, item, rating and perhaps title, under the names that they have in the file
-    names: dict[str, str] # user_name, item_name, rating_name, and perhaps titles: arguments of `Recommender.fit`
+    ratings: 'pd.DataFrame' # User, item, rating, perhaps title, under their names in the file
+    names: dict[str, str] # user_name, item_name, rating_name, titles: as `Recommender.fit` has them
     notes: list[str] # What was read and guessed, a sentence each
 
 # %% ../nbs/library/reading.ipynb #e8ec9506
@@ -825,10 +851,11 @@ def header_note(
     if not isinstance(src, Delimited) or not src.header: return []
     numbers = [name for name in src.columns if looks_numeric(name)]
     if not numbers: return []
-    return [Note(f'careful: the first line is taken for names, though it holds the number {numbers[0]!r}. '
+    return [Note('careful: the first line is taken for names, '
+                 f'though it holds the number {numbers[0]!r}. '
                  'If it is a rating, add ', Arg('no_header', True))]
 
-# %% ../nbs/library/reading.ipynb #129eef5c
+# %% ../nbs/library/reading.ipynb #a01b1118
 def check_places(
     src: Source, # A table
     at: int, # Position of the column taken for users
@@ -838,7 +865,8 @@ def check_places(
     if src.columns is not None or len(src.first)<4: return
     if len(users)<10 or len({*users.tolist()})<len(users): return
     rest = [i+1 for i in range(len(src.first)) if i!=at]
-    raise TableError(f'{src.name}: column {at+1} is different in every row: is it a row number or a time? '
+    raise TableError(f'{src.name}: column {at+1} is different in every row: '
+                     'is it a row number or a time? '
                      'Name the columns: ', *name_them(user=rest[0], item=rest[1], rating=rest[2]))
 
 def add_titles(
@@ -892,23 +920,24 @@ def ratings_table(
 
 # %% ../nbs/library/reading.ipynb #04d47823
 def read_ratings(
-    path: str|os.PathLike, # CSV, TSV and the like or Parquet, perhaps compressed; `-`: standard input
-    user_name: str|int|None = None, # Column of user ids, or its number where there is no header line; None: guess
+    path: str|os.PathLike, # CSV, TSV and the like or Parquet, maybe packed; `-`: standard input
+    user_name: str|int|None = None, # Column of user ids, or its number without a header; None: guess
     item_name: str|int|None = None, # Column of item ids; None: guess
     rating_name: str|int|None = None, # Column of ratings; None: guess
-    title_name: str|int|None = None, # Column of item titles; None: guess, and do without where there is none
+    title_name: str|int|None = None, # Column of item titles; None: guess, it may be missing
     sep: str|None = None, # What separates the columns; None: find out
     encoding: str = 'utf-8', # How letters are written as bytes
     no_header: bool = False, # Is the first line a rating, whatever it looks like?
 ) -> RatingsTable: # Unpacks to ratings, names, notes
     "Read a table of ratings that somebody else has written"
     src = open_table(path, sep, encoding, no_header=no_header)
-    return ratings_table(src, dict(user=user_name, item=item_name, rating=rating_name, title=title_name))
+    named = dict(user=user_name, item=item_name, rating=rating_name, title=title_name)
+    return ratings_table(src, named)
 
 # %% ../nbs/library/reading.ipynb #d9b2239a
 def read_titles(
     path: str|os.PathLike, # A file with item ids and titles, of any form that `read_ratings` knows
-    item_name: str|None = None, # Column of ids in the ratings, which is taken if it is there; else guess
+    item_name: str|None = None, # Column of ids in the ratings, taken if it is there; else guess
     title_name: str|int|None = None, # Column of titles; None: guess
     sep: str|None = None, # What separates the columns; None: find out
     encoding: str = 'utf-8', # How letters are written as bytes
@@ -937,7 +966,8 @@ def match_titles(
     rated = {*items}
     n = len(rated & {*titles.index})
     if not n:
-        raise TableError(f'{titles.name} has titles for none of the {len(rated):,} items: ids there are such as '
+        raise TableError(f'{titles.name} has titles for none of the {len(rated):,} items: '
+                         'ids there are such as '
                          f'{titles.index[:1].tolist()[0]!r}, and here such as {items[0]!r}')
     first = titles[~titles.index.duplicated()]
     notes = [f'{titles.name}: titles for {n:,} of {len(rated):,} items']
@@ -946,5 +976,6 @@ def match_titles(
         some = differ.index[differ][0]
         n = int(differ.sum())
         several = f'{counted(n, "item")} {"has" if n==1 else "have"} several titles there'
-        notes.append(f'careful: {several}: the first is taken, such as {first[some]!r} for {some!r}')
+        example = f'such as {first[some]!r} for {some!r}'
+        notes.append(f'careful: {several}: the first is taken, {example}')
     return first,notes

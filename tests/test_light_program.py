@@ -27,8 +27,8 @@ print("---", code, *sys.modules, sep="\\n", file=sys.stderr)'''
     status,*modules = rest.split()
     return int(status),p.stdout,said,{*modules}
 
-@pytest.mark.parametrize('args', ['info', 'info --json', 'recommend --user 1', 'recommend --all --csv', 'similar --item 1',
-    'recommend --user 1000 --on-unknown popular', 'similar --item 1 --by dot --json'])
+@pytest.mark.parametrize('args', ['info', 'info --json', 'recommend --user 1', 'recommend --all --csv',
+    'similar --item 1', 'recommend --user 1000 --on-unknown popular', 'similar --item 1 --by dot --json'])
 def test_a_saved_model_answers_without_torch(args, model):
     command,*flags = args.split()
     code,out,_,modules = loaded_by(command, model, *flags)
@@ -41,7 +41,8 @@ def test_unknown_ids_and_damaged_models_are_errors_without_torch(model, tmp_path
         code,_,said,modules = loaded_by(*args)
         assert code==1 and words in said and not {*heavy} & modules
 
-@pytest.mark.parametrize('args', ['--help', '--version', 'fit --help', 'fly', 'info nowhere', 'fit nowhere.csv --out m'])
+@pytest.mark.parametrize('args', ['--help', '--version', 'fit --help', 'fly',
+    'info nowhere', 'fit nowhere.csv --out m'])
 def test_help_and_wrong_words_need_not_even_numpy(args):
     assert not {'numpy', 'pandas', *heavy} & loaded_by(*args.split())[-1]
 
