@@ -25,7 +25,7 @@ def fit_biases(
     shrink: tuple[float, float] = (15, 10), # Ratings of zero added to each user and to each item
 ) -> tuple[float, np.ndarray, np.ndarray]: # Mean, user biases, item biases
     "Fit biases by alternating shrunk means of what is left"
-    users,items = x.T
+    users,items = x[:,:2].T # a third column may hold days
     n_users,n_items = sizes
     user_counts = np.bincount(users, minlength=n_users) + shrink[0]
     item_counts = np.bincount(items, minlength=n_items) + shrink[1]
@@ -48,7 +48,7 @@ def train_rows(
     if not len(y): raise ArgError('the loaders hold no training rows', arg='dls')
     return x,y,(dls.n_users, dls.n_items)
 
-# %% ../nbs/library/baselines.ipynb #2c4d3952
+# %% ../nbs/library/baselines.ipynb #437cdf4a
 def mean_biases(
     x: np.ndarray, # Row numbers, shape (n, 2): user, item
     y: np.ndarray, # Ratings, shape (n,)
@@ -65,7 +65,8 @@ def item_mean_biases(
     "Return biases that give each item its own mean"
     n = np.bincount(x[:,1], minlength=sizes[1])
     total = np.bincount(x[:,1], y, sizes[1])
-    return np.zeros(sizes[0]),np.where(n>0, total/np.maximum(n, 1), y.mean())
+    mean = np.where(n>0, total/np.maximum(n, 1), y.mean())
+    return np.zeros(sizes[0]),mean
 
 def shrunk_biases(
     x: np.ndarray, # Row numbers, shape (n, 2): user, item
@@ -82,7 +83,8 @@ def count_biases(
     sizes: tuple[int, int], # Rows of the user and of the item table
 ) -> tuple[np.ndarray, np.ndarray]: # User biases, item biases
     "Count who rated each item"
-    return np.zeros(sizes[0]),np.bincount(x[:,1], minlength=sizes[1])
+    n_raters = np.bincount(x[:,1], minlength=sizes[1])
+    return np.zeros(sizes[0]),n_raters
 
 # %% ../nbs/library/baselines.ipynb #cbc6e9b2
 baseline_kinds = {
@@ -118,7 +120,7 @@ def raters_of_both(
     M = M.float() # whole numbers are exact here too, and quicker
     return (M.T@M).double()
 
-# %% ../nbs/library/baselines.ipynb #be5c05b2
+# %% ../nbs/library/baselines.ipynb #ec87f5cb
 def keep_nearest(
     sim: torch.Tensor, # Similarities, shape (items, items)
     both: torch.Tensor, # Raters of both items, same shape

@@ -11,15 +11,17 @@ from hypothesis.extra import numpy as hnp
 from sklearn.metrics import average_precision_score, mean_absolute_error, mean_squared_error, ndcg_score
 from torch.testing import assert_close
 
-from collab_course.evaluation import coverage, gini, ndcg_at
 from collab_course.create_params import DotProductBias
 from collab_course.movielens import load_ratings
 from collab_course.tables import canonical_fold, planted_ratings, random_split
 from collab_course.dot_product import DotProduct, quick_fit
 from collab_course.embedding_nn import CollabNN
 from collab_course.baselines import ItemKNN, baseline, fit_biases
-from collab_course.evaluation import _seen, cross_validate, evaluate_lists, evaluate_ratings, list_metrics, mae, novelty, paired, rmse, score_all, top_k
-from collab_course.lists import _bce_loss, _bpr_loss, _softmax_loss, _table_of, _weights, rank_fit
+from collab_course.evaluation import cross_validate, evaluate_lists, evaluate_ratings, paired
+from collab_course.lists import Interests, bce_loss, bpr_loss, rank_fit, softmax_loss
+from collab_course.metrics import coverage, gini, list_metrics, mae, ndcg_at, novelty, rmse
+from collab_course.ranking import top_k
+from collab_course.scoring import rated_table, score_all
 from collab_course.loaders import RatingsDataLoaders
 from collab_course.recommender import Recommender
 
@@ -149,12 +151,15 @@ def test_novelty_is_the_mean_of_the_surprise_of_every_place():
 
 # baselines
 
+@pytest.mark.filterwarnings('ignore:.* rows are in the history')
 def test_the_biases_are_those_of_recommender():
     rec = Recommender.fit(PLANTED.ratings, n_factors=0, seed=0, n_epoch=1, valid_pct=0)
-    x,y = rec.x.numpy().astype(np.int64),rec.y.numpy().astype(np.float64)
-    mean,u,i = fit_biases(x, y, [len(c) for c in rec._count])
+    x,y = PLANTED.ratings[['user', 'movie']].to_numpy(),PLANTED.ratings.rating.to_numpy(np.float64)
+    mean,u,i = fit_biases(x, y, (61, 41))
     want = (mean + u[x[:,0]] + i[x[:,1]]).clip(*rec.rating_range)
-    np.testing.assert_allclose(rec._baseline(x[:,0], x[:,1]), want)
+    lowest = PLANTED.ratings.assign(rating=1.) # each row by itself: its error is the prediction minus 1
+    got = [1 + rec.evaluate(lowest[n:n+1])['baseline_rmse'] for n in range(len(lowest))]
+    np.testing.assert_allclose(got, want)
 
 def test_one_round_of_biases_by_hand():
     x,y = np.array([[1, 1], [1, 2], [2, 1]]),np.array([5., 3., 4.])
@@ -224,7 +229,7 @@ def test_item_knn_finds_planted_clusters():
     "Two groups of people, each with its own items: the lists stay inside the group"
     rows = [(u, i, 4) for u in range(1, 21) for i in range(1, 21) if u%2==i%2 and (u//2 + i//2)%5]
     dls = loaders(table(rows), valid_pct=0.1)
-    lists = top_k(score_all(ItemKNN(dls, shrink=0, implicit=True), dls), 2, _seen(dls.train_ds))
+    lists = top_k(score_all(ItemKNN(dls, shrink=0, implicit=True), dls), 2, rated_table(dls.train_ds))
     assert ((lists + np.arange(1, 21)[:,None])%2==0).all()
 
 @pytest.mark.parametrize('kwargs', [dict(k=0), dict(k=1.5), dict(shrink=-1)])
@@ -289,12 +294,13 @@ def test_model_scores_and_lists_get_the_same_marks():
     want = evaluate_lists(model, dls)
     assert evaluate_lists(scores, dls)==want
     assert evaluate_lists(np.where(np.isinf(scores), 1e9, scores), dls)==want
-    assert evaluate_lists(top_k(scores, 10, _seen(dls.train_ds)), dls)==want
+    assert evaluate_lists(top_k(scores, 10, rated_table(dls.train_ds)), dls)==want
 
 def test_a_perfect_list_gets_full_marks():
     dls = tiny()
     scores = np.zeros((3, 4))
-    scores[tuple(np.array(_seen(dls.valid_ds)))] = dls.valid_ds.y
+    users,items = dls.valid_ds.x.T.numpy()
+    scores[users-1,items] = dls.valid_ds.y
     got = evaluate_lists(scores, dls, k=1)
     assert (got['precision'], got['recall'], got['ndcg'], got['map'], got['people'])==(1., 1., 1., 1., 2)
 
@@ -413,16 +419,16 @@ def test_weights_of_a_batch_are_those_of_its_people():
         want = torch.zeros(dls.n_users, dls.n_items)
         want[x[:,0],x[:,1]] = torch.where(y>=4, 1., low)
         people = torch.tensor([7, 1, 60, 33])
-        assert_close(_table_of(people, *_weights(dls.train_ds, 4, low), dls.n_items), want[people])
+        assert_close(Interests(dls.train_ds, 4, low).table(people), want[people])
 
-def test_softmax_loss_is_a_weighted_cross_entropy():
+def testsoftmax_loss_is_a_weighted_cross_entropy():
     torch.manual_seed(0)
     s,w = torch.randn(4, 6),torch.rand(4, 6)*(torch.rand(4, 6)<.5)
     rows,cols = w.nonzero().T
     want = (torch.nn.functional.cross_entropy(s[rows], cols, reduction='none')*w[rows,cols]).sum()/w.sum()
-    assert_close(_softmax_loss(s, w, None), want)
+    assert_close(softmax_loss(s, w, None), want)
 
-@pytest.mark.parametrize('loss', [_bpr_loss, _bce_loss])
+@pytest.mark.parametrize('loss', [bpr_loss, bce_loss])
 def test_rated_items_are_never_a_no(loss):
     s = torch.tensor([[0., 50., 0.]], requires_grad=True)
     loss(s, torch.tensor([[1., 0.3, 0.]]), 50).backward()
@@ -434,8 +440,8 @@ def test_sampled_losses_in_the_mean_of_many_draws():
     log1p = torch.nn.functional.softplus
     bpr = sum(wi*log1p(s[0,[1, 2]] - si).sum()/4 for si,wi in ((1., 1.), (2., .5)))/1.5
     bce = sum(wi*(log1p(torch.tensor(-si)) + 20_000*log1p(s[0,[1, 2]]).sum()/4) for si,wi in ((1., 1.), (2., .5)))/1.5
-    assert_close(_bpr_loss(s, w, 20_000), bpr, rtol=.03, atol=0)
-    assert_close(_bce_loss(s, w, 20_000), bce, rtol=.03, atol=0)
+    assert_close(bpr_loss(s, w, 20_000), bpr, rtol=.03, atol=0)
+    assert_close(bce_loss(s, w, 20_000), bce, rtol=.03, atol=0)
 
 def groups():
     "People and items of two kinds, nearly all of their own kind rated; some rows of liked items are kept back"

@@ -14,8 +14,9 @@ from fastai.optimizer import Adam
 from fastai.torch_core import set_seed
 from collab_course import __version__
 from collab_course.create_params import DotProductBias
-from collab_course.evaluation import top_k
-from collab_course.lists import rank_fit, score_all
+from collab_course.ranking import top_k
+from collab_course.lists import rank_fit
+from collab_course.scoring import score_all
 from collab_course.loaders import RatingsDataLoaders
 from collab_course.features import feature_bags
 from collab_course.svdpp import SVDpp, day_loaders, fit_svdpp, person_days, svdpp_recipe
