@@ -37,7 +37,7 @@ def ridge(
     A = X.T@X + penalty*np.eye(X.shape[1])
     return centre + np.linalg.solve(A, X.T@(y - X@centre))
 
-# %% ../nbs/library/folding.ipynb #16ffdde0
+# %% ../nbs/library/folding.ipynb #3b5971d4
 def fold_loss(
     model: Any, # A `ServedModel`
     row: np.ndarray, # float64, a user's row
@@ -58,7 +58,7 @@ def fold_row(
     centre: np.ndarray, # float64, the row of somebody without ratings
     steps: int = 20, # At most so many steps where the model isn't linear
 ) -> np.ndarray: # float64
-    "Return the row whose scores come nearest to those asked for, without going far from the centre"
+    "Return the row whose scores come nearest to those asked for"
     row = centre
     for _ in range(steps):
         raw,slopes = model.slopes(row, items)
@@ -76,7 +76,7 @@ def shorter_step(
     before: float, # The loss at `row`
     *problem: Any, # Items, scores, penalty and centre, as in `fold_loss`
 ) -> tuple: # The new row and its loss; `row` and `before` where nothing is better
-    "Move towards the goal, half as far each time until the loss falls"
+    "Move towards the goal, as far as the loss falls"
     size = 1.
     while size>1e-3:
         there = row + size*(goal - row)
@@ -122,7 +122,7 @@ def addends(
     parts = slopes@np.linalg.solve(A, sides)*surprise[:,None]
     return parts[:,0],parts[:,1].sum()
 
-# %% ../nbs/library/folding.ipynb #1bf0648a
+# %% ../nbs/library/folding.ipynb #08d7eecc
 def newcomers_table(
     ratings: Any, # Table of newcomers' ratings, or {id: rating} of one
     cols: tuple, # Columns: the newcomers, what they rated, the ratings
@@ -134,7 +134,8 @@ def newcomers_table(
         columns = ([who]*len(ratings), list(ratings), list(ratings.values()))
         ratings = pd.DataFrame(dict(zip(cols, columns)))
     if not isinstance(ratings, pd.DataFrame):
-        raise ArgTypeError(f'ratings must be a DataFrame or a dict {{id: rating}}, not {type(ratings).__name__}', arg='ratings', got=ratings)
+        kind = type(ratings).__name__
+        raise ArgTypeError(f'ratings must be a DataFrame or a dict {{id: rating}}, not {kind}', arg='ratings')
     if not len(ratings) and names is None:
         raise ArgError('there are no ratings: name the newcomers with ', Arg('ids'), ' to get their prior', arg='ids')
     if len(ratings): check_table(ratings, cols)

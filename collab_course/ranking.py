@@ -43,17 +43,20 @@ def as_mask(
     expected = f'a table of bools of shape {tuple(shape)}, or (rows, columns)'
     raise ArgError(f'{arg} must be {expected}, not {mask.dtype} of shape {mask.shape}', arg=arg, expected=expected)
 
-# %% ../nbs/library/ranking.ipynb #42ec9e29
+# %% ../nbs/library/ranking.ipynb #0b00c7c6
 def top_k(
     scores: Any, # Scores, shape (n, items), the highest first; -inf: never listed
     k: int = 10, # Places on each list
     seen: Any = None, # What is not to be listed: table of bools like `scores`, or (rows, columns)
 ) -> np.ndarray: # int64 positions of items, shape (n, k), the best first; -1 where no more are left
-    "Find the items with the highest scores; equal scores in the order of their positions"
+    "Find the best items; equal scores in the order of their positions"
     check_whole(k=k)
     scores = to_numpy(scores, np.float64).copy()
-    if scores.ndim!=2: raise ArgError(f'scores must be a table with a row for each person, not of shape {scores.shape}', arg='scores')
-    if np.isnan(scores).any(): raise ArgError('scores hold NaN, which has no place in an order: use -inf for what is not to be listed', arg='scores')
+    if scores.ndim!=2:
+        raise ArgError(f'scores must be a table with a row for each person, not of shape {scores.shape}', arg='scores')
+    if np.isnan(scores).any():
+        raise ArgError('scores hold NaN, which has no place in an order: '
+                       'use -inf for what is not to be listed', arg='scores')
     if seen is not None: scores[as_mask(seen, scores.shape, 'seen')] = -np.inf
     order = np.argsort(-scores, axis=1, kind='stable')[:,:k].astype(np.int64)
     order[np.take_along_axis(scores, order, 1)==-np.inf] = -1
@@ -110,7 +113,7 @@ class History:
         at = np.arange(bounds[-1]) + np.repeat(self.bounds[people] - bounds[:-1], n)
         return History(bounds, self.items[at])
 
-# %% ../nbs/library/ranking.ipynb #e836f65e
+# %% ../nbs/library/ranking.ipynb #8ae012a4
 def largest(
     scores: np.ndarray, # Shape (n, columns)
     k: int, # How many of each row, at most as many as there are columns
@@ -131,18 +134,18 @@ def partitioned(
     scores: np.ndarray, # Shape (n, columns)
     k: int, # How many of each row
 ) -> np.ndarray: # Columns, shape (n, k), in no order
-    "Find the columns of each row's `k` largest scores by a partition of whole rows"
+    "Find the columns of each row's `k` largest scores by one partition"
     cut = scores.shape[1] - k
     return np.argpartition(scores, cut, axis=1)[:,cut:] if cut else np.broadcast_to(np.arange(k), scores.shape)
 
-# %% ../nbs/library/ranking.ipynb #be7078f0
+# %% ../nbs/library/ranking.ipynb #db304116
 def best_of(
     model: Any, # A `ServedModel`
     users: np.ndarray, # User rows, shape (n,)
     items: np.ndarray, # Candidates of each user, shape (n, candidates); row 0 is nobody's candidate
     n: int, # How many to keep
 ) -> tuple: # Item rows and scores, shape (n, at most n)
-    "Sort candidates by exact scores; equal scores in the order of the vocabulary"
+    "Sort candidates by exact scores, equal ones as in the vocabulary"
     items = np.sort(items, axis=1)
     scores = model.predict(np.repeat(users, items.shape[1]), items.ravel()).reshape(items.shape)
     scores[items==0] = -np.inf
@@ -188,13 +191,13 @@ def rank_block(
         scores[at,:items.shape[1]] = exact[0]
     return best,scores
 
-# %% ../nbs/library/ranking.ipynb #038e0485
+# %% ../nbs/library/ranking.ipynb #c1ce53bf
 def rank_items(
     model: Any, # A `ServedModel`
     users: np.ndarray, # User rows, one list for each
     n: int, # How many items; fewer where fewer are left
     allowed: np.ndarray, # bool, one for each item row: may it be listed? Row 0, `#na#`, never is
-    history: History|None = None, # What each of `users` has rated, in their order (see `History.of`); None: hide nothing
+    history: History|None = None, # What each of `users` has rated, in their order (`History.of`); None: hide nothing
     block_bytes: int = 64_000_000, # Size of the largest table of scores
 ) -> tuple: # Three flat arrays, the best first: which of `users`, item row, score
     "Rank items for each user, exactly as `predict` scores them"
