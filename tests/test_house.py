@@ -5,13 +5,14 @@ from collections import defaultdict
 import pytest
 
 # a module imports only from those before it; `course` stands apart
-ORDER = '''checks quiet movielens tables vocab reading ranking distances metrics folding served bundle loaders one_hot dot_product
-create_params training features embedding_nn svdpp baselines fastai_collab interpretation factor_map evaluation lists
-newcomers feedback convert fitting recommender command_line all'''.split()
+ORDER = '''checks quiet movielens tables vocab reading ranking distances metrics crowds folding bundle loaders
+one_hot dot_product create_params loops training features embedding_nn svdpp served baselines fastai_collab model_tables
+interpretation factor_map scoring evaluation lists newcomer_tables newcomers feedback convert answers fitting recommender
+command_line all'''.split()
 COURSE = 'progress figures exercises'.split()
 # these start without torch, fastai and matplotlib
-LIGHT = '''checks movielens tables vocab reading ranking distances metrics folding served bundle recommender
-command_line'''.split()
+LIGHT = '''checks movielens tables vocab reading ranking distances metrics crowds folding served bundle feedback answers
+recommender command_line'''.split()
 HEAVY = {'torch', 'fastai', 'matplotlib', 'sklearn', 'scipy'}
 
 @pytest.fixture(scope='module')
