@@ -63,7 +63,8 @@ def test_predictions_equal_a_forward_pass_in_numpy(s, y_range):
 @given(sizes(), st.integers(0, 4), st.integers(0, 4), st.sampled_from([None, (0, 5.5)]))
 def test_predictions_with_features_equal_a_forward_pass_in_numpy(s, uf, itf, y_range):
     user_sz,item_sz,n_act,n,seed = s
-    m = big(SideFeatureNN(user_sz, item_sz, feats(user_sz[0], uf, seed), feats(item_sz[0], itf, seed+1), y_range, n_act), seed=seed)
+    m = big(SideFeatureNN(user_sz, item_sz, feats(user_sz[0], uf, seed), feats(item_sz[0], itf, seed+1), y_range,
+                          n_act), seed=seed)
     x = rows(user_sz[0], item_sz[0], n, seed)
     assert m.rows(x).shape==(n, user_sz[1]+item_sz[1]+uf+itf)
     np.testing.assert_allclose(m(x).detach(), by_numpy(m, x, y_range), rtol=1e-4, atol=1e-5)
@@ -90,7 +91,8 @@ def test_the_first_column_is_the_user():
     with pytest.raises(IndexError): m(torch.tensor([[8, 2]]))
 
 @both
-@pytest.mark.parametrize('x', [torch.zeros(4, 3, dtype=torch.int64), torch.zeros(4, 1, dtype=torch.int64), torch.zeros(2, dtype=torch.int64), torch.zeros(4, 2)],
+@pytest.mark.parametrize('x', [torch.zeros(4, 3, dtype=torch.int64), torch.zeros(4, 1, dtype=torch.int64),
+                               torch.zeros(2, dtype=torch.int64), torch.zeros(4, 2)],
                          ids=['three columns', 'one column', 'no batch', 'float ids'])
 def test_input_of_the_wrong_shape_or_dtype_is_refused(kind, x):
     with pytest.raises((ValueError, IndexError, RuntimeError)): make(kind)(x)
@@ -102,8 +104,10 @@ def test_a_row_that_the_tables_do_not_have_is_refused(kind, pair):
 
 # what goes in
 
-@pytest.mark.parametrize('sz,what', [(944, 'user_sz must be'), ((944,), 'user_sz must be'), ((944, 74, 1), 'user_sz must be'), ((0, 3), 'rows in user_sz'),
-                                     ((5, -1), 'width in user_sz'), ((5., 3), 'rows in user_sz'), ((5, 2.5), 'width in user_sz'), ('ab', 'user_sz must be')])
+@pytest.mark.parametrize('sz,what', [(944, 'user_sz must be'), ((944,), 'user_sz must be'),
+                                     ((944, 74, 1), 'user_sz must be'), ((0, 3), 'rows in user_sz'),
+                                     ((5, -1), 'width in user_sz'), ((5., 3), 'rows in user_sz'),
+                                     ((5, 2.5), 'width in user_sz'), ('ab', 'user_sz must be')])
 def test_a_size_that_is_no_pair_of_whole_numbers_is_refused(sz, what):
     with pytest.raises(ValueError, match=what): CollabNN(sz, (7, 2))
     with pytest.raises(ValueError, match=what): SideFeatureNN(sz, (7, 2), None, None)
@@ -129,14 +133,17 @@ def test_the_sizes_of_get_emb_sz_fit():
 
 @pytest.mark.parametrize('shape', [(4, 3), (6, 3), (5,), (5, 3, 1)])
 def test_features_of_another_length_than_the_table_are_refused(shape):
-    with pytest.raises(ValueError, match='user_features must have one row for each of the 5 rows'): SideFeatureNN((5, 3), (7, 2), torch.zeros(shape), None)
-    with pytest.raises(ValueError, match='item_features must have one row for each of the 5 rows'): SideFeatureNN((7, 2), (5, 3), None, torch.zeros(shape))
+    with pytest.raises(ValueError, match='user_features must have one row for each of the 5 rows'):
+        SideFeatureNN((5, 3), (7, 2), torch.zeros(shape), None)
+    with pytest.raises(ValueError, match='item_features must have one row for each of the 5 rows'):
+        SideFeatureNN((7, 2), (5, 3), None, torch.zeros(shape))
 
 @pytest.mark.parametrize('bad', [np.nan, np.inf, -np.inf])
 def test_features_that_are_no_numbers_are_refused_with_their_row(bad):
     t = feats(7, 2)
     t[3, 1] = bad
-    with pytest.raises(ValueError, match='item_features holds NaN or infinite numbers in row 3'): SideFeatureNN((5, 3), (7, 2), None, t)
+    with pytest.raises(ValueError, match='item_features holds NaN or infinite numbers in row 3'):
+        SideFeatureNN((5, 3), (7, 2), None, t)
 
 @pytest.mark.parametrize('p', [-0.1, 1, 1.5])
 def test_a_blank_share_outside_0_to_1_is_refused(p):
@@ -160,7 +167,8 @@ def test_features_are_copied_not_shared():
 def test_all_weights_are_found_and_features_are_buffers():
     m = side()
     assert {n: tuple(p.shape) for n,p in m.named_parameters()}=={
-        'user_factors.weight': (5, 3), 'item_factors.weight': (7, 2), 'layers.0.weight': (8, 15), 'layers.0.bias': (8,), 'layers.2.weight': (1, 8), 'layers.2.bias': (1,)}
+        'user_factors.weight': (5, 3), 'item_factors.weight': (7, 2), 'layers.0.weight': (8, 15),
+        'layers.0.bias': (8,), 'layers.2.weight': (1, 8), 'layers.2.bias': (1,)}
     assert {n: tuple(b.shape) for n,b in m.named_buffers()}=={'user_features': (5, 4), 'item_features': (7, 6)}
     assert {t.dtype for t in m.double().state_dict().values()}=={torch.float64}
 
@@ -173,7 +181,8 @@ def test_a_state_dict_carries_the_whole_model(kind, tmp_path):
     assert not torch.allclose(other(x), m(x))
     other.load_state_dict(torch.load(tmp_path/'m.pth', weights_only=True))
     assert torch.equal(other(x), m(x))
-    with pytest.raises(RuntimeError, match='size mismatch'): CollabNN((5, 3), (8, 2), n_act=8).load_state_dict(CollabNN((5, 3), (7, 2), n_act=8).state_dict())
+    with pytest.raises(RuntimeError, match='size mismatch'):
+        CollabNN((5, 3), (8, 2), n_act=8).load_state_dict(CollabNN((5, 3), (7, 2), n_act=8).state_dict())
 
 def test_a_model_moves_as_a_whole():
     m = side().to('meta')
@@ -216,7 +225,8 @@ def test_without_features_it_is_the_plain_network():
     assert_close(m(x), plain(x))
 
 def test_it_is_fastais_network_with_one_layer_and_no_normalisation():
-    m,f,x = big(CollabNN((5, 3), (7, 2), n_act=8)),EmbeddingNN([(5, 3), (7, 2)], [8], y_range=(0, 5.5), use_bn=False, bn_cont=False),rows(5, 7, 20)
+    m,x = big(CollabNN((5, 3), (7, 2), n_act=8)),rows(5, 7, 20)
+    f = EmbeddingNN([(5, 3), (7, 2)], [8], y_range=(0, 5.5), use_bn=False, bn_cont=False)
     f.load_state_dict(dict(zip(f.state_dict(), m.state_dict().values())))
     assert_close(m(x), f(x).squeeze(1))
 
@@ -251,7 +261,8 @@ def test_it_learns_what_the_mean_rating_misses(planted, kind, with_learner, tmp_
     dls = RatingsDataLoaders.from_df(planted.ratings, seed=0, bs=128, path=tmp_path, device='cpu')
     torch.manual_seed(0)
     u,i = (dls.n_users, 8),(dls.n_items, 8)
-    m = CollabNN(u, i) if kind=='plain' else SideFeatureNN(u, i, feats(dls.n_users, 3), feats(dls.n_items, 3), p_blank=0.1)
+    if kind=='plain': m = CollabNN(u, i)
+    else: m = SideFeatureNN(u, i, feats(dls.n_users, 3), feats(dls.n_items, 3), p_blank=0.1)
     if with_learner:
         learn = Learner(dls, m, loss_func=MSELossFlat())
         with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(5, 1e-2)
@@ -273,7 +284,8 @@ def test_learner_and_quick_fit_take_the_same_steps(planted):
     assert abs(res[0]-res[1])<5e-3
 
 def test_it_trains_on_fastais_loaders(planted):
-    dls = CollabDataLoaders.from_df(planted.ratings, user_name='user', item_name='movie', rating_name='rating', seed=0, bs=128, device='cpu')
+    dls = CollabDataLoaders.from_df(planted.ratings, user_name='user', item_name='movie', rating_name='rating',
+                                    seed=0, bs=128, device='cpu')
     torch.manual_seed(0)
     learn = Learner(dls, CollabNN(*get_emb_sz(dls)), loss_func=MSELossFlat())
     with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(3, 1e-2)
@@ -287,7 +299,8 @@ def test_features_carry_over_to_items_without_a_rating():
     r['rating'] = np.where(r.movie.map(good), 4., 2.) + rng.normal(0, 0.1, len(r))
     split = [np.flatnonzero(r.movie%2==k) for k in (0, 1)]
     dls = RatingsDataLoaders.from_df(r, splits=split, bs=64, seed=0, rating_range=(0, 6), device='cpu')
-    t = feature_table(pd.DataFrame({'movie': range(200), 'good': good.to_numpy(int)}), 'movie', dls.classes['movie'], numbers=['good'])
+    t = feature_table(pd.DataFrame({'movie': range(200), 'good': good.to_numpy(int)}), 'movie',
+                      dls.classes['movie'], numbers=['good'])
     def fit(features):
         torch.manual_seed(0)
         return quick_fit(SideFeatureNN((dls.n_users, 4), (dls.n_items, 4), None, features, p_blank=0.3), dls, lr=1e-2)
@@ -297,7 +310,8 @@ def test_features_carry_over_to_items_without_a_rating():
 
 @pytest.fixture
 def frame():
-    return pd.DataFrame({'id': [3, 1, 2], 'sex': ['F', 'M', 'F'], 'tags': ['b|a', '', 'c'], 'age': [20, 30, 40], 'height': [1.5, 2., 2.5]})
+    return pd.DataFrame({'id': [3, 1, 2], 'sex': ['F', 'M', 'F'], 'tags': ['b|a', '', 'c'], 'age': [20, 30, 40],
+                         'height': [1.5, 2., 2.5]})
 
 vocab = [na, 1, 2, 3]
 
@@ -306,7 +320,8 @@ def test_rows_follow_the_vocabulary_whatever_the_order_of_the_frame(frame):
     want = pd.DataFrame([[0, 0, 0, 0, 0], [0, 1, 0, 0, 0], [1, 0, 0, 0, 1], [1, 0, 1, 1, 0]], index=vocab,
                         columns=['sex: F', 'sex: M', 'tags: a', 'tags: b', 'tags: c']).astype('float32')
     pd.testing.assert_frame_equal(t, want, check_index_type=False)
-    pd.testing.assert_frame_equal(t, feature_table(frame.iloc[::-1].set_axis([9, 9, 9]), 'id', vocab, one_hot=['sex'], multi_hot=['tags']))
+    pd.testing.assert_frame_equal(t, feature_table(frame.iloc[::-1].set_axis([9, 9, 9]), 'id', vocab,
+                                                   one_hot=['sex'], multi_hot=['tags']))
     back = feature_table(frame, 'id', [na, 3, 2, 1], one_hot=['sex'], multi_hot=['tags'])
     np.testing.assert_array_equal(back.to_numpy()[[0, 3, 2, 1]], t.to_numpy())
 
@@ -325,12 +340,14 @@ def test_it_agrees_with_sklearn(n, seed):
     np.testing.assert_allclose(t.iloc[1:], want, rtol=1e-4, atol=1e-5)
 
 def test_scales_and_columns_come_from_the_rows_that_decide(frame):
-    t = feature_table(frame, 'id', vocab, one_hot=['sex'], multi_hot=['tags'], numbers=['age'], fit_rows=torch.tensor([2, 3, 3, 3, 3]))
+    t = feature_table(frame, 'id', vocab, one_hot=['sex'], multi_hot=['tags'], numbers=['age'],
+                      fit_rows=torch.tensor([2, 3, 3, 3, 3]))
     assert t.columns.tolist()==['sex: F', 'tags: a', 'tags: b', 'tags: c', 'age']
     np.testing.assert_allclose(t.age, [0, -0.0, 1, -1]) # mean 30, deviation 10 of ids 2 and 3, each counted once
     assert t['sex: F'].tolist()==[0, 0, 1, 1]
     u = feature_table(frame, 'id', vocab, multi_hot=['tags'], numbers=['age'], fit_rows=[1, 2])
-    assert u.columns.tolist()==['tags: c', 'age'] and u.age.tolist()==[0, -1, 1, -3] and u['tags: c'].tolist()==[0, 0, 1, 0]
+    assert u.columns.tolist()==['tags: c', 'age']
+    assert u.age.tolist()==[0, -1, 1, -3] and u['tags: c'].tolist()==[0, 0, 1, 0]
 
 def test_row_0_among_the_rows_that_decide_changes_nothing(frame):
     with_na = feature_table(frame, 'id', vocab, numbers=['age'], fit_rows=[0, 1, 2, 3])
@@ -341,7 +358,8 @@ def test_a_column_of_equal_numbers_becomes_zeros(frame):
 
 def test_an_id_without_features_is_named_or_gets_zeros(frame):
     longer = [na, 1, 2, 3, 77]
-    with pytest.raises(ValueError, match=r"1 ids have no row in the features, such as \[77\]"): feature_table(frame, 'id', longer, numbers=['age'])
+    with pytest.raises(ValueError, match=r"1 ids have no row in the features, such as \[77\]"):
+        feature_table(frame, 'id', longer, numbers=['age'])
     t = feature_table(frame, 'id', longer, one_hot=['sex'], numbers=['age'], on_missing='zero')
     assert t.loc[77].tolist()==[0, 0, 0]
     pd.testing.assert_frame_equal(t.iloc[:4], feature_table(frame, 'id', vocab, one_hot=['sex'], numbers=['age']))
@@ -351,29 +369,41 @@ def test_features_of_ids_outside_the_vocabulary_are_left_out(frame):
     assert t.index.tolist()==[na, 1, 3] and t.age.tolist()==[0, 1, -1]
 
 def test_an_id_with_two_rows_is_refused(frame):
-    with pytest.raises(ValueError, match="'id' holds 3 more than once"): feature_table(pd.concat([frame, frame[:1]]), 'id', vocab, numbers=['age'])
+    with pytest.raises(ValueError, match="'id' holds 3 more than once"):
+        feature_table(pd.concat([frame, frame[:1]]), 'id', vocab, numbers=['age'])
 
-@pytest.mark.parametrize('column,args', [('age', {'numbers': ['age']}), ('sex', {'one_hot': ['sex']}), ('tags', {'multi_hot': ['tags']})])
+@pytest.mark.parametrize('column,args', [('age', {'numbers': ['age']}), ('sex', {'one_hot': ['sex']}),
+                                         ('tags', {'multi_hot': ['tags']})])
 def test_a_missing_value_is_refused_with_its_column_and_id(frame, column, args):
     f = frame.astype({column: object})
     f.loc[1, column] = None
-    with pytest.raises(ValueError, match=rf"'{column}' has no value for 1 ids, such as \[1\]"): feature_table(f, 'id', vocab, **args)
+    with pytest.raises(ValueError, match=rf"'{column}' has no value for 1 ids, such as \[1\]"):
+        feature_table(f, 'id', vocab, **args)
 
 def test_infinite_and_textual_numbers_are_refused(frame):
-    with pytest.raises(ValueError, match="'height' is infinite for 2"): feature_table(frame.assign(height=[1., 1., np.inf]), 'id', vocab, numbers=['height'])
-    with pytest.raises(ValueError, match="'sex' is not numeric: it holds 'M'"): feature_table(frame, 'id', vocab, numbers=['sex'])
+    with pytest.raises(ValueError, match="'height' is infinite for 2"):
+        feature_table(frame.assign(height=[1., 1., np.inf]), 'id', vocab, numbers=['height'])
+    with pytest.raises(ValueError, match="'sex' is not numeric: it holds 'M'"):
+        feature_table(frame, 'id', vocab, numbers=['sex'])
 
 def test_a_bag_that_is_no_string_is_refused(frame):
-    with pytest.raises(ValueError, match="'age' must hold strings"): feature_table(frame, 'id', vocab, multi_hot=['age'])
+    with pytest.raises(ValueError, match="'age' must hold strings"):
+        feature_table(frame, 'id', vocab, multi_hot=['age'])
 
 def test_ids_of_another_type_than_the_vocabulary_are_refused(frame):
-    with pytest.raises(ValueError, match='another type'): feature_table(frame.astype({'id': str}), 'id', vocab, numbers=['age'])
-    with pytest.raises(ValueError, match='another type'): feature_table(frame.astype({'id': str}), 'id', vocab, numbers=['age'], on_missing='zero')
+    with pytest.raises(ValueError, match='another type'):
+        feature_table(frame.astype({'id': str}), 'id', vocab, numbers=['age'])
+    with pytest.raises(ValueError, match='another type'):
+        feature_table(frame.astype({'id': str}), 'id', vocab, numbers=['age'], on_missing='zero')
 
-@pytest.mark.parametrize('args,what', [({'numbers': 'age'}, r"numbers is a list of columns: write numbers=\['age'\]"), ({'numbers': ['agee']}, "no column 'agee'"),
+@pytest.mark.parametrize('args,what',
+                         [({'numbers': 'age'}, r"numbers is a list of columns: write numbers=\['age'\]"),
+                          ({'numbers': ['agee']}, "no column 'agee'"),
                                        ({'numbers': ['age'], 'on_missing': 'skip'}, 'on_missing'), ({}, 'no columns'),
-                                       ({'numbers': ['age'], 'fit_rows': [0]}, 'no id with features'), ({'numbers': ['age'], 'fit_rows': [4]}, 'fit_rows'),
-                                       ({'numbers': ['age'], 'fit_rows': [-1]}, 'fit_rows'), ({'numbers': ['age'], 'fit_rows': [True, False, True, True]}, 'fit_rows')])
+                                       ({'numbers': ['age'], 'fit_rows': [0]}, 'no id with features'),
+                                       ({'numbers': ['age'], 'fit_rows': [4]}, 'fit_rows'),
+                                       ({'numbers': ['age'], 'fit_rows': [-1]}, 'fit_rows'),
+                                       ({'numbers': ['age'], 'fit_rows': [True, False, True, True]}, 'fit_rows')])
 def test_arguments_that_fit_nothing_are_refused(frame, args, what):
     with pytest.raises(ValueError, match=what): feature_table(frame, 'id', vocab, **args)
 
@@ -401,11 +431,13 @@ def test_a_constant_number_is_zero_for_everybody_it_was_fitted_on():
     ({'u': [1, 2], 'a': ['b: c', 'd'], 'a: b': ['c', 'e']}, dict(one_hot=['a', 'a: b'])),
     ({'u': [1, 2], 'job': ['x', 'y'], 'job: x': [1., 2.]}, dict(one_hot=['job'], numbers=['job: x']))])
 def test_features_that_would_share_a_name_are_refused(frame, lists):
-    with pytest.raises(ValueError, match='written alike|second feature'): feature_table(pd.DataFrame(frame), 'u', [na, 1, 2], **lists)
+    with pytest.raises(ValueError, match='written alike|second feature'):
+        feature_table(pd.DataFrame(frame), 'u', [na, 1, 2], **lists)
 
 @pytest.mark.parametrize('vocab', [[1, 2], [], {'u': [na, 1, 2]}])
 def test_a_vocabulary_must_begin_with_na(vocab):
-    with pytest.raises(ValueError, match='one vocabulary'): feature_table(pd.DataFrame(dict(u=[1, 2], x=[1., 2.])), 'u', vocab, numbers=['x'])
+    with pytest.raises(ValueError, match='one vocabulary'):
+        feature_table(pd.DataFrame(dict(u=[1, 2], x=[1., 2.])), 'u', vocab, numbers=['x'])
 
 def test_a_table_that_is_none_or_has_a_column_twice_is_refused():
     with pytest.raises(TypeError, match='pass a DataFrame'): feature_table({'u': [1]}, 'u', [na, 1], numbers=['x'])

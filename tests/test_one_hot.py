@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from torch.optim import SGD, Adam, AdamW, SparseAdam
 from torch.testing import assert_close
 
-from collab_course.one_hot import as_embedding, as_linear, four_lookups, lookup_bytes, lookup_cost, lookup_index, lookup_one_hot, one_hot, rows_moved
+from collab_course.one_hot import (as_embedding, as_linear, four_lookups, lookup_bytes, lookup_cost, lookup_index,
+                                   lookup_one_hot, one_hot, rows_moved)
 
 def gen(seed): return torch.Generator().manual_seed(seed)
 
@@ -45,7 +46,8 @@ def test_four_ways_agree_in_double_precision(Wi):
 
 @pytest.mark.parametrize('n', [944, 1665])
 def test_four_ways_agree_at_the_size_of_movielens(n):
-    W, ids, up = torch.randn(n, 50, generator=gen(0)), torch.randint(n, (64,), generator=gen(1)), torch.randn(64, 50, generator=gen(2))
+    W, ids = torch.randn(n, 50, generator=gen(0)), torch.randint(n, (64,), generator=gen(1))
+    up = torch.randn(64, 50, generator=gen(2))
     (r0, g0), *others = four_lookups(W, ids, up).values()
     for r, g in others:
         assert_close(r, r0)
@@ -74,7 +76,8 @@ def test_one_hot_agrees_with_pytorch(Wi):
     assert torch.equal(x, F.one_hot(ids, len(W)).float())
     assert torch.equal(x.argmax(-1), ids)
 
-@pytest.mark.parametrize('ids', [3, [3], (3,), np.array([3]), np.int32(3), torch.tensor([3], dtype=torch.int32), torch.tensor([3], dtype=torch.uint8)])
+@pytest.mark.parametrize('ids', [3, [3], (3,), np.array([3]), np.int32(3), torch.tensor([3], dtype=torch.int32),
+                                 torch.tensor([3], dtype=torch.uint8)])
 def test_ids_may_be_numbers_lists_arrays_and_any_integer_tensor(ids):
     W = torch.randn(5, 2, generator=gen(0))
     for f in (lookup_one_hot, lookup_index): assert_close(f(W, ids).reshape(2), W[3])
@@ -91,18 +94,22 @@ def test_lookups_work_on_a_bias_of_one_number_per_row():
 
 # what is refused
 
-takes_ids = [lambda ids: one_hot(ids, 5), lambda ids: lookup_one_hot(torch.ones(5, 2), ids), lambda ids: lookup_index(torch.ones(5, 2), ids),
+takes_ids = [lambda ids: one_hot(ids, 5), lambda ids: lookup_one_hot(torch.ones(5, 2), ids),
+             lambda ids: lookup_index(torch.ones(5, 2), ids),
              lambda ids: four_lookups(torch.ones(5, 2), ids), lambda ids: rows_moved(SGD, [ids], 5)]
 
 @pytest.mark.parametrize('f', takes_ids)
-@pytest.mark.parametrize('ids,names', [(5, 'ids is 5'), (-1, 'ids is -1'), ([0, 9], r'ids\[1\] is 9'), ([[0, 1], [-3, 7]], r'ids\[1\]\[0\] is -3'),
+@pytest.mark.parametrize('ids,names', [(5, 'ids is 5'), (-1, 'ids is -1'), ([0, 9], r'ids\[1\] is 9'),
+                                       ([[0, 1], [-3, 7]], r'ids\[1\]\[0\] is -3'),
                                        (torch.tensor([4, 5]), r'ids\[1\] is 5')])
 def test_ids_without_a_row_are_named(f, ids, names):
     with pytest.raises(IndexError, match=names + '.*5 rows.*0 to 4'): f(ids)
 
 @pytest.mark.parametrize('f', takes_ids)
-@pytest.mark.parametrize('ids,names', [(2.5, 'float.*2.5'), ([1., 2.], 'float.*1.0'), (torch.tensor([float('nan')]), 'float.*nan'),
-                                       ([True, False], 'bool.*True'), (['Alien'], 'Alien.*vocabulary'), ([1, None], 'None')])
+@pytest.mark.parametrize('ids,names', [(2.5, 'float.*2.5'), ([1., 2.], 'float.*1.0'),
+                                       (torch.tensor([float('nan')]), 'float.*nan'),
+                                       ([True, False], 'bool.*True'), (['Alien'], 'Alien.*vocabulary'),
+                                       ([1, None], 'None')])
 def test_ids_that_are_no_whole_numbers_are_named(f, ids, names):
     with pytest.raises(TypeError, match='whole numbers.*' + names): f(ids)
 
@@ -140,7 +147,8 @@ def test_layers_are_trainable_copies():
 def test_making_layers_draws_no_random_numbers():
     W = torch.randn(5, 3, generator=gen(0))
     before = torch.get_rng_state()
-    as_embedding(W), as_linear(W, bias=torch.ones(3)), four_lookups(W, 1), rows_moved(SGD, [[1]], 5), lookup_cost(lookup_index, 10, n_runs=1)
+    as_embedding(W), as_linear(W, bias=torch.ones(3)), four_lookups(W, 1)
+    rows_moved(SGD, [[1]], 5), lookup_cost(lookup_index, 10, n_runs=1)
     assert torch.equal(torch.get_rng_state(), before)
 
 @settings(deadline=None)
@@ -175,7 +183,8 @@ def test_a_lookup_builds_nothing_as_wide_as_the_table():
     W, seen = torch.ones(1000, 2, requires_grad=True), {}
     for name, f in dict(product=lookup_one_hot, index=lookup_index, embedding=lambda W, i: F.embedding(i, W)).items():
         kept = []
-        with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t): f(W, torch.tensor([3, 0, 3]))
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+            f(W, torch.tensor([3, 0, 3]))
         seen[name] = max(t.numel() for t in kept)
     assert seen == dict(product=3000, index=3, embedding=3)
 

@@ -1,4 +1,4 @@
-"Chapter 10: the lean loop against `Learner`, gradients by hand against autograd, row-wise Adagrad against a plain loop, and checks of large tables against slow ones"
+"Chapter 10: the lean loop against `Learner`, gradients against autograd, Adagrad and large tables against slow loops"
 import math
 from functools import partial
 
@@ -19,14 +19,16 @@ from collab_course.dot_product import DotProduct, mse_on
 from collab_course.embedding_nn import CollabNN, SideFeatureNN
 from collab_course.loaders import RatingsDataLoaders
 from collab_course.vocab import ids_to_rows, make_vocab
-from collab_course.training import _by_rows, _fill, _one_cycle, _tables, adam_memory, fit_rows, good_recipe, lean_fit
+from collab_course.training import (adam_memory, cosine_cycle, fill_gradients, fit_rows, good_recipe, lean_fit,
+                                    step_by_rows, tables_of)
 from weights import big, rows
 
 quick = settings(deadline=None, max_examples=40)
 PLANTED = planted_ratings(60, 40, 1201, rating_range=(1, 5), step=1.)
 
 def loaders(bs=64, seed=0, drop_last=False):
-    return RatingsDataLoaders.from_df(PLANTED.ratings, valid_pct=200/1201, seed=seed, bs=bs, drop_last=drop_last, device='cpu')
+    return RatingsDataLoaders.from_df(PLANTED.ratings, valid_pct=200/1201, seed=seed, bs=bs, drop_last=drop_last,
+                                      device='cpu')
 
 def by_learner(model, dls, n_epoch, lr, wd, **kwargs):
     learn = Learner(dls, model, loss_func=MSELossFlat(), **kwargs)
@@ -40,9 +42,12 @@ def assert_same_training(new_model, make_dls, lr=1e-2, wd=0.3, n_epoch=3, **kwar
         torch.manual_seed(1)
         model = new_model(dls)
         opt = partial(Adam, sqr_mom=kwargs.get('sqr_mom', 0.99))
-        res.append((model, lean_fit(model, dls, n_epoch, lr, wd, **kwargs) if lean else by_learner(model, dls, n_epoch, lr, wd, opt_func=opt)))
+        if lean: mse = lean_fit(model, dls, n_epoch, lr, wd, **kwargs)
+        else: mse = by_learner(model, dls, n_epoch, lr, wd, opt_func=opt)
+        res.append((model, mse))
     (theirs, their_mse), (ours, our_mse) = res
-    for (name,p),q in zip(theirs.named_parameters(), ours.parameters()): assert_close(q, p, atol=5e-5, rtol=1e-4, msg=lambda m: f'{name}: {m}')
+    for (name,p),q in zip(theirs.named_parameters(), ours.parameters()):
+        assert_close(q, p, atol=5e-5, rtol=1e-4, msg=lambda m: f'{name}: {m}')
     assert our_mse==pytest.approx(their_mse, rel=1e-4)
     return ours
 
@@ -60,7 +65,8 @@ def twins():
 def test_the_same_weights_as_a_learner_whatever_the_batch_size(bs): assert_same_training(dot(), lambda: loaders(bs))
 
 @pytest.mark.parametrize('y_range', [None, (0, 5.5), (0.5, 5.5), (-3, 12)])
-def test_the_same_weights_as_a_learner_whatever_the_range(y_range): assert_same_training(dot(8, y_range), lambda: loaders(128))
+def test_the_same_weights_as_a_learner_whatever_the_range(y_range):
+    assert_same_training(dot(8, y_range), lambda: loaders(128))
 
 @pytest.mark.parametrize('k', [0, 1, 50])
 def test_the_same_weights_as_a_learner_whatever_the_width(k): assert_same_training(dot(k), loaders)
@@ -102,16 +108,21 @@ class Blanked(DotProductBias):
 
 def side(d):
     g = torch.Generator().manual_seed(0)
-    return SideFeatureNN((d.n_users, 5), (d.n_items, 4), torch.rand(d.n_users, 2, generator=g), None, n_act=10, p_blank=0.3)
+    return SideFeatureNN((d.n_users, 5), (d.n_items, 4), torch.rand(d.n_users, 2, generator=g), None, n_act=10,
+                         p_blank=0.3)
 
-AUTOGRAD = {'DotProduct': lambda d: DotProduct(d.n_users, d.n_items, 5), 'CollabNN': lambda d: CollabNN((d.n_users, 5), (d.n_items, 7), n_act=10),
-            'SideFeatureNN with blanks': side, 'a subclass with another forward': lambda d: Doubled(d.n_users, d.n_items, 5),
+AUTOGRAD = {'DotProduct': lambda d: DotProduct(d.n_users, d.n_items, 5),
+            'CollabNN': lambda d: CollabNN((d.n_users, 5), (d.n_items, 7), n_act=10),
+            'SideFeatureNN with blanks': side,
+            'a subclass with another forward': lambda d: Doubled(d.n_users, d.n_items, 5),
             'a subclass with idle parameters': lambda d: Blanked(d.n_users, d.n_items, 5),
             'EmbeddingDotBias': lambda d: EmbeddingDotBias(5, d.n_users, d.n_items, y_range=(0, 5.5)),
-            'EmbeddingNN with BatchNorm and predictions of shape (batch, 1)': lambda d: EmbeddingNN([(d.n_users, 5), (d.n_items, 6)], [8], y_range=(0, 5.5))}
+            'EmbeddingNN with BatchNorm and predictions of shape (batch, 1)':
+                lambda d: EmbeddingNN([(d.n_users, 5), (d.n_items, 6)], [8], y_range=(0, 5.5))}
 
 @pytest.mark.parametrize('name', AUTOGRAD)
-def test_the_same_weights_as_a_learner_for_a_model_trained_by_autograd(name): assert_same_training(AUTOGRAD[name], lambda: loaders(100), wd=0.2)
+def test_the_same_weights_as_a_learner_for_a_model_trained_by_autograd(name):
+    assert_same_training(AUTOGRAD[name], lambda: loaders(100), wd=0.2)
 
 def test_a_frozen_table_stays_and_the_others_train_as_with_a_learner():
     def frozen(d):
@@ -123,24 +134,29 @@ def test_a_frozen_table_stays_and_the_others_train_as_with_a_learner():
     assert_close(model.item_bias, frozen(loaders()).item_bias, atol=0, rtol=0)
 
 def test_fastais_own_loaders_can_be_trained_on():
-    def theirs(): return CollabDataLoaders.from_df(PLANTED.ratings, item_name='movie', seed=0, bs=64, dl_type=TabDataLoader, device='cpu')
+    def theirs():
+        return CollabDataLoaders.from_df(PLANTED.ratings, item_name='movie', seed=0, bs=64, dl_type=TabDataLoader,
+                                         device='cpu')
     dls = theirs()
     sizes = [len(dls.classes[c]) for c in ('user', 'movie')]
-    mses = [lean_fit(model(*sizes), dls, 8, 2e-2, 0.1) for model in (lambda u,i: DotProductBias(u, i, 5), lambda u,i: EmbeddingDotBias(5, u, i, y_range=(0, 5.5)))]
+    mses = [lean_fit(model(*sizes), dls, 8, 2e-2, 0.1)
+            for model in (lambda u,i: DotProductBias(u, i, 5), lambda u,i: EmbeddingDotBias(5, u, i, y_range=(0, 5.5)))]
     assert max(mses) < PLANTED.ratings.rating.var()
 
 # gradients by hand
 
 @quick
-@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 5), st.integers(1, 40), st.integers(0, 10**6), st.sampled_from([None, (0, 5.5), (-1, 2)]))
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 5), st.integers(1, 40), st.integers(0, 10**6),
+       st.sampled_from([None, (0, 5.5), (-1, 2)]))
 def test_gradients_by_hand_are_those_of_autograd(n_users, n_items, k, n, seed, y_range):
     model, x = big(DotProductBias(n_users, n_items, k, y_range), seed=seed), rows(n_users, n_items, n, seed)
     y = torch.rand(n, generator=torch.Generator().manual_seed(seed))*5
     MSELossFlat()(model(x), y).backward()
-    grads = [torch.full_like(t, 9.) for t in _tables(model)]
-    err = _fill(grads, _tables(model), x, y, y_range)
+    grads = [torch.full_like(t, 9.) for t in tables_of(model)]
+    err = fill_gradients(grads, tables_of(model), x, y, y_range)
     assert_close(err, (model(x) - y).detach(), atol=1e-5, rtol=1e-5)
-    for g,p in zip(grads, (model.user_factors, model.user_bias, model.item_factors, model.item_bias)): assert_close(g, p.grad, atol=1e-5, rtol=1e-4)
+    for g,p in zip(grads, (model.user_factors, model.user_bias, model.item_factors, model.item_bias)):
+        assert_close(g, p.grad, atol=1e-5, rtol=1e-4)
 
 # what the caller sees
 
@@ -197,8 +213,12 @@ def test_the_treatment_of_tiny_numbers_is_left_as_it_was(flush):
         assert (small_number()==0)==flush
     finally: torch.set_flush_denormal(False)
 
-@pytest.mark.parametrize('bad, message', [(dict(n_epoch=0), 'n_epoch must be a whole number'), (dict(n_epoch=1.5), 'n_epoch must be'), (dict(lr=-1), 'lr must be a number, at least 0, not -1'),
-    (dict(lr=float('nan')), 'lr must be'), (dict(wd='0.1'), "wd must be a number, at least 0, not '0.1'"), (dict(wd=True), 'wd must be'), (dict(lr=math.inf), 'lr must be')])
+@pytest.mark.parametrize('bad, message',
+                         [(dict(n_epoch=0), 'n_epoch must be a whole number'),
+                          (dict(n_epoch=1.5), 'n_epoch must be'),
+                          (dict(lr=-1), 'lr must be a number, at least 0, not -1'),
+    (dict(lr=float('nan')), 'lr must be'), (dict(wd='0.1'), "wd must be a number, at least 0, not '0.1'"),
+    (dict(wd=True), 'wd must be'), (dict(lr=math.inf), 'lr must be')])
 @pytest.mark.parametrize('fit', [lean_fit, fit_rows])
 def test_a_wrong_recipe_is_refused_before_anything_is_trained(fit, bad, message):
     model = dot()(dls := loaders())
@@ -215,18 +235,20 @@ def test_no_training_rows_is_an_error(fit):
 def test_predictions_of_a_wrong_number_are_an_error():
     class Two(DotProduct):
         def forward(self, x): return super().forward(x).repeat(2)
-    with pytest.raises(ValueError, match=r'shape \(128,\) for ratings of shape \(64,\)'): lean_fit(Two(61, 41, 3), loaders())
+    with pytest.raises(ValueError, match=r'shape \(128,\) for ratings of shape \(64,\)'):
+        lean_fit(Two(61, 41, 3), loaders())
 
 def test_fit_rows_wants_the_model_it_knows():
     for model in (Doubled(61, 41, 3), CollabNN((61, 3), (41, 3))):
-        with pytest.raises(TypeError, match=f'exactly a DotProductBias, not a {type(model).__name__}: take lean_fit'): fit_rows(model, loaders())
+        with pytest.raises(TypeError, match=f'exactly a DotProductBias, not a {type(model).__name__}: take lean_fit'):
+            fit_rows(model, loaders())
 
 def test_fit_rows_refuses_frozen_parameters_and_moves_nothing():
     model = dot()(loaders())
     model.item_bias.requires_grad_(False)
-    before = [t.clone() for t in _tables(model)]
+    before = [t.clone() for t in tables_of(model)]
     with pytest.raises(ValueError, match='item_bias.*frozen.*lean_fit'): fit_rows(model, loaders())
-    for t,b in zip(_tables(model), before): assert_close(t, b, atol=0, rtol=0)
+    for t,b in zip(tables_of(model), before): assert_close(t, b, atol=0, rtol=0)
 
 def test_a_model_with_nothing_to_train_is_an_error():
     for model in (dot()(loaders()), CollabNN((61, 3), (41, 3))):
@@ -234,16 +256,21 @@ def test_a_model_with_nothing_to_train_is_an_error():
 
 @pytest.mark.parametrize('bad', [1, 1., 1.5, -0.1, math.nan, math.inf, True, '0.9', None])
 def test_a_memory_below_0_or_of_1_is_refused(bad):
-    with pytest.raises(ValueError, match='sqr_mom must be a number, at least 0 and below 1, not'): lean_fit(dot()(loaders()), loaders(), sqr_mom=bad)
+    with pytest.raises(ValueError, match='sqr_mom must be a number, at least 0 and below 1, not'):
+        lean_fit(dot()(loaders()), loaders(), sqr_mom=bad)
 
 def test_no_memory_at_all_still_trains(): assert math.isfinite(lean_fit(dot()(loaders()), loaders(), sqr_mom=0))
 
 @pytest.mark.parametrize('fit', [lean_fit, fit_rows])
 def test_swapped_arguments_are_an_error(fit):
-    with pytest.raises(TypeError, match='the model comes first, then the loaders, not RatingsDataLoaders and DotProductBias'): fit(loaders(), dot()(loaders()))
+    with pytest.raises(TypeError,
+                       match='the model comes first, then the loaders, not RatingsDataLoaders and DotProductBias'):
+        fit(loaders(), dot()(loaders()))
 
 @pytest.mark.parametrize('fit', [lean_fit, fit_rows])
-@pytest.mark.parametrize('n_users, n_items, message', [(30, 41, '30 rows of users and 41 of items.*61 and 41'), (61, 40, '61 rows of users and 40 of items.*61 and 41')])
+@pytest.mark.parametrize('n_users, n_items, message',
+                         [(30, 41, '30 rows of users and 41 of items.*61 and 41'),
+                          (61, 40, '61 rows of users and 40 of items.*61 and 41')])
 def test_a_model_smaller_than_the_loaders_is_an_error(fit, n_users, n_items, message):
     dls = loaders()
     assert (dls.n_users, dls.n_items)==(61, 41)
@@ -265,11 +292,12 @@ def test_float64_tables_train_as_float32_do(fit):
 def test_the_schedule_is_fastais(n, lr):
     from fastai.callback.schedule import combined_cos
     theirs = combined_cos(0.25, lr/25, lr, lr/1e5)
-    assert np.allclose(_one_cycle(n, lr/25, lr, lr/1e5), [theirs(i/n) for i in range(n)], rtol=1e-4, atol=1e-6*lr)
+    assert np.allclose(cosine_cycle(n, lr/25, lr, lr/1e5), [theirs(i/n) for i in range(n)], rtol=1e-4, atol=1e-6*lr)
 
 def test_adams_memory_is_fastais_for_small_batches_and_has_a_floor():
     assert [adam_memory(bs) for bs in (1, 16, 64)]==[0.99]*3
-    assert adam_memory(128)==pytest.approx(0.99**2) and adam_memory(1024)==adam_memory(10**6)==pytest.approx(0.8515, abs=1e-4)
+    assert adam_memory(128)==pytest.approx(0.99**2)
+    assert adam_memory(1024)==adam_memory(10**6)==pytest.approx(0.8515, abs=1e-4)
 
 @pytest.mark.parametrize('bs', [0, -1, math.nan, 64., '64', True])
 def test_a_memory_wants_a_batch_of_whole_ratings(bs):
@@ -282,7 +310,9 @@ def test_the_recipe_for_movielens_100k_is_the_tuned_one():
 def test_a_recipe_has_whole_batches_and_keeps_the_decay_of_an_epoch(n):
     r = good_recipe(n)
     decay = n/r['bs']*r['lr']*r['wd']
-    assert set(r)=={'bs', 'n_epoch', 'lr', 'wd', 'sqr_mom'} and r['sqr_mom']==pytest.approx(adam_memory(r['bs']), abs=1e-4) and isinstance(r['bs'], int) and 16<=r['bs']<=8192 and r['lr']*r['wd']<=0.1
+    assert set(r)=={'bs', 'n_epoch', 'lr', 'wd', 'sqr_mom'}
+    assert r['sqr_mom']==pytest.approx(adam_memory(r['bs']), abs=1e-4)
+    assert isinstance(r['bs'], int) and 16<=r['bs']<=8192 and r['lr']*r['wd']<=0.1
     assert n<80 or n>10**8 or decay==pytest.approx(0.5 if n<20_000 else 0.24, rel=0.05)
     assert not 1500<n<600_000 or 50<n/r['bs']<120
 
@@ -305,36 +335,40 @@ def test_planted_factors_are_found(fit):
 
 def slow_rows(model, x, y, sums, lr, wd):
     "One step in float64 numpy, one rating at a time: all gradients first, then all sums, then all moves"
-    t = [p.detach().numpy().astype(float).reshape(len(p), -1) for p in (model.user_factors, model.user_bias, model.item_factors, model.item_bias)]
+    t = [p.detach().numpy().astype(float).reshape(len(p), -1)
+         for p in (model.user_factors, model.user_bias, model.item_factors, model.item_bias)]
     lo,hi = model.y_range or (0, 1)
     grads = []
     for (u,i),r in zip(x.tolist(), y.tolist()):
         s = t[0][u]@t[2][i] + t[1][u,0] + t[3][i,0]
         share = 1/(1 + np.exp(-s))
         slope = (s - r) if model.y_range is None else (lo + (hi-lo)*share - r)*(hi-lo)*share*(1-share)
-        grads += [(0, u, slope*t[2][i] + wd*t[0][u]), (1, u, slope + wd*t[1][u]), (2, i, slope*t[0][u] + wd*t[2][i]), (3, i, slope + wd*t[3][i])]
+        grads += [(0, u, slope*t[2][i] + wd*t[0][u]), (1, u, slope + wd*t[1][u]),
+                  (2, i, slope*t[0][u] + wd*t[2][i]), (3, i, slope + wd*t[3][i])]
     for k,row,g in grads: sums[k][row] += (g**2).mean() if g.size else 0
     for k,row,g in grads: t[k][row] = t[k][row] - lr*g/np.sqrt(sums[k][row])
     return t
 
 @quick
-@given(st.integers(1, 5), st.integers(1, 5), st.integers(1, 4), st.integers(1, 25), st.integers(0, 10**6), st.sampled_from([None, (0, 5.5), (1, 2)]), st.floats(0, 0.3))
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(1, 4), st.integers(1, 25), st.integers(0, 10**6),
+       st.sampled_from([None, (0, 5.5), (1, 2)]), st.floats(0, 0.3))
 def test_two_steps_of_rows_are_those_of_a_plain_loop(n_users, n_items, k, n, seed, y_range, wd):
     model = big(DotProductBias(n_users, n_items, k, y_range), seed=seed)
     sums = [np.full(m, 1e-6) for m in (n_users, n_users, n_items, n_items)]
-    step = _by_rows(model, wd)
+    step = step_by_rows(model, wd)
     for s in range(2):
         x, y = rows(n_users, n_items, n, seed+s), torch.rand(n, generator=torch.Generator().manual_seed(seed+s))*5
         expected = slow_rows(model, x, y, sums, 0.1, wd)
         with torch.no_grad(): step((x, y), 0.1)
-        for t,e in zip(_tables(model), expected): assert_close(t.view(len(t), -1).double(), torch.tensor(e), atol=1e-4, rtol=1e-4)
+        for t,e in zip(tables_of(model), expected):
+            assert_close(t.view(len(t), -1).double(), torch.tensor(e), atol=1e-4, rtol=1e-4)
 
 def test_only_the_rows_of_the_batch_are_moved_and_no_others_decay():
     model = big(DotProductBias(50, 60, 4))
-    before = [t.clone() for t in _tables(model)]
+    before = [t.clone() for t in tables_of(model)]
     x = torch.tensor([[3, 7], [3, 9], [40, 7]])
-    with torch.no_grad(): _by_rows(model, 0.2)((x, torch.tensor([1., 5., 3.])), 0.1)
-    for t,b,ids in zip(_tables(model), before, ([3, 40], [3, 40], [7, 9], [7, 9])):
+    with torch.no_grad(): step_by_rows(model, 0.2)((x, torch.tensor([1., 5., 3.])), 0.1)
+    for t,b,ids in zip(tables_of(model), before, ([3, 40], [3, 40], [7, 9], [7, 9])):
         assert (t!=b).view(len(t), -1).any(1).nonzero().flatten().tolist()==ids
 
 def test_rows_train_biases_alone_too():
@@ -344,8 +378,10 @@ def test_rows_train_biases_alone_too():
 
 # checks of large tables, against slow and plain ones
 
-ids = st.one_of(st.lists(st.integers(-5, 5), min_size=4, max_size=30), st.lists(st.integers(-2**63, 2**63-1), min_size=4, max_size=30),
-                st.lists(st.sampled_from([2**53, 2**53+1, -2**62, 0, 1]), min_size=4, max_size=30), st.lists(st.sampled_from('abcé'), min_size=4, max_size=30))
+ids = st.one_of(st.lists(st.integers(-5, 5), min_size=4, max_size=30),
+                st.lists(st.integers(-2**63, 2**63-1), min_size=4, max_size=30),
+                st.lists(st.sampled_from([2**53, 2**53+1, -2**62, 0, 1]), min_size=4, max_size=30),
+                st.lists(st.sampled_from('abcé'), min_size=4, max_size=30))
 
 @quick
 @given(ids, ids)
@@ -354,20 +390,24 @@ def test_doubled_pairs_are_those_that_pandas_finds(a, b):
     df = pd.DataFrame(dict(user=a[:n], movie=b[:n], rating=np.arange(n)%5 + 1.))
     if df.user.nunique()<2 or df.movie.nunique()<2: return
     if df.duplicated(['user', 'movie']).any():
-        with pytest.raises(ValueError, match=f"^{df.duplicated(['user', 'movie']).sum()} rows repeat a pair"): validate_ratings(df, rating_range=(1, 5))
+        with pytest.raises(ValueError, match=f"^{df.duplicated(['user', 'movie']).sum()} rows repeat a pair"):
+            validate_ratings(df, rating_range=(1, 5))
     else: assert validate_ratings(df, rating_range=(1, 5)) is df
 
-@pytest.mark.parametrize('dtype', ['int8', 'int16', 'uint8', 'int32', 'uint32', 'int64', 'uint64', 'Int64', 'float64', 'object', 'str'])
+@pytest.mark.parametrize('dtype', ['int8', 'int16', 'uint8', 'int32', 'uint32', 'int64', 'uint64', 'Int64',
+                                   'float64', 'object', 'str'])
 def test_every_type_of_id_gives_the_same_vocabulary_rows_and_split(dtype):
     df = PLANTED.ratings.astype({'user': dtype, 'movie': dtype})
     vocab = make_vocab(df.user)
     assert vocab[1:]==sorted(set(df.user.tolist()))
     assert ids_to_rows(df.user, vocab).tolist()==[vocab.index(o) for o in df.user.tolist()]
     a, b = random_split(df, seed=3), random_split(PLANTED.ratings, seed=3)
-    assert (a.test==b.test).all() and (a.unseen_users, a.unseen_items, a.unseen_rows)==(b.unseen_users, b.unseen_items, b.unseen_rows)
+    assert (a.test==b.test).all()
+    assert (a.unseen_users, a.unseen_items, a.unseen_rows)==(b.unseen_users, b.unseen_items, b.unseen_rows)
 
 @quick
-@given(st.lists(st.integers(-2**63, 2**63-1), min_size=1, max_size=20), st.lists(st.integers(-2**63, 2**63-1), min_size=1, max_size=20), st.integers(-2**62, 2**62))
+@given(st.lists(st.integers(-2**63, 2**63-1), min_size=1, max_size=20),
+       st.lists(st.integers(-2**63, 2**63-1), min_size=1, max_size=20), st.integers(-2**62, 2**62))
 def test_ids_are_looked_up_as_a_dictionary_would(known, asked, low):
     for shift,k,a in ((0, known, asked), (low, [o%40 for o in known], [o%60 - 10 for o in asked])):
         k, a = [o+shift for o in k], [o+shift for o in a]
@@ -376,7 +416,8 @@ def test_ids_are_looked_up_as_a_dictionary_would(known, asked, low):
         assert ids_to_rows(a + k, vocab, on_unknown='na').tolist()==[at.get(o, 0) for o in a + k]
 
 @quick
-@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=5, max_size=40), st.integers(0, 99), st.booleans())
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=5, max_size=40), st.integers(0, 99),
+       st.booleans())
 def test_unseen_ids_are_counted_as_sets_would(pairs, seed, as_text):
     df = pd.DataFrame(pairs, columns=['user', 'movie'])
     if as_text: df = df.astype(str)
