@@ -10,7 +10,7 @@ from collab_course.checks import (Arg, ArgError, ArgTypeError, as_list, brief, c
                                   is_whole, kind_of, listed, must_be, some_rows, to_numpy)
 
 nan,inf = float('nan'),float('inf')
-def flag(arg): return f'--{arg.name.replace("_", "-")}' + ('' if arg.value is ... else f' {arg.value}')
+def flag(arg): return f'--{arg.name.replace("_", "-")}' + ''.join(f' {value}' for value in arg.values)
 def caught(f, *args, **kw):
     with pytest.raises(ArgError) as e: f(*args, **kw)
     return e.value

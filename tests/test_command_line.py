@@ -6,7 +6,9 @@ import numpy as np, pandas as pd, pyarrow as pa, pyarrow.compute, pyarrow.parque
 from hypothesis import given, settings, strategies as st
 
 import collab_course
-from collab_course.command_line import TableError, _aligned, _has_header, _in_flags, _width, main, read_ratings
+from collab_course.checks import Arg, ArgError
+from collab_course.command_line import aligned, in_words, main, width_of
+from collab_course.reading import TableError, has_header, read_ratings
 from collab_course.recommender import Recommender
 
 plain = 'user,item,rating,title\nann,007,5,"Dune, part 1"\nbob,7,4.5,Émile\nann,7,1,Émile\n'
@@ -19,6 +21,10 @@ def file(tmp_path):
         (tmp_path/name).write_bytes(content if isinstance(content, bytes) else content.encode())
         return tmp_path/name
     return write
+
+def told(e):
+    "The message of an error in the words of the program"
+    return in_words(e.value)
 
 def same(df, other): return df.astype(object).values.tolist()==other.astype(object).values.tolist() and [*df]==[*other]
 def as_sep(sep, **kwargs): return frame.to_csv(index=False, sep=sep, lineterminator='\n', **kwargs)
@@ -102,7 +108,7 @@ def test_columns_without_names_go_by_number(file):
 
 @pytest.mark.parametrize('rows,header', [([['user', 'item', 'rating'], ['1', '2', '3']], True), ([['a', 'b', 'c'], ['x', 'y', 'z']], True), ([['a', 'b', 'c']], True),
     ([['1', '2', '3']], False), ([['x', 'y', '2020'], ['1', 'b', '3']], True), ([['user', '1', '2'], ['a', '3', '4']], True), ([['', 'a', '3'], ['7', 'b', '3']], True)])
-def test_a_header_is_told_from_data(rows, header): assert _has_header(rows)==header
+def test_a_header_is_told_from_data(rows, header): assert has_header(rows)==header
 
 # ---- columns
 
@@ -191,7 +197,7 @@ bad = {
 def test_a_file_that_is_wrong_is_refused_with_the_place_and_the_cure(case, file):
     content,message = bad[case]
     with pytest.raises(TableError) as e: read_ratings(file(content, 'x'))
-    assert message in str(e.value)
+    assert message in told(e)
 
 calls = {
     'no such column': (plain, dict(user_name='User'), "has no column 'User' (did you mean 'user'?); it has 'user', 'item', 'rating', 'title'"),
@@ -200,7 +206,7 @@ calls = {
     'a number too high': ('1,2,3\n', dict(user_name='4'), 'name a column by number, 1 to 3'), 'zero': ('1,2,3\n', dict(user_name='0'), 'name a column by number, 1 to 3'),
     'one column twice': (plain, dict(user_name='item', item_name='item'), 'need a column each'),
     'unknown encoding': (plain, dict(encoding='klingon'), "there is no encoding 'klingon'"), 'wrong encoding': (plain, dict(encoding='ascii'), 'x is not ascii: byte 0xc3'),
-    'wrong separator': (plain, dict(sep=';'), "x: ';' cuts the first line into 1 column. Leave --sep away (sep= in Python)"), 'empty separator': (plain, dict(sep=''), 'the separator is empty'),
+    'wrong separator': (plain, dict(sep=';'), "x: ';' cuts the first line into 1 column. Omit --sep, and the separator is found out"), 'empty separator': (plain, dict(sep=''), 'the separator is empty'),
     'two columns of one name': ('user,item,item ,rating\na,x,y,3\n', {}, "2 columns of x are called 'item': rename them"),
     'no header, columns by name': ('player,b1,5\nann,b2,4\n', dict(no_header=True, item_name='b1'), 'x has no header line: name a column by number')}
 
@@ -208,7 +214,7 @@ calls = {
 def test_wrong_words_about_a_file_are_refused(case, file):
     content,kwargs,message = calls[case]
     with pytest.raises(TableError) as e: read_ratings(file(content, 'x'), **kwargs)
-    assert message in str(e.value)
+    assert message in told(e)
 
 def test_a_path_that_leads_nowhere_is_refused(tmp_path, file):
     file(plain)
@@ -236,7 +242,7 @@ def test_ratings_in_parquet_may_be_any_numbers(ratings, tmp_path): assert read_r
     (dict(user=[1e300, 2, 3]), "column 'user' holds double")])
 def test_wrong_columns_of_parquet_are_refused(cols, message, tmp_path):
     with pytest.raises(TableError) as e: read_ratings(parquet(tmp_path, **cols))
-    assert message in str(e.value)
+    assert message in told(e)
 
 def test_damaged_parquet_is_refused(tmp_path):
     path = parquet(tmp_path)
@@ -279,7 +285,7 @@ def ran(capsys): return Ran(capsys)
 
 @pytest.fixture(scope='module')
 def shelf(tmp_path_factory):
-    "A folder with a table and the bundle of a model of it"
+    "A folder with a table and a model of it"
     home = tmp_path_factory.mktemp('shelf')
     table = planted()
     later = table.sample(50, random_state=0)
@@ -291,9 +297,9 @@ def shelf(tmp_path_factory):
 @pytest.fixture(scope='module')
 def rec(shelf): return Recommender.load(shelf/'model')
 
-def test_fit_says_what_it_read_and_measured_and_results_are_the_folder(shelf, ran, tmp_path):
+def test_fit_says_what_it_read_and_measured_and_the_result_is_the_file(shelf, ran, tmp_path):
     r = ran('fit', shelf/'books.tsv', '--out', tmp_path/'new', '--epochs', 2, '--seed', 1)
-    assert r.code==0 and r.out==f'{tmp_path/"new"}\n' and (tmp_path/'new'/'bundle.json').exists()
+    assert r.code==0 and r.out==f'{tmp_path/"new"}\n' and (tmp_path/'new').is_file()
     lines = r.err.splitlines()
     assert re.fullmatch(r'books.tsv: separated by tabs, [\d,]+ ratings', lines[0]) and lines[1]=='columns: user = reader, item = book, rating = score, title = title'
     assert lines[2].startswith("ids: user read as text, such as 'r")
@@ -317,7 +323,7 @@ def test_options_reach_the_training(shelf, ran, tmp_path):
     assert r.code==0
     m = Recommender.load(tmp_path/'m')
     want = dict(n_epoch=3, bs=100, lr=0.02, wd=0.1, n_factors=4, seed=3, refit=False)
-    assert {k: m.report[k] for k in want}==want and m.rating_range==(-1, 11) and m.n_train==pytest.approx(0.8*len(m.y), abs=1)
+    assert {k: m.report[k] for k in want}==want and m.rating_range==(-1, 11) and m.n_train==pytest.approx(0.8*len(m.history), abs=1)
 
 def test_neighbours_by_an_option(shelf, ran, tmp_path):
     assert ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--model', 'neighbours', '--epochs', 2, '--factors', 4, '--wd', '0.1', '-q').code==0
@@ -376,7 +382,7 @@ def test_similar_takes_measure_and_least_count(shelf, rec, ran):
 
 def test_strangers_are_an_error_or_get_a_stand_in(shelf, ran):
     r = ran('recommend', shelf/'model', '--user', 'r3', '--user', 'r300')
-    assert r.code==1 and r.out=='' and "there is no reader 'r300'" in r.err and 'Pass --on-unknown mean or popular' in r.err
+    assert r.code==1 and r.out=='' and "there is no reader 'r300'" in r.err and 'pass --on-unknown mean or popular' in r.err
     for how in ('mean', 'popular'):
         r = ran('recommend', shelf/'model', '--user', 'r300', '-n', 2, '--on-unknown', how, '--csv')
         assert r.code==0 and [l.split(',')[0] for l in r.out.splitlines()]==['reader', 'r300', 'r300']
@@ -412,7 +418,7 @@ def test_evaluate_with_strangers_alone_is_an_error(shelf, ran, file):
 
 def test_info_tells_what_is_inside(shelf, rec, ran):
     out,(lo,hi) = ran('info', shelf/'model').out,rec.rating_range
-    assert f'users 90 (reader)\nitems 24 (book)\ntitles yes\nratings {len(rec.y):,} (score), from {lo:g} to {hi:g}\nRMSE before the second training ' in re.sub(' +', ' ', out) and 'seed 0' in out
+    assert f'users 90 (reader)\nitems 24 (book)\ntitles yes\nratings {len(rec.history):,} (score), from {lo:g} to {hi:g}\nRMSE before the second training ' in re.sub(' +', ' ', out) and 'seed 0' in out
     d = json.loads(ran('info', shelf/'model', '--json').out)
     assert (d['users'], d['items'], d['columns'], d['rating_range'])==(90, 24, ['reader', 'book', 'score'], [lo, hi]) and d['report']['n_epoch']==15
 
@@ -454,7 +460,7 @@ def test_ratings_twice_need_a_word(shelf, ran, file, tmp_path):
     assert ran('fit', file(text), '--out', tmp_path/'m', '--duplicates', 'last', '--epochs', 1, '-q').code==0
 
 def test_fetch_writes_once_and_shows_the_terms(ran, tmp_path, monkeypatch):
-    monkeypatch.setattr('collab_course.tables.load_ratings', lambda: print('Fetching') or planted().head(3))
+    monkeypatch.setattr('collab_course.movielens.load_ratings', lambda: print('Fetching') or planted().head(3))
     want = planted().head(3).to_csv(index=False, lineterminator='\n')
     r = ran('fetch', 'ml-100k')
     assert (r.code, r.out)==(0, want) and 'Fetching' in r.err and 'It may be used for research' in r.err
@@ -470,7 +476,7 @@ def test_a_fetch_that_fails_leaves_no_file(ran, tmp_path, monkeypatch):
         def to_csv(self, f, **kwargs):
             f.write(b'half')
             raise OSError(errno.ENOSPC, 'No space left on device')
-    monkeypatch.setattr('collab_course.tables.load_ratings', lambda: Full())
+    monkeypatch.setattr('collab_course.movielens.load_ratings', lambda: Full())
     r = ran('fetch', 'ml-100k', '--out', tmp_path/'r.csv')
     assert r.code==1 and 'No space left on device' in r.err and not list(tmp_path.iterdir())
 
@@ -482,10 +488,10 @@ def test_a_model_is_replaced_and_nothing_else(shelf, ran, tmp_path):
     (tmp_path/'docs').mkdir()
     (tmp_path/'docs'/'letter.txt').write_text('x')
     r = ran(*args, tmp_path/'docs')
-    assert r.code==1 and "holds 'letter.txt' and no bundle" in r.err and [o.name for o in (tmp_path/'docs').iterdir()]==['letter.txt']
+    assert r.code==1 and 'is a folder, and a bundle is a file' in r.err and [o.name for o in (tmp_path/'docs').iterdir()]==['letter.txt']
     r = ran(*args, tmp_path/'docs'/'letter.txt')
-    assert r.code==1 and 'is a file, and --out names a folder' in r.err
-    assert 'is a file, and --out names a folder' in ran(*args, tmp_path/'docs'/'letter.txt'/'deeper').err
+    assert r.code==1 and "is in the way, since it isn't a bundle" in r.err and (tmp_path/'docs'/'letter.txt').read_text()=='x'
+    assert 'is a file, and --out names a file in a folder' in ran(*args, tmp_path/'docs'/'letter.txt'/'deeper').err
 
 def test_a_folder_that_cannot_be_written_is_refused_before_training(shelf, ran, tmp_path, monkeypatch):
     monkeypatch.setattr(os, 'access', lambda *_: False)
@@ -498,22 +504,25 @@ def test_a_full_disk_is_a_sentence(shelf, ran, tmp_path, monkeypatch):
     r = ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--epochs', 1, '-q')
     assert r.code==1 and r.out=='' and r.err.startswith('collab-course: No space left on device while saving the bundle')
 
-def test_folders_without_a_model_are_refused(shelf, ran, tmp_path):
+def test_paths_without_a_model_are_refused(shelf, ran, tmp_path):
     for cmd in (['recommend', '--user', 'x'], ['similar', '--item', 'x'], ['info'], ['evaluate', shelf/'later.csv']):
         at = lambda d: ran(*cmd[:1], d, *cmd[1:])
-        assert at(tmp_path/'no').code==1 and 'there is no folder' in at(tmp_path/'no').err
-        assert at(tmp_path).code==1 and 'there is no model in' in at(tmp_path).err
+        assert at(tmp_path/'no').code==1 and 'there is no file' in at(tmp_path/'no').err
+        assert at(tmp_path).code==1 and 'is a folder: name the file that `collab-course fit` has written' in at(tmp_path).err
     assert "did you mean 'model'?" in ran('info', shelf/'modell').err
 
 def test_a_damaged_model_is_refused(shelf, ran, tmp_path):
-    import shutil
-    shutil.copytree(shelf/'model', tmp_path/'m')
-    weights = next((tmp_path/'m').glob('weights-*'))
-    weights.write_bytes(weights.read_bytes()[:-1])
+    (tmp_path/'m').write_bytes((shelf/'model').read_bytes()[:-1])
     r = ran('recommend', tmp_path/'m', '--user', 'r1')
     assert r.code==1 and 'is truncated' in r.err
-    (tmp_path/'m'/'bundle.json').write_text('{')
+    (tmp_path/'m').write_text('{')
     assert ran('info', tmp_path/'m').code==1
+
+def test_a_model_of_the_first_edition_is_refused_in_one_sentence(shelf, ran, tmp_path):
+    (tmp_path/'m').mkdir()
+    (tmp_path/'m'/'bundle.json').write_text('{}')
+    for r in (ran('info', tmp_path/'m'), ran('recommend', tmp_path/'m', '--user', 'r1'), ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '-q')):
+        assert r.code==1 and 'is a bundle of the first edition' in r.err and len(r.err.splitlines())==1
 
 # ---- what people met in practice
 
@@ -544,19 +553,22 @@ def test_decimal_commas_are_numbers_when_a_header_is_looked_for(text, n, file): 
 
 def test_a_first_rating_that_looks_like_a_header_is_kept_by_a_word(file):
     f = file('player,b1,5\nann,b1,4\nann,b2,3\n')
-    with pytest.raises(TableError, match=r'If the first line is a rating and no header, add --no-header \(no_header=True in Python\)$'): read_ratings(f)
+    with pytest.raises(TableError, match=r'If the first line is a rating and no header, add no_header=True$') as e: read_ratings(f)
+    assert told(e).endswith('If the first line is a rating and no header, add --no-header')
     assert read_ratings(f, no_header=True).ratings.values.tolist()==[['player', 'b1', 5], ['ann', 'b1', 4], ['ann', 'b2', 3]]
-    assert any("though it holds the number '5'" in n and '--no-header' in n for n in read_ratings(f, item_name='b1', rating_name='5').notes)
+    assert any("though it holds the number '5'" in n and '--no-header' in in_words(n) for n in read_ratings(f, item_name='b1', rating_name='5').notes)
     assert len(read_ratings(file('ann,dune,\nbob,emma,4\n'.replace(',\n', ',3\n')), no_header=True).ratings)==2
 
 def test_all_columns_that_cannot_be_guessed_are_asked_for_at_once(file):
     with pytest.raises(TableError) as e: read_ratings(file('a,score,stars\nx,3,4\n', 'x'))
-    assert "x: no column has a name that is known for the user or item; 2 columns could be the rating: 'score', 'stars'. The columns are" in str(e.value)
-    assert 'Name the right ones with --user COLUMN --item COLUMN --rating COLUMN' in str(e.value)
+    assert "x: no column has a name that is known for the user or item; 2 columns could be the rating: 'score', 'stars'. The columns are" in told(e)
+    assert 'Name the right ones with --user COLUMN --item COLUMN --rating COLUMN' in told(e)
+    assert "Name the right ones with user_name='COLUMN', item_name='COLUMN', rating_name='COLUMN'" in str(e.value)
 
 def test_a_row_number_is_no_user(file):
     rows = ''.join(f'{k},u{k%5},i{k%7},{k%3}\n' for k in range(30))
-    with pytest.raises(TableError, match='column 1 is different in every row: is it a row number or a time. Name the columns: --user 2 --item 3 --rating 4'): read_ratings(file(rows))
+    with pytest.raises(TableError, match='column 1 is different in every row: is it a row number or a time. Name the columns: user_name=2, item_name=3, rating_name=4') as e: read_ratings(file(rows))
+    assert told(e).endswith('Name the columns: --user 2 --item 3 --rating 4')
     assert len(read_ratings(file(rows), '1', '3', '4').ratings)==30
 
 def test_a_first_line_that_is_shorter_than_the_others_is_named(file):
@@ -619,10 +631,10 @@ def test_an_empty_title_is_refused(words, shelf, ran):
 
 def test_a_model_that_needs_too_much_memory_is_a_sentence(ran, monkeypatch):
     def fail(*_): raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
-    monkeypatch.setattr('collab_course.command_line._load', fail)
+    monkeypatch.setattr('collab_course.command_line.load_model', fail)
     assert ran('info', 'm').code==1 and ran('info', 'm').err=='collab-course: there is not enough memory for that\n'
     def bug(*_): raise RuntimeError('shapes do not fit')
-    monkeypatch.setattr('collab_course.command_line._load', bug)
+    monkeypatch.setattr('collab_course.command_line.load_model', bug)
     with pytest.raises(RuntimeError, match='shapes'): ran('info', 'm')
 
 def test_a_closed_output_is_said_and_closed_errors_do_not_mix_with_results(shelf, ran, monkeypatch, capsys):
@@ -636,10 +648,10 @@ def test_a_closed_output_is_said_and_closed_errors_do_not_mix_with_results(shelf
     assert len(capsys.readouterr().out.splitlines())==1
 
 def test_ctrl_c_while_importing_waits(monkeypatch):
-    from collab_course.command_line import _later
+    from collab_course.command_line import uninterrupted
     done = []
     with pytest.raises(KeyboardInterrupt):
-        with _later():
+        with uninterrupted():
             signal.raise_signal(signal.SIGINT)
             done.append(1)
     assert done and signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -655,7 +667,7 @@ def test_messages_hold_no_words_of_python(args, shelf, ran, tmp_path):
     assert not re.search(r"\w=|_name\b|\b(valid_pct|rating_range|y_range|n_factors|n_epoch|bs|titles has|on_unknown|validate_ratings|DataFrame|Series|index|Traceback)\b|^lr|\(lowest", r.err.splitlines()[-1]), r.err
 
 def test_what_to_do_about_a_learning_rate(shelf, ran, tmp_path):
-    assert 'Lower --lr' in ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--lr', '1000', '--epochs', 3, '-q').err
+    assert 'try a smaller --lr' in ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--lr', '1000', '--epochs', 3, '-q').err
 
 def test_evaluate_shows_ids_of_both_sides(shelf, ran, file):
     r = ran('evaluate', shelf/'model', file('reader,book,score\nx,y,3\nz,y,3\n'))
@@ -664,13 +676,14 @@ def test_evaluate_shows_ids_of_both_sides(shelf, ran, file):
 
 def test_a_file_where_a_model_is_due_is_said(shelf, ran):
     r = ran('evaluate', shelf/'later.csv', shelf/'model')
-    assert r.code==1 and 'is a file: the folder of a model comes first' in r.err
+    assert r.code==1 and 'first comes the file that `collab-course fit` has written' in r.err
 
 def test_a_damaged_model_can_be_replaced_after_it_is_removed(shelf, ran, tmp_path):
-    (tmp_path/'m').mkdir()
-    (tmp_path/'m'/'bundle.json').write_text('{')
+    (tmp_path/'m').write_bytes((shelf/'model').read_bytes()[:-1])
     r = ran('fit', shelf/'books.tsv', '--out', tmp_path/'m')
-    assert r.code==1 and 'remove the folder, or save into another one' in r.err
+    assert r.code==1 and 'is in the way, since it is truncated' in r.err and 'save under another name' in r.err and 'RMSE' not in r.err
+    (tmp_path/'m').unlink()
+    assert ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--epochs', 1, '-q').code==0
 
 
 # ---- words, streams and exit codes
@@ -694,14 +707,14 @@ def test_version_and_help_of_all(ran):
 @pytest.mark.parametrize('error,code,words', [(KeyboardInterrupt(), 130, 'stopped'), (MemoryError(), 1, 'not enough memory'), (BrokenPipeError(), 141, ''), (OSError(5, 'Input/output error', 'x'), 1, 'Input/output error: x')])
 def test_what_ends_a_command_has_its_exit_code(error, code, words, ran, monkeypatch):
     def fail(*_): raise error
-    monkeypatch.setattr('collab_course.command_line._load', fail)
-    monkeypatch.setattr('collab_course.command_line._mute', lambda: None)
+    monkeypatch.setattr('collab_course.command_line.load_model', fail)
+    monkeypatch.setattr('collab_course.command_line.mute', lambda: None)
     r = ran('info', 'm')
     assert r.code==code and words in r.err and 'Traceback' not in r.err and bool(words)==bool(r.err)
 
 def test_a_bug_is_not_hidden(ran, monkeypatch):
     def bug(*_): raise KeyError('bug')
-    monkeypatch.setattr('collab_course.command_line._load', bug)
+    monkeypatch.setattr('collab_course.command_line.load_model', bug)
     with pytest.raises(KeyError): ran('info', 'm')
 
 def test_warnings_of_the_library_are_notes_and_those_of_others_are_not(shelf, ran, file, tmp_path):
@@ -711,17 +724,24 @@ def test_warnings_of_the_library_are_notes_and_those_of_others_are_not(shelf, ra
     assert r.code==0 and re.search(r'^careful: on \d+ ratings kept back the model .* fewer --factors', r.err, re.M) and 'Warning' not in r.err
 
 def test_messages_speak_of_flags():
-    assert _in_flags("Name it with --user (user_name= in Python)")=='Name it with --user'
-    assert _in_flags('valid_pct=0.1 of 3 rows')=='--valid-pct 0.1 of 3 rows'
+    assert in_words(ArgError('Name it with ', Arg('user_name')))=='Name it with --user'
+    assert in_words(ArgError(Arg('valid_pct', 0.1), ' of 3 rows'))=='--valid-pct 0.1 of 3 rows'
+    assert in_words(ArgError('pass ', Arg('on_unknown', 'mean', 'popular'), ' or ', Arg('rating_range', (1, 5.5))))=='pass --on-unknown mean or popular or --range 1 5.5'
 
-def test_a_title_cannot_command_the_terminal(): assert _aligned(['title'], [['a\x1b[2Jb\r\n\u202ec']])[1]=='a\ufffd[2Jb\ufffd\ufffd\ufffdc'
+@pytest.mark.parametrize('case', {**bad, **calls})
+def test_messages_in_python_hold_no_flags(case, file):
+    content,kwargs = (*bad[case][:1], {}) if case in bad else calls[case][:2]
+    with pytest.raises(TableError) as e: read_ratings(file(content, 'x'), **kwargs)
+    assert not re.search(r'--\w', str(e.value))
+
+def test_a_title_cannot_command_the_terminal(): assert aligned(['title'], [['a\x1b[2Jb\r\n\u202ec']])[1]=='a\ufffd[2Jb\ufffd\ufffd\ufffdc'
 
 def test_columns_are_aligned_whatever_the_script():
     rows = [['007', '紅樓夢', 1.5], ['7', 'Zoe\u0308', 10.25], ['x', None, None], ['y', '👍🏽', -3.]]
-    lines = _aligned(['id', 'title', 'score'], rows)
-    assert {_width(l) for l in lines if l!=lines[3]}=={_width(lines[0])} and lines[3]=='x'
-    assert max(map(_width, _aligned(['id', 'title', 'score'], [['1', '漢'*50, 1.]], width=40)))<=40
-    assert _aligned(['a'], [])==['a']
+    lines = aligned(['id', 'title', 'score'], rows)
+    assert {width_of(l) for l in lines if l!=lines[3]}=={width_of(lines[0])} and lines[3]=='x'
+    assert max(map(width_of, aligned(['id', 'title', 'score'], [['1', '漢'*50, 1.]], width=40)))<=40
+    assert aligned(['a'], [])==['a']
 
 # ---- real processes
 

@@ -1,0 +1,53 @@
+"The program starts light: info, recommend and similar on a saved model need neither torch nor fastai, help and most errors not even numpy"
+import subprocess, sys
+
+import pytest
+from collab_course.command_line import main
+from collab_course.tables import planted_ratings
+
+heavy = ['torch', 'fastai', 'fastcore', 'matplotlib']
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory):
+    "A small saved model"
+    home = tmp_path_factory.mktemp('light')
+    df = planted_ratings(60, 40, 1_500, n_factors=3, seed=0).ratings
+    df.to_csv(home/'ratings.csv', index=False)
+    assert main(['fit', str(home/'ratings.csv'), '--out', str(home/'model'), '--epochs', '2', '--seed', '0', '-q'])==0
+    return home/'model'
+
+def loaded_by(*args):
+    "Exit code, results, notes and imported modules of a command in a process of its own"
+    code = f'''import sys
+from collab_course.command_line import main
+code = main({[*map(str, args)]!r})
+print("---", code, *sys.modules, sep="\\n", file=sys.stderr)'''
+    p = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    said,_,rest = p.stderr.partition('---\n')
+    status,*modules = rest.split()
+    return int(status),p.stdout,said,{*modules}
+
+@pytest.mark.parametrize('args', [['info'], ['info', '--json'], ['recommend', '--user', '1'], ['recommend', '--all', '--csv'],
+    ['recommend', '--user', '1000', '--on-unknown', 'popular'], ['similar', '--item', '1'], ['similar', '--item', '1', '--by', 'dot', '--json']], ids=' '.join)
+def test_a_saved_model_answers_without_torch(args, model):
+    code,out,_,modules = loaded_by(args[0], model, *args[1:])
+    assert code==0 and out and 'numpy' in modules and not {*heavy} & modules, {*heavy} & modules
+
+def test_unknown_ids_and_damaged_models_are_errors_without_torch(model, tmp_path):
+    (tmp_path/'half').write_bytes(model.read_bytes()[:-100])
+    for args,words in ((['recommend', model, '--user', '1000'], 'the nearest are'), (['info', tmp_path/'half'], 'is truncated')):
+        code,_,said,modules = loaded_by(*args)
+        assert code==1 and words in said and not {*heavy} & modules
+
+@pytest.mark.parametrize('args', [['--help'], ['--version'], ['fit', '--help'], ['fly'], ['info', 'nowhere'], ['fit', 'nowhere.csv', '--out', 'm']], ids=' '.join)
+def test_help_and_wrong_words_need_not_even_numpy(args): assert not {'numpy', 'pandas', *heavy} & loaded_by(*args)[-1]
+
+@pytest.mark.parametrize('args,words', [(['--range', '5', '1'], '--range takes the lowest rating and the highest'), (['--range', '2', '3'], 'is not between 2.0 and 3.0'), (['--user', 'no'], "has no column 'no'")], ids=str)
+def test_what_is_wrong_with_the_ratings_is_said_before_torch_is_imported(args, words, model):
+    code,_,said,modules = loaded_by('fit', model.parent/'ratings.csv', '--out', model.parent/'other', *args)
+    assert code==1 and words in said and not {'torch', 'fastai'} & modules
+
+def test_ratings_that_are_all_equal_are_refused_before_torch_is_imported(tmp_path):
+    (tmp_path/'r.csv').write_text('user,item,rating\n' + ''.join(f'u{k},i{k%7},3\n' for k in range(30)))
+    code,_,said,modules = loaded_by('fit', tmp_path/'r.csv', '--out', tmp_path/'m')
+    assert code==1 and 'all 30 ratings are 3: there is nothing to learn from' in said and not {'torch', 'fastai'} & modules

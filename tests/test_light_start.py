@@ -1,0 +1,45 @@
+"A process that only asks a Recommender starts without PyTorch and fastai"
+import json, subprocess, sys
+
+import numpy as np
+import pytest
+
+from collab_course.answers import RatingHistory
+from collab_course.recommender import Recommender
+from collab_course.served import DotProductTables
+from collab_course.vocab import Vocab
+
+USE = """
+import json, re, resource, sys
+from pathlib import Path
+from collab_course.recommender import Recommender
+rec = Recommender.load(sys.argv[1])
+answers = [rec.recommend(42), rec.recommend_all(3, [1, 2]), rec.similar(50), rec.predict([dict(user=1, movie=2)]), rec.fold_in({1: 5., 2: 1.}), rec.explain(1, 300), rec.users, rec.items,
+           rec.recommend(10**6, on_unknown='mean'), rec.recommend(10**6, on_unknown='popular')]
+rec.save(sys.argv[2])
+used = resource.getrusage(resource.RUSAGE_SELF)
+status = Path('/proc/self/status') # ru_maxrss also counts what the parent held when it started this process
+peak = int(re.search(r'VmHWM:\\s+(\\d+)', status.read_text())[1]) if status.exists() else 0
+heavy = [o for o in ('torch', 'fastai', 'matplotlib', 'scipy', 'sklearn', 'IPython') if o in sys.modules]
+print(json.dumps(dict(rows=[len(o) for o in answers], heavy=heavy, cpu=used.ru_utime + used.ru_stime, megabytes=peak/1024)))
+"""
+
+@pytest.fixture(scope='module')
+def movielens_size(tmp_path_factory):
+    "A bundle of the size of MovieLens 100k"
+    rng = np.random.default_rng(0)
+    n_users,n_items,n = 944,1683,100_000
+    tables = [rng.normal(0, 0.1, size).astype(np.float32) for size in ((n_users, 50), n_users, (n_items, 50), n_items)]
+    pairs = 1 + rng.choice((n_users-1)*(n_items-1), n, replace=False)
+    rows = np.stack([1 + (pairs-1)//(n_items-1), 1 + (pairs-1)%(n_items-1)], 1).astype(np.int32)
+    history = RatingHistory(rows, rng.integers(1, 6, n).astype(np.float32), n, (n_users, n_items))
+    vocabs = Vocab('user', range(1, n_users)),Vocab('movie', range(1, n_items))
+    rec = Recommender.from_parts(DotProductTables(*tables, y_range=(0, 5.5)), *vocabs, history)
+    return rec.save(tmp_path_factory.mktemp('light')/'rec')
+
+def test_load_and_recommend_start_without_the_libraries_that_train(movielens_size, tmp_path, root):
+    out = subprocess.run([sys.executable, '-c', USE, str(movielens_size), str(tmp_path/'again')], capture_output=True, text=True, check=True, cwd=root).stdout
+    found = json.loads(out)
+    assert found['heavy']==[] and all(found['rows'])
+    assert found['megabytes']<200
+    assert found['cpu']<0.7*8 # 0.4 s on a quiet core; a loaded machine may be slower
