@@ -28,5 +28,4 @@ from collab_course.command_line import *
 __all__ = [o for o in globals() if not o.startswith('_')] # all public names of the chapters
 ```"""
 
-
 __version__ = "0.0.1"

@@ -308,3 +308,6 @@ def test_an_exercise_that_is_not_there_names_the_nearest():
 def test_an_exercise_says_what_to_do(ex): assert repr(ex)=='Pick rows: write lookup, then ex.lookup.check(lookup)'
 
 def test_all_right_letters_give_their_reasons(quiz): assert quiz.mark({2: 'ac'}).table.because[2]=='x is z is'
+
+@pytest.mark.parametrize('mine', ['ac', 'ca', 'Ac', 'aC', 'Ca', 'cA', 'CA', 'C, a', ['c', 'A'], ('A', 'c')])
+def test_letters_count_in_any_order_and_in_either_case(quiz, mine): assert list(quiz.mark({2: mine}).table.verdict)==['right']

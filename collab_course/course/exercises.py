@@ -528,7 +528,7 @@ def mark(self:Practice,
 @patch
 def _mark_one(self:Practice, n, mine):
     "One row of the table"
-    q,letters = self.questions[n-1],''.join(sorted(set(''.join(map(str, mine)) if isinstance(mine, (list, tuple, set)) else str(mine)) - set(' ,'))).lower()
+    q,letters = self.questions[n-1],''.join(sorted(set((''.join(map(str, mine)) if isinstance(mine, (list, tuple, set)) else str(mine)).lower()) - set(' ,')))
     if not q.choices: return n,str(mine),'open','Compare yours with the folded answer.'
     if bad := set(letters) - set('abcdefgh'[:len(q.choices)]): return n,str(mine),'no such choice',f"The letters go from a to {'abcdefgh'[len(q.choices)-1]}, {sorted(bad)[0]!r} is none"
     record(self.chapter, f'question {n}', 'right' if letters==q.right else 'wrong')
