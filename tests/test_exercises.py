@@ -4,8 +4,9 @@ import random
 import numpy as np, pandas as pd, pytest, torch
 from hypothesis import given, settings, strategies as st
 
-from collab_course.course import exercises as learning
-from collab_course.course.exercises import Exercise, Practice, Question, difference, is_stub, practice, practices, source_of, stub_of
+from collab_course.course.differences import difference, shown
+from collab_course.course.exercises import Exercise, Practice, catalogue, is_stub, practice, practices, source_of, stub_of
+from collab_course.course.pages import Question
 
 def lookup(
     weight,  # (n_rows, n_factors) table
@@ -96,7 +97,7 @@ def test_classes_are_compared_method_by_method():
     ex.use(lambda cls, by, x: dict(out=cls(by)(x)))
     ex.cases(lambda rng: iter([(2., torch.arange(3.))]))
     assert ex.check(ex.untouched()).status=='not attempted'
-    assert 'out: None came, a tensor was expected: is a `return` missing?' in ex.check(HalfDone).text
+    assert 'out: Got None, expected a tensor: is a `return` missing?' in ex.check(HalfDone).text
     assert ex.check(Scale).status=='right'
     assert ex.check(Scale(2.)).status=='wrong'
 
@@ -119,7 +120,7 @@ def test_of_two_mistakes_at_once_the_one_that_is_shown_is_named(ex):
     assert ex.check(answer).mistake=='rows begin at 0'
 
 def test_each_part_of_a_dict_gets_a_line():
-    text = learning._short(dict(a=torch.ones(3), b=torch.ones(9, 9), c=torch.ones(2, 2)))
+    text = shown(dict(a=torch.ones(3), b=torch.ones(9, 9), c=torch.ones(2, 2)))
     assert [l.strip()[:2] for l in text.splitlines()]==['a:', 'b:', 'c:', '[1'] and 'shape (9, 9)' in text
 
 def boom(weight, ids): raise SystemExit(3)
@@ -207,10 +208,10 @@ def test_a_random_answer_meets_the_same_dice_each_time(ex):
 T = torch.arange(6.).view(3, 2)
 
 @pytest.mark.parametrize('got,want,says', [
-    (T.T, T, 'turned on its side'), (-T, T, 'Every sign'), (2*T+2, T+1, '2 times'), (T+1, T, 'off by 1'), (torch.arange(8.).flip(0), torch.arange(8.), 'another order'), (torch.tensor([5, 6]), torch.tensor([4, 5]), 'off by 1'), (None, T, 'return'), (T.numpy(), T, 'an array came, a tensor'.capitalize()),
-    (torch.arange(4.)[:, None], torch.arange(4.), 'keepdim'), (torch.arange(4.), torch.arange(4.)[:, None], 'keepdim'), (torch.ones(3, 3), torch.ones(3), 'paired everybody'), (T.long(), T, 'dtype'),
-    (torch.tensor([1., 5., 9., 2.]), torch.tensor([5., 9., 2., 3.]), 'one place off'), (T*float('nan'), T, 'NaN'), (dict(a=1), dict(a=1, b=2), '`b` is missing'), (dict(a=1, b=2), dict(a=1), '`b`, which'),
-    ([1, 2], [1, 2, 3], 'length is 2'), ([1, 3], [1, 2], 'At [1]'), (dict(a=T, b=-T), dict(a=T, b=T), 'b: 5 of 6'), ('a', 'b', "'a' came"), (3.5, 3, '3.5 came'), (True, 'a', 'True came'), (dict(a=1), [1], 'A dict came, a list'), (dict(a=1, b=...), dict(a=1, b=2), 'b: There is still'), (dict(a=None), dict(a=T), 'a: None came, a tensor'), (np.bool_(False), 1, '0 came, 1'), (np.array([True, False]), np.array([False, True]), '2 of 2'),
+    (T.T, T, 'transposed'), (-T, T, 'All signs are flipped'), (2*T+2, T+1, '2 times'), (T+1, T, 'off by 1'), (torch.arange(8.).flip(0), torch.arange(8.), 'another order'), (torch.tensor([5, 6]), torch.tensor([4, 5]), 'off by 1'), (None, T, 'return'), (T.numpy(), T, 'Got an array, expected a tensor'),
+    (torch.arange(4.)[:, None], torch.arange(4.), 'keepdim'), (torch.arange(4.), torch.arange(4.)[:, None], 'keepdim'), (torch.ones(3, 3), torch.ones(3), 'paired every row'), (T.long(), T, 'dtype'),
+    (torch.tensor([1., 5., 9., 2.]), torch.tensor([5., 9., 2., 3.]), 'shifted by one place'), (T*float('nan'), T, 'It contains NaN'), (dict(a=1), dict(a=1, b=2), '`b` is missing'), (dict(a=1, b=2), dict(a=1), '`b`, which'),
+    ([1, 2], [1, 2, 3], 'Got length 2'), ([1, 3], [1, 2], 'At [1]'), (dict(a=T, b=-T), dict(a=T, b=T), 'b: 5 of 6'), ('a', 'b', "Got 'a'"), (3.5, 3, 'Got 3.5'), (True, 'a', 'Got True'), (dict(a=1), [1], 'Got a dict, expected a list'), (dict(a=1, b=...), dict(a=1, b=2), 'b: There is still'), (dict(a=None), dict(a=T), 'a: Got None, expected a tensor'), (np.bool_(False), 1, 'Got 0, expected 1'), (np.array([True, False]), np.array([False, True]), '2 of 2'),
     (pd.DataFrame({'a': [1, 2]}), pd.DataFrame({'a': [1, 3]}), 'column `a`'), (pd.Series([1], index=['x']), pd.Series([1], index=['y']), 'index'), (pd.DataFrame({'a': [1]}), pd.DataFrame({'b': [1]}), 'missing')])
 def test_a_difference_is_told_in_words(got, want, says): assert says in difference(got, want)
 
@@ -296,7 +297,7 @@ def test_an_unknown_chapter_names_those_that_are():
     with pytest.raises(ValueError, match='one_hot'): practice('nowhere')
 
 def test_the_catalogue_has_each_thing_once():
-    cat = learning.catalogue()
+    cat = catalogue()
     assert len(cat) and not cat.duplicated(['chapter', 'name']).any()
 
 def test_an_exercise_that_is_not_there_names_the_nearest():

@@ -3,8 +3,9 @@ import ast, json, re
 
 import nbformat, numpy as np, pytest
 
-from collab_course.course.exercises import difference, practices, source_of
-from practice import cells, folder
+from collab_course.course.differences import difference
+from collab_course.course.exercises import practices, source_of
+from practice import cells, folder, page, pages, teaching
 
 every = practices()
 exercises = [(o, e) for o in every for e in o.exercises]
@@ -31,13 +32,13 @@ def test_each_mistake_is_wrong_and_recognised_as_itself(o, e):
     assert len(found)>=2 and all(r.status=='wrong' and r.mistake==says and says in r.text for r,says in found)
 
 @each_exercise
-def test_the_specification_is_not_the_solution(o, e): assert e._spec is not e.answer and not re.search(rf'\b{e.name}\(', source_of(e._spec))
+def test_the_specification_is_not_the_solution(o, e): assert e.specification is not e.answer and not re.search(rf'\b{e.name}\(', source_of(e.specification))
 
 @each_exercise
 def test_cases_and_what_is_expected_are_the_same_each_time(o, e):
-    one,two = [list(e._cases(np.random.default_rng(0))) for _ in range(2)]
+    one,two = e.inputs(),list(e.make_inputs(np.random.default_rng(0)))
     assert len(one)==len(two)
-    a,b = [[e._spec(*args) for args in cs] for cs in (one, two)]
+    a,b = [[e.specification(*args) for args in cs] for cs in (one, two)]
     assert all(difference(x, y) is None for x,y in zip(a, b))
 
 @each_exercise
@@ -113,3 +114,16 @@ def test_the_right_choice_is_not_told_by_its_length(o):
 @each_question
 def test_no_explanation_says_the_verdict_twice(o, n, q):
     assert not [why for _,why in q.choices if re.match(r'(No|Yes|Right|Wrong)[:,.]', why)]
+
+@each_chapter
+def test_the_page_says_what_the_teachers_notebook_says(o):
+    assert (pages/f'{o.name}.md').read_text(encoding='utf-8')==page(teaching/f'{o.chapter}_{o.name}.ipynb'), 'run `make practice`'
+
+def test_each_practice_module_has_one_page_and_each_page_a_module(): assert {p.stem for p in pages.glob('*.md')}=={o.name for o in every}
+
+@each_chapter
+def test_the_teachers_notebook_keeps_words_out_of_python(o):
+    cells = [''.join(c['source']) for c in json.loads((teaching/f'{o.chapter}_{o.name}.ipynb').read_text(encoding='utf-8'))['cells'] if c['cell_type']=='code']
+    calls = [n for s in cells for n in ast.walk(ast.parse(s)) if isinstance(n, ast.Call)]
+    assert not [k.arg for n in calls if ast.unparse(n.func)=='ex.exercise' for k in n.keywords if k.arg in ('title', 'text', 'hints', 'then', 'stub')]
+    assert not [n for n in calls if ast.unparse(n.func)=='ex.ask']

@@ -11,28 +11,10 @@ from torch import nn
 from ..exercises import Practice, floats, ints
 
 # %% ../../../nbs/teaching/04_bias.ipynb #f16524ae
-ex = Practice('04', 'bias', 'Bias and weight decay', setup='import torch\nfrom torch import nn')
-
-# %% ../../../nbs/teaching/04_bias.ipynb #34c42df7
-_biasmodel_stub = '''
-class BiasModel(nn.Module):
-    "Stars from 0 to 5.5: dot product of the factors plus both biases; x (batch, 2) to (batch,)."
-    def __init__(self, n_users, n_items, n_factors):
-        super().__init__()
-        self.user_factors,self.user_bias = nn.Embedding(n_users, n_factors),nn.Embedding(n_users, 1)
-        self.item_factors,self.item_bias = nn.Embedding(n_items, n_factors),nn.Embedding(n_items, 1)
-
-    def forward(self, x):
-        users,items = x.unbind(1)
-        res = (self.user_factors(users) * self.item_factors(items)).sum(1)
-        res = res + self.user_bias(users) + self.item_bias(items)
-        return 5.5*torch.sigmoid(res).squeeze()'''
+ex = Practice.read('bias', setup='import torch\nfrom torch import nn')
 
 # %% ../../../nbs/teaching/04_bias.ipynb #5ba4cced
-@ex.exercise('Mend the model', text='This model runs, and its predictions have a wrong shape: a square for most batches, a bare number for a batch of one pair. Mend `forward`, so that it gives one prediction per pair, always.',
-    stub=_biasmodel_stub,
-    hints=['Write the shape behind each line: what is (batch,) plus (batch, 1)?', '`keepdim=True` leaves the sum a column, and column plus column stays a column.', 'At the end `squeeze(1)` drops dimension 1 and nothing else; a bare `squeeze()` drops the batch too, if it has one pair.'],
-    then='One prediction per pair for every batch: name the dimension that you keep and the one that you drop.')
+@ex.exercise
 class BiasModel(nn.Module):
     "Stars from 0 to 5.5: dot product of the factors plus both biases; x (batch, 2) to (batch,)."
     def __init__(self, n_users, n_items, n_factors):
@@ -99,9 +81,7 @@ for _f,_says in [
 ]: ex.BiasModel.mistake(_says)(_f)
 
 # %% ../../../nbs/teaching/04_bias.ipynb #5461d298
-@ex.exercise('How much is left', text='A row that gets no gradient still decays in each step: weight decay in the step, as in fastai’s Adam, takes the share `lr*wd`. With a constant learning rate, which share of such a row is left after training? The last batch of an epoch may be smaller; it is trained on too.',
-    hints=['One step leaves `1 - lr*wd` of it. What do two steps leave?', 'How many steps has an epoch? A last batch that is not full is a step too.', '`(1 - lr*wd)**steps`, with `steps` as `n_epochs` times the rounded-up number of batches.'],
-    then='Larger batches mean fewer steps: for as much decay in an epoch, `lr*wd` has to grow as the batch does.')
+@ex.exercise
 def share_left(
     n_rows,    # training rows
     bs,        # batch size
@@ -154,9 +134,7 @@ def _(n_rows, bs, n_epochs, lr, wd): return 1 - lr*wd*n_epochs*-(-n_rows//bs)
 def _(n_rows, bs, n_epochs, lr, wd): return (1 - 2*lr*wd)**(n_epochs*-(-n_rows//bs))
 
 # %% ../../../nbs/teaching/04_bias.ipynb #93ee0306
-@ex.exercise('Biases as factors', text='A model predicts `dot + user_bias + item_bias + mean`, where `mean` is one number for everybody. Write it as a dot product alone: two tables with two more columns than the factors have, and no third. The order of the columns is yours.',
-    hints=['A bias of the person has to meet a 1 in every film’s row, at the same place.', 'The film’s bias needs a place of its own, where every person’s row has a 1.', 'The mean is true of everybody: add it to one of the two biases, and it is added to every prediction once.'],
-    then='Everything that is added can be written as a factor whose partner is 1. What a bias adds is that nobody has to learn the ones.')
+@ex.exercise
 def as_factors(
     user_factors,  # (n_users, n_factors) float
     user_bias,     # (n_users, 1) float
@@ -209,9 +187,7 @@ for _f,_says in [
 ]: ex.as_factors.mistake(_says)(_f)
 
 # %% ../../../nbs/teaching/04_bias.ipynb #a107076e
-@ex.exercise('Where decay and ratings agree', text='For one film alone, what is left to explain of its ratings are `rests` (rating minus what the rest of the model says). Find the bias `b` at which `sum((rests - b)**2) + wd*b**2` is lowest. Then try it for 1, 3 and 100 ratings of rest 2, with `wd=5`.',
-    hints=['Where the sum is lowest, its gradient is zero.', 'The gradient is `-2*sum(rests - b) + 2*wd*b`. Solve for `b`.', 'With `n` ratings: `n*b + wd*b = sum(rests)`. With neither ratings nor decay, say 0.'],
-    then='It is the mean, pulled to zero as if `wd` more ratings had a rest of 0: strongly for few ratings, hardly for many.')
+@ex.exercise
 def best_bias(
     rests,  # (n,) what is left to explain of each rating, float; may be empty
     wd,     # weight of the squared bias, 0 or more
@@ -261,29 +237,8 @@ def _(rests, wd): return rests.mean() - wd if len(rests) else 0.
 @ex.best_bias.mistake('decay was subtracted, and so it pushes the bias away from zero: it stands beside the number of ratings, with a plus.')
 def _(rests, wd): return rests.sum()/(len(rests) - wd) if len(rests)!=wd else 0.
 
-# %% ../../../nbs/teaching/04_bias.ipynb #9e3bdd4d
-_decayed_stub = '''
-def decayed(
-    w,     # (n,) weights, float
-    grad,  # (n,) gradients of the loss without decay
-    lr,    # learning rate
-    wd,    # weight decay
-):
-    "Weights after one step, in four ways: a dict of tensors (n,)."
-    return {
-        'SGD, in the loss': ...,
-        'SGD, in the step': ...,
-        'Adam, in the loss': ...,
-        'Adam, in the step': ...,
-    }'''
-
 # %% ../../../nbs/teaching/04_bias.ipynb #a6100b11
-@ex.exercise('In the loss or in the step', text='One weight, one step, and the decay goes in by one of two ways: as `wd/2*w**2` in the loss, or by taking the share `lr*wd` of `w` in the step. For Adam all you need to know is its very first step: it has length `lr` for every gradient, against the sign of it (and 0 for a gradient of 0). '
-    'Work out the weights, without an optimizer of the library.',
-    stub=_decayed_stub,
-    hints=['In the loss, the decay adds `wd*w` to the gradient, before the optimizer sees it.', 'SGD goes by `lr` times the gradient; Adam at first by `lr` times its sign, `torch.sign`. In the step, `w` also loses `lr*wd*w`, which the optimizer never sees.',
-           'In the loss, Adam: `w - lr*torch.sign(grad + wd*w)`. In the step, Adam: `w - lr*torch.sign(grad) - lr*wd*w`.'],
-    then='Equal for SGD. For Adam, decay in the loss is only one more voice on the direction, and on a steep slope it is not heard at all.')
+@ex.exercise
 def decayed(
     w,     # (n,) weights, float
     grad,  # (n,) gradients of the loss without decay
@@ -336,88 +291,3 @@ for _f,_says in [
     (_change(sgd_loss=lambda w, g, lr, wd: w - lr*(g + wd*w.abs()), adam_loss=lambda w, g, lr, wd: w - lr*(g + wd*w.abs()).sign()), 'the gradient of `wd/2*w**2` is `wd*w`, which is negative for a negative weight: decay always goes to zero.'),
     (_change(sgd_step=lambda w, g, lr, wd: (w - lr*g)*(1 - lr*wd), adam_step=lambda w, g, lr, wd: (w - lr*g.sign())*(1 - lr*wd)), 'the share was taken after the step. It is a share of `w` as it was: that is what makes both ways equal for SGD.'),
 ]: ex.decayed.mistake(_says)(_f)
-
-# %% ../../../nbs/teaching/04_bias.ipynb #cbe642d0
-ex.ask('What does a film’s bias hold?',
-    [('How well the film fits the person who is asked about', 'That is the dot product: it needs both rows. A bias is looked up with the film alone.'),
-     ('How many ratings the film has', 'Films with many ratings are often liked, but a bias is learned from how high the ratings are, not how many.'),
-     ('What is true of the film whoever watches it', 'It is added for every person alike: better or worse than the rest of the prediction says.'),
-     ('The mistake that the model makes', 'Statistics uses the word like that too. Here it is a learned number, which makes the mistake smaller.')], right='c')
-
-ex.ask('What does a bias add that one more factor would not?',
-    [('Its partner is a 1 that need not be learned and does not decay', 'Two more factors can hold both biases, but their ones must be learned and defended against decay in each step.'),
-     ('It can move all predictions for a film up or down, which factors cannot', 'They can, with ones as partners: the chapter moves the biases of a trained model into two more columns.'),
-     ('It always gives a lower loss', 'Without restraint it did not help at all here. Under decay the gain was small, for one seed hardly to be seen.'),
-     ('It needs no training', 'A bias is a weight like others and is learned from ratings.')], right='a')
-
-ex.ask('`dot` is (64,), and `user_bias(users)` is (64, 1). What is their sum?',
-    [('an error', 'The shapes fit by the rules of broadcasting, and that is the trouble.'),
-     ('(64, 64): every dot product with every bias', 'Both are stretched, and most of the 4,096 sums belong to no pair. `keepdim=True` in the sum avoids it.'),
-     ('(64, 1), as both describe 64 pairs', 'That comes out if `dot` is a column too, by `keepdim=True`.'),
-     ('(64,)', 'PyTorch does not flatten the column: it stretches both.')], right='b')
-
-ex.ask('Why does the model end in `squeeze(1)` and not in `squeeze()`?',
-    [('`squeeze()` is slower', 'Neither copies anything. They differ in what they drop.'),
-     ('`squeeze()` also drops the factors, which the loss needs', 'The factors are summed already; their dimension has length 1.'),
-     ('They do the same; it is a matter of taste', 'For 64 pairs they do, and for one pair they do not.'),
-     ('`squeeze()` also drops a batch of one pair', 'It drops every dimension of length 1. A last batch of one pair would come out as a bare number. `squeeze(1)` names what goes.')], right='d')
-
-# %% ../../../nbs/teaching/04_bias.ipynb #e9b3cad3
-ex.ask('The training loss falls in each epoch, and the validation loss rises from the third one on. What happens?',
-    [('The learning rate is too high, and the loss jumps about', 'Then the training loss would jump or rise as well.'),
-     ('The model learns its training rows by heart', 'What it learns from then on is true of these rows and not of others: it overfits.'),
-     ('The validation rows are harder', 'They are a random share of the same ratings. And harder rows would have a higher loss, not a rising one.'),
-     ('It needs more epochs', 'More of the same takes the two curves further apart.')], right='b')
-
-ex.ask('Why does a chapter on weight decay show the parabolas `a·x²`?',
-    [('Because the loss is a square of the error', 'It is, but the parabolas stand for the model, not for its loss.'),
-     ('Because `a` is the decay: a larger one bends more', 'Here `a` is a weight. Decay would make it smaller and the curve gentler.'),
-     ('Because ratings over time look like a parabola', 'Time plays no part in this model.'),
-     ('Because a larger weight bends more sharply', 'A model with large weights can bend right through single training points. One that must keep them small cannot.')], right='d')
-
-ex.ask('`wd*(w**2).sum()` is added to the loss. What does it add to the gradient of `w`?',
-    [('`wd*w`', 'That is the gradient of `wd/2` times the squares. Here the 2 stays.'),
-     ('`2*wd*w`', 'The derivative of a square is twice the number. The 2 can be left to the constant, so decay in the step is written without it.'),
-     ('`wd`', 'A constant push would come from the sum of absolute values. Squares push large weights more.'),
-     ('`2*wd*w.sum()`', 'Each weight has its own part in the sum, so it gets its own gradient.')], right='b')
-
-ex.ask('For plain SGD, decay in the loss and decay in the step are the same. What makes them so different for Adam?',
-    [('Adam divides gradients by their usual size', 'Decay in the loss is part of the gradient and is divided with it. On steep slopes next to nothing of the decay is left, on gentle ones it takes over. In the step all weights lose the same share.'),
-     ('Adam has momentum', 'Momentum alone also makes the two differ, but the large difference comes from the division.'),
-     ('Adam ignores what is added to the loss', 'It sees the gradient of all that is in the loss, and then scales it.'),
-     ('Adam’s learning rate is too small for decay', 'The learning rate multiplies both ways of decay alike.')], right='a')
-
-# %% ../../../nbs/teaching/04_bias.ipynb #ac4fdb66
-ex.ask('`learn.fit_one_cycle(5, 5e-3)` of fastai’s `Learner` says nothing of weight decay. How much is there?',
-    [('none', 'None is asked for, but the optimizer has a default.'),
-     ('0.1, with which the book gets its lowest loss', 'The book gives that number to `wd` where it wants decay.'),
-     ('0.01, the default of fastai’s Adam', 'Saying nothing is not zero; `wd=0.` is. PyTorch’s own `Adam` has 0 as default, and its `AdamW` 0.01.'),
-     ('as much as `lr_find` suggests', '`lr_find` suggests learning rates only.')], right='c')
-
-ex.ask('Which rows of the people’s table decay in a step, with fastai’s Adam?',
-    [('all, also row 0 and people who are not in the batch', 'The table is one parameter, and the whole of it is multiplied by `1 - lr*wd`.'),
-     ('only those of people in the batch: nobody else has a gradient', 'Those get gradients of their own. Decay in the step does not ask for gradients.'),
-     ('those with large factors', 'Every row loses the same share; large ones lose more in numbers.'),
-     ('all but row 0', 'Row 0 gets no gradients, but it is part of the table and decays with it.')], right='a')
-
-ex.ask('Batches become eight times larger, and the learning rate twice as large. By what do you multiply `wd`, to take away about as much in an epoch?',
-    [('8, as there are eight times fewer steps', 'That would be right at the same learning rate. It has doubled already.'),
-     ('16', 'Both changes do not work in the same direction: fewer steps take less, a larger learning rate takes more.'),
-     ('1: `wd` has nothing to do with the batch', 'A step takes `lr*wd`, and larger batches make fewer steps.'),
-     ('4', 'What an epoch takes is about steps × `lr` × `wd`: an eighth, times two, times four.')], right='d')
-
-ex.ask('Ten factors did better than fifty in chapter 02, and under decay fifty did at least as well as ten. What follows?',
-    [('Fifty factors are right after all', 'With this decay, on this data. The chapter shows a table, no law.'),
-     ('The comparison of chapter 02 had a bug, which decay has covered', 'It was right for what it asked: models that nothing holds back.'),
-     ('Factors and decay have to be chosen together', 'Do it on rows inside the training rows. Both limit how much a model can learn by heart, so the best value of one depends on the other.'),
-     ('Decay makes the number of factors irrelevant', 'A hundred and fifty were worse than fifty even so.')], right='c')
-
-# %% ../../../nbs/teaching/04_bias.ipynb #d0e9e3f2
-ex.ask('A film has three ratings and fifty factors. Why is that dangerous, and what does decay change?',
-    answer='Fifty free numbers can hit three ratings exactly, noise included, and then say nonsense to everybody else. With decay each of these numbers has a price in every step. Three ratings pay for little, so the film stays near to zero, and its prediction near to what biases say. A film with hundreds of ratings can afford long factors.')
-
-ex.ask('Through Adam’s loss, weights with noisy gradients are spared by decay. Why is that the wrong way round?',
-    answer='Adam divides by the usual size of the gradient, and noise is large. The decay is divided with it, so next to nothing is left. But noisy gradients carry little that is worth learning, so these are the weights that should be held back most. Decay in the step takes the same share from all.')
-
-ex.ask('Somebody tries ten values of `wd`, takes the one with the lowest validation loss, and reports that loss. What is wrong with it?',
-    answer='The lowest of ten is partly luck on just these rows, so the reported loss is too good. `wd` should be chosen on rows split off from the training rows, and the validation rows be looked at once, at the end.')

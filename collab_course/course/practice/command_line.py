@@ -11,15 +11,10 @@ from contextlib import redirect_stderr, redirect_stdout
 from ..exercises import Practice
 
 # %% ../../../nbs/teaching/15_command_line.ipynb #8d9dd561
-ex = Practice('15', 'command_line', 'Command line', setup='import csv, io, math, re, sys')
+ex = Practice.read('command_line', setup='import csv, io, math, re, sys')
 
 # %% ../../../nbs/teaching/15_command_line.ipynb #499b9e52
-@ex.exercise('What separates?', text='''Which characters may be the separator of a table? Those that cut *every* line into equally many fields, three or more. A field in quotation marks is one field, whatever stands in it.
-
-No line has a line break in a field here. `next(csv.reader([line], delimiter=sep))` gives the fields of one line.''',
-             hints=['Count the fields of each line for each character. What do the counts of a separator look like?', 'Put the counts of all lines into a set: how large may the set be, and how small its one number?',
-                    '`counts = {len(next(csv.reader([line], delimiter=sep))) for line in lines}`, then `len(counts)==1 and min(counts)>=3`.'],
-             then='A separator cuts all lines alike. If two characters do, the names in the header decide, or a person.')
+@ex.exercise
 def separators(
     lines,  # list of texts without line ends
     seps,   # list of single characters to be tried
@@ -79,12 +74,7 @@ def _(lines, seps): return [s for s in seps if lines and all(_fields(o, s)>=3 fo
 def _(lines, seps): return _separators(lines, seps)[:1]
 
 # %% ../../../nbs/teaching/15_command_line.ipynb #21959a7b
-@ex.exercise('Who is who', text='''Guess the columns of a table by their names. Case and everything but letters and digits do not count, so `User-ID`, `user_id` and `userId` are one name.
-
-For each role give the positions of the columns that may play it. If there are several, and exactly one of them is an id (its name ends in `id`), it alone is left. If you return two positions, the person will be asked.''',
-             hints=['First make each name plain: lower case, letters and digits only. Then compare whole names, not parts of them.', "`re.sub(r'[\\W_]', '', name).lower()`, since `\\w` counts the underscore as a letter.",
-                    'The rule about ids is needed only where more than one position is left: `ids if len(found)>1 and len(ids)==1 else found`.'],
-             then='What is certain is guessed, what is not certain is asked.')
+@ex.exercise
 def who_is_who(
     columns,  # list of names, as they stand in the header line
     known,    # dict: role → list of plain names that may play it
@@ -149,12 +139,7 @@ def _(columns, known): return _who(columns, known, choose=lambda found, ids: ids
 def _(columns, known): return _who(columns, known, choose=lambda found, ids: found)
 
 # %% ../../../nbs/teaching/15_command_line.ipynb #5dd10049
-@ex.exercise('Ids are names', text='''A column of ids was read as text. Make it whole numbers only if *each* id is written as a computer would write that number: no zeros in front, no plus, no point, no exponent, nothing around it. At most 18 digits, so that 64 bits are enough.
-
-One id that is written otherwise, and the whole column stays as it is. (Ids that all end in `.0`, which the library takes for whole numbers, stay text here.)''',
-             hints=['What has to come back from `str(number)`, if nothing was lost?', '`int` takes more than you want: `int(" 7")`, `int("007")`, `int("1_000")` and Arabic digits all work. Compare the text again, or describe it by a pattern.',
-                    "`re.fullmatch('0|-?[1-9][0-9]{0,17}', s)` for each `s`, and `all` over the column."],
-             then='An id comes back as it was written, or else it would be the id of somebody else.')
+@ex.exercise
 def read_ids(
     texts,  # list of texts, one id each
 ):
@@ -220,12 +205,7 @@ def _(texts): return list(texts)
 def _(texts): return [int(s) for s in texts] if all(re.fullmatch('0|[1-9][0-9]{0,17}', s) for s in texts) else list(texts)
 
 # %% ../../../nbs/teaching/15_command_line.ipynb #a1c7f36e
-@ex.exercise('A title with everything in it', text='''Titles hold commas, quotation marks and even line breaks. Write a table as CSV, by hand and without the module `csv`, so that a reader gets back exactly what you were given.
-
-The rules: a record ends with `\\n`, a comma stands between fields. A field that holds a comma, a quotation mark, a `\\n` or a `\\r` (alone, too) is put into quotation marks, and each quotation mark inside is written twice.''',
-             hints=['Write a function for one field first. When does it need quotation marks around it?', 'Around the field, quotation marks mean "as it is": commas and line breaks need nothing more. Only the mark itself has to be doubled.',
-                    '''`'"' + s.replace('"', '""') + '"'` where any of `,"` and line breaks is in `s`, else `s`.'''],
-             then='Inside quotation marks anything may stand, and nothing has to be taken away from a title.')
+@ex.exercise
 def to_csv(
     rows,  # list of rows, each a list of two or more texts
 ):
@@ -288,13 +268,7 @@ def _(rows): return _csv(rows, lambda s: (lambda o: _marked(o) if set(o) & set('
 def _(rows): return _csv(rows, _marked)[:-1]
 
 # %% ../../../nbs/teaching/15_command_line.ipynb #ce6d0b8c
-@ex.exercise('A program that tells the truth', text='''Write the heart of a command that prints the mean of ratings. Each line is `user,item,rating`, the first one is the header; nothing is quoted, and there is one rating at least.
-
-When all is well: the mean with two decimals on standard output and nothing else there; on standard error a note with the number of ratings, unless `quiet`; exit code 0. If a rating is no finite number: nothing on standard output, a message on standard error with the file's name, the first such line as `line 3`, and the value as it stands; exit code 1.''',
-             hints=['Nothing may be printed before the last rating has been looked at. `print(..., file=sys.stderr)` writes to standard error, and the code is returned.',
-                    'Lines are counted as in an editor: the header is line 1, so the first rating is on line 2. `quiet` is for notes; an error is said in any case.',
-                    "`float('nan')` and `float('inf')` raise nothing: ask `math.isfinite` too. `enumerate(lines[1:], 2)` counts the lines."],
-             then='Results alone on standard output, everything else on standard error, and an exit code that is true.')
+@ex.exercise
 def print_mean(
     lines,  # list of texts without line ends, the first is the header
     name,   # of the file
@@ -402,65 +376,3 @@ def _(lines, name, quiet):
     if not quiet: print(len(ratings), 'ratings', file=sys.stderr)
     print(f'{sum(ratings)/len(ratings):.2f}')
     return 0
-
-# %% ../../../nbs/teaching/15_command_line.ipynb #8ed5ce06
-ex.ask('`pd.read_csv` reads a column of ids in which `007` and `7` stand, and nothing else. What happens?', [
-    ('An error, since one of the ids is written badly.', 'Nothing is said. To pandas both are numbers, and well written.'),
-    ('Both become 7: two people become one, in silence.', 'An id is a name. Now whoever asks for `007` gets the list of somebody else.'),
-    ('Both stay text, because of the zeros in front of one of them.', 'That is what an id needs, but pandas drops the zeros unless told `dtype=str`.'),
-    ('`007` becomes missing.', 'That happens to `NA` and `None`. `007` becomes the number 7.')], right='b')
-ex.ask('Which of these columns does `read_ratings` make whole numbers?', [
-    ('`3`, `12`, `7`', 'Each is written as a computer would write it. Nothing can merge.'),
-    ('`0`, `-5`, `18`', 'Zero and negative numbers are written that way too.'),
-    ('`12`, `0042`, `7`', 'One id with zeros in front, and the whole column stays text.'),
-    ('`1e3`, `1000`, `7`', 'As numbers two of them would be one. So the column stays text.')], right='ab')
-ex.ask('A file is called `ratings.csv`, and its first two bytes are `1f 8b`. What is it?', [
-    ('A CSV file, as its name says.', 'Anybody can give a file any name, and browsers do.'),
-    ('A CSV file in another encoding, such as UTF-16.', 'UTF-16 would begin with `ff fe` or `fe ff`. These two are the magic number of a packing.'),
-    ('A damaged file, since a text has other bytes.', 'It may be in the best of health, once unpacked.'),
-    ('A gzip file: the first bytes do not lie.', 'Each format begins with its own few bytes. The reader looks there, unpacks, and goes on.')], right='d')
-ex.ask('A file is not valid UTF-8. Why does the reader not try latin-1 by itself?', [
-    ('It reads any bytes, so a wrong guess would go unnoticed.', 'It would never fail, only give wrong letters in silence. So the person is told the byte and the line, and must say.'),
-    ('Python does not know latin-1, unless it is installed.', 'It does, and `--encoding latin-1` asks for it.'),
-    ('Latin-1 has no letters with accents, and they would be lost.', 'It has those of Western Europe; that is why old files are often written in it.'),
-    ('It would take too long.', 'Decoding is quick. The trouble is that no error can say that it was wrong.')], right='a')
-ex.ask('The first lines are `1;Postman, The;3,5` and `2;Emma;4`. Why are semicolons the separator, and not commas?', [
-    ('There are more of them in the first line.', 'Two of each. Counting one line decides nothing.'),
-    ('Semicolons are tried before commas.', 'It does not come to an order: commas do not cut these lines alike.'),
-    ('They cut each record into equally many fields, three.', 'Commas cut the first line into three as well, but the second into one.'),
-    ('Commas never separate where a title may hold a comma.', 'They do, if such titles are quoted.')], right='c')
-
-# %% ../../../nbs/teaching/15_command_line.ipynb #8a2ed133
-ex.ask("A file's first line is `196 242 3 881250949`, with tabs between. Header or rating?", [
-    ('A header, since the first line is one.', 'Taken for names, that rating would be lost without a word.'),
-    ('A rating: numbers, and no name that is known.', "The other lines have numbers in these places too. So it is with MovieLens's own `u.data`. The columns then go by place, and that is said."),
-    ('Nobody can know, since names may be numbers; the program asks.', 'It can be told here. Asked is where the names leave two answers.')], right='b')
-ex.ask('What does the reader do about these columns: `movieId`, `movie`, `user`, `rating`, `score`?', [
-    ('It takes `rating` for the rating, since it comes first.', 'Two names are known for it. The first one might be the wrong one, and nobody would notice.'),
-    ('It takes `movieId` for the item and `movie` for another item.', 'There is one item. Of several names the only id plays the role.'),
-    ('It takes `movieId` for the item, and the mean of `rating` and `score`.', 'A mean of two columns is a value that the file does not hold.'),
-    ('It takes `movieId` for the item, and asks which is the rating.', 'The only id is certain enough, `rating` against `score` is not: name one with `--rating`.')], right='d')
-
-# %% ../../../nbs/teaching/15_command_line.ipynb #40c58516
-ex.ask('`collab-course recommend model --all --csv > lists.csv`. Where do notes go?', [
-    ('Into `lists.csv`, above the table of lists', 'Then no program could read the table.'),
-    ('Nowhere: `>` turns them off', '`--quiet` does. `>` takes standard output only.'),
-    ('To the terminal, by standard error', '`>` and pipes take standard output, where nothing but results is written.')], right='c')
-ex.ask('Which exit codes are right?', [
-    ('0: the lists are written', 'Zero means done, whatever was said on the way.'),
-    ('0: the file was refused, with a clear message', 'A script does not read messages. It sees the code, and would go on.'),
-    ('1: a rating in the file is no number', 'Something is wrong with the data.'),
-    ('2: `--user` was forgotten', 'Something is wrong with the command; `argparse` says so, and how it is used.'),
-    ('1: the reader of a pipe has gone away, as in `| head -1`', 'That is 141 by custom, 128 + 13, and no reason to complain.')], right='acd')
-ex.ask('A title holds the character with which programs clear the screen. What does the table show?', [
-    ('The title as it is: data must not be changed.', 'Then a stranger who names a book commands your terminal.'),
-    ('A � in its place; the model keeps the title.', 'Only what is shown to a terminal is made harmless. Nothing is changed in the model.'),
-    ('An error: such a title is refused.', 'The rating is good, and so is the rest of the title. One odd character is no reason to stop.')], right='b')
-
-# %% ../../../nbs/teaching/15_command_line.ipynb #35a0a500
-ex.ask('What makes a message about a bad file useful? Write one for a rating `good` in line 3 of `words.csv`.',
-       answer="It names the file, the line, the column and the value, and says what to do. Such as: words.csv, line 3, column 'rating': 'good' is no number. Drop or repair the row, or name the column with the ratings by --rating.")
-ex.ask('The rule of the reader is: never a value that the file does not hold; what was guessed is said aloud. What would break it?',
-       answer='Ids that merge as numbers (`007` and `7`), `NA` that becomes missing, a rating taken for a header, letters from a wrong encoding, a line break taken out of a title. And a guess about separator or columns of which nobody is told: if it is wrong, one finds out late or never.')
-ex.ask("The model's ids are text, `7` and `007` among them. In a new file to be evaluated all ids happen to be whole numbers. How must they be read, and why?",
-       answer="As text, since the model's ids are. Read as numbers they would not match any id of the model, or the wrong one. So the type is not guessed from the new file: it is taken from the model.")

@@ -11,7 +11,7 @@ from torch import nn
 from ..exercises import Practice, source_of
 
 # %% ../../../nbs/teaching/05_create_params.ipynb #7695930f
-ex = Practice('05', 'create_params', 'Parameters of our own', setup='import torch\nfrom torch import nn\nfrom collab_course.course.practice.create_params import Kept, Plain, Layers')
+ex = Practice.read('create_params', setup='import torch\nfrom torch import nn\nfrom collab_course.course.practice.create_params import Kept, Plain, Layers')
 
 # %% ../../../nbs/teaching/05_create_params.ipynb #214e3b7d
 class Kept(nn.Module):
@@ -33,24 +33,7 @@ class Kept(nn.Module):
         return self.layers[0](res + self.frozen - self.mean)
 
 # %% ../../../nbs/teaching/05_create_params.ipynb #b4d461e4
-_KEPT = f'''Three questions about this module. Write the names down first. Then, if you like, make a `Kept()` and compare.
-
-```python
-{source_of(Kept)}
-```
-
-Its output is summed, `backward` is called, and `torch.optim.SGD(kept.parameters(), lr=0.1, weight_decay=0.1)` makes one step.'''
-
-@ex.exercise('Found, trained, saved', text=_KEPT, stub='''
-def what_is_found():
-    "Attributes of `Kept`, such as 'table', as lists in any order."
-    return dict(
-        parameters=[...],  # those that `parameters()` reaches
-        changed=[...],     # those with other numbers after the step
-        saved=[...],       # those that are in `state_dict()`
-    )''', hints=['Ask of each attribute: is it a `Parameter`, a module, a buffer, or something that a module does not look at?', 'A list and a plain tensor are overlooked. `nn.ModuleList` is a module.',
-           'The step changes what `parameters()` reaches *and* what has a gradient: a frozen and an unused parameter have none.'],
-             then='Found, trained and saved are three lists: a buffer is saved without being a parameter, and a parameter without a gradient is passed over, by decay too.')
+@ex.exercise
 def what_is_found():
     "Attributes of `Kept`, such as 'table', as lists in any order."
     return dict(parameters=['table', 'layers', 'frozen', 'idle'], changed=['table', 'layers'], saved=['table', 'layers', 'frozen', 'idle', 'mean'])
@@ -111,9 +94,7 @@ def _(): return dict(parameters=['table', 'layers'], changed=['table', 'layers']
 def _(): return dict(parameters=['table', 'layers', 'frozen', 'idle'], changed=['table', 'layers'], saved=['table', 'layers', 'frozen', 'idle'])
 
 # %% ../../../nbs/teaching/05_create_params.ipynb #be0537eb
-@ex.exercise('A table with an empty row', text='Write `create_params` again, with a standard deviation to choose and with row 0, that of `#na#`, at zero. Each call draws new numbers. A module must find the result, and an optimizer must be able to change it.',
-             hints=['Make the numbers first. What is the last thing to do with them?', '`torch.randn` has mean 0 and standard deviation 1: multiply. Then set row 0.', '`values = torch.randn(...)*sd`, `values[0] = 0`, and only then `nn.Parameter(values)`.'],
-             then='Wrap last: whatever is computed from a `Parameter` is an ordinary tensor again.')
+@ex.exercise
 def create_table(
     n_rows,     # rows, row 0 for `#na#` included
     n_factors,  # columns
@@ -131,7 +112,7 @@ def _yes(o): return 'yes' if o else 'no'
 def _(answer, n_rows, n_factors, sd):
     table = answer(n_rows, n_factors, sd)
     if not torch.is_tensor(table): raise TypeError(f'{type(table).__name__} came back, no tensor')
-    if table.shape!=(n_rows, n_factors): return {**dict.fromkeys(ex.create_table._spec(n_rows, n_factors, sd), '-'), 'shape': list(table.shape)}
+    if table.shape!=(n_rows, n_factors): return {**dict.fromkeys(ex.create_table.expected(n_rows, n_factors, sd), '-'), 'shape': list(table.shape)}
     module,rest = nn.Module(),table.detach()[1:]
     module.table = table
     n,again = max(rest.numel(), 1),answer(n_rows, n_factors, sd)
@@ -270,24 +251,7 @@ _changes = {
 }
 
 # %% ../../../nbs/teaching/05_create_params.ipynb #787c0583
-_SYMPTOMS = f'''Here is the model without a layer and the one with embeddings, both shortened; `Plain` and `Layers` can be run and changed, by subclasses for instance. What is seen when one thing is changed? Ask the model for a batch of four pairs, sum the output and call `backward`.
-
-```python
-{source_of(Plain)}
-
-{source_of(Layers)}
-```
-
-''' + '\n'.join(f'- `{k!r}`: {says}' for k,(says,_) in _changes.items()) + '''
-
-The symptoms: `'raises'` an error; `'square'`: output `(4, 4)`; `'column'`: output `(4, 1)`; `'not found'`: right shape, but a table is missing among the parameters; `'stuck'`: right shape, all found, but the gradients of both factor tables are zero;
-`'last row'`: the answer is that of the last user; `'fine'`: none of these.'''
-
-@ex.exercise('Ten changes and their symptoms', text=_SYMPTOMS, stub="def symptoms():\n    \"What each change leads to: 'raises', 'square', 'column', 'not found', 'stuck', 'last row' or 'fine'.\"\n    return {\n"
-             + '\n'.join(f'        {k!r}: ...,' for k in _changes) + '\n    }',
-             hints=['Write the shape of each of the three summands beside it: a vector `(4,)` or a column `(4, 1)`?', 'A vector plus a column is a square. A layer is called, a parameter is indexed, and only the layer checks the rows.',
-                    'The gradient of one factor table is made of the other; that of a bias is not made of any table.'],
-             then='Vectors with vectors, columns with columns: most of the differences between the two classes are about that, and few mistakes raise an error.')
+@ex.exercise
 def symptoms():
     "What each change leads to."
     return {'tensor': 'not found', 'zero factors': 'stuck', 'zero biases': 'fine', 'bias columns': 'square', 'keepdim': 'square', 'columns and keepdim': 'column',
@@ -336,14 +300,7 @@ for says,other in [
 ]: ex.symptoms.mistake(says)(_believing(**other))
 
 # %% ../../../nbs/teaching/05_create_params.ipynb #b272696f
-_COPY = '''Take the weights of a model with embeddings over into one without, so that both predict the same. `Plain` and `Layers` are the two classes of the last exercise: `plain.user_factors` is a parameter, `layers.user_factors` an `nn.Embedding`, and so on.
-
-Afterwards the two live on their own: whatever is done to `layers` must not change `plain`, and `plain` must be ready for training.'''
-
-@ex.exercise('The weights taken over', text=_COPY, in_place=True,
-             hints=['The numbers of an embedding are in its `weight`. Which two of the four tables have another shape in `plain`?', '`copy_` writes numbers into a tensor that is there already, so the parameter stays the same object. PyTorch wants that inside `torch.no_grad()`.',
-                    '`for n,p in plain.named_parameters(): p.copy_(getattr(layers, n).weight.view_as(p))`'],
-             then='The same weights, the same predictions: the two classes are one model, and a copy is not a second name.')
+@ex.exercise(in_place=True)
 def copy_weights(
     plain,   # `Plain`: user_factors (n_users, n_factors), user_bias (n_users,), the same for items
     layers,  # `Layers`: four `nn.Embedding` of the same names; biases with one column
@@ -421,10 +378,7 @@ def _(plain, layers):
         for n,p in plain.named_parameters(): p.copy_(getattr(layers, n).weight.squeeze())
 
 # %% ../../../nbs/teaching/05_create_params.ipynb #977532c9
-@ex.exercise('A look before the loss', text='Why does a loss not go down although nothing fails? Write the look that finds it: which parameters an optimizer would get, which of them are idle, and which shape comes out. Idle is a parameter for which the sum of the output has no gradient, or one of nothing but zeros. The check uses `Plain`, `Layers` and broken versions of them.',
-             hints=['`named_parameters()` gives the names. What does `p.grad` hold before the first `backward`, and for a parameter that `forward` does not use?', 'There are two ways to be idle: no gradient at all (`None`), and a gradient of nothing but zeros.',
-                    'Gradients add up, so begin with `model.zero_grad()`; then `out.sum().backward()`, then look at each `p.grad`.'],
-             then='Three lines of look find what hours of watching a loss do not.')
+@ex.exercise
 def look_first(
     model,  # a module
     x,      # what it is called with
@@ -506,69 +460,3 @@ def _(model, x): return _look(model, x, idle=lambda g: not g.any())
 
 @ex.look_first.mistake('what `forward` does not use has no gradient at all, `None`: that is idle too.')
 def _(model, x): return _look(model, x, idle=lambda g: g is not None and not g.any())
-
-# %% ../../../nbs/teaching/05_create_params.ipynb #dc53973a
-ex.ask('Why is a tensor attribute of a module not among its parameters?', [
-    ('It lives on the CPU until the model is moved to the device', 'The device plays no part. A plain tensor even stays behind when the model is moved, for the same reason: the module does not know it.'),
-    ('It lacks `requires_grad=True`, so it gets no gradient', 'Set it, and the tensor collects gradients, but `parameters()` is as empty as before: a module looks at the type, not at this flag.'),
-    ('A tensor to be trained has to be marked for the module', 'A mask or a table of counts must stay as it is, so somebody has to say what may change. `nn.Parameter` is the mark, and a module looks for that type whenever an attribute is set.'),
-    ('Only layers, such as `nn.Linear`, can have parameters', 'The model of this chapter has no layer and four parameters. Layers just wrap theirs for you.')], right='c')
-ex.ask('`self.tables = [nn.Parameter(torch.ones(3))]`: what is true of this parameter?', [
-    ('It is found, since it is an `nn.Parameter`', 'What the module is given is a list, and it does not look into lists. `nn.ParameterList` is the list that it does look into.'),
-    ('It is missing in `state_dict()`, so it is not saved', 'Saving goes through the same registers as `parameters()`. What was not found is not written to the file either.'),
-    ('It gets gradients, but no optimizer made from `parameters()` changes it', 'Where `forward` uses it, the graph does not care how it was found. The optimizer does: it changes what it was handed.'),
-    ('Python raises an error at this line', 'There is no error and no warning, only a loss that is somewhat worse: that is what makes this mistake last.')], right='bc')
-ex.ask('What is a buffer for?', [
-    ('For numbers saved and moved, but not trained', 'Running means or a fixed table of counts, for example: `register_buffer` puts them into `state_dict`, and `parameters()` leaves them out.'),
-    ('For parameters frozen in the first epochs', 'A frozen parameter stays a parameter, with `requires_grad=False`, and can be thawed again.'),
-    ('For keeping gradients between two batches', 'Gradients are kept in `.grad` of each parameter; nothing has to be registered for that.')], right='a')
-
-# %% ../../../nbs/teaching/05_create_params.ipynb #4167a77e
-ex.ask('Both factor tables start at zero. What happens?', [
-    ('They move, but all factors of a person alike, as in a network that starts with equal weights', 'That would be true of equal numbers that are not zero. With zeros it is worse: there is no gradient at all.'),
-    ('The first step is small, then it gets going', 'The first step is none. After it both tables are still zero, and so is the second gradient.'),
-    ('Training works, since random numbers are only a habit', 'For the biases zeros would do. For two tables that are multiplied with each other they are a dead point.'),
-    ('The factors never move: the gradient of each table is made of the other', 'The gradient of `u*i` with respect to `u` is `i`, which is zero, and the other way round. A little noise is enough to leave this point.')], right='d')
-ex.ask('May the two bias tables start at zero?', [
-    ('Yes: a bias is added, not multiplied', 'So its gradient needs no other table: the error of a prediction reaches it, whatever the other numbers are. It moves from the first batch on.'),
-    ('No: zero is a dead point for every weight of a model', 'It is one for factors, where one table multiplies the other. A sum has no such point.'),
-    ('Only without `y_range`: a sigmoid is flat', 'Its slope multiplies all gradients, but it is flat only near the ends of the range. In the middle, where zeros start, it is steepest.')], right='a')
-ex.ask('What does `nn.Embedding` do that a `Parameter` and square brackets do not?', [
-    ('It multiplies by a one-hot matrix', 'Neither does: both pick rows. That the result equals the product is shown in chapter 01.'),
-    ('It refuses the row −1', 'Indexing counts −1 from the end, as lists do, and answers with the row of somebody else. The layer raises an error, on the CPU an `IndexError`.'),
-    ('It learns faster', 'Same rows, same gradients, same steps: with equal weights the two cannot be told apart by their training.'),
-    ('It keeps track of the ids that it has seen', 'It knows row numbers only. Which id stands for which row is in the vocabulary of the loaders.')], right='b')
-
-# %% ../../../nbs/teaching/05_create_params.ipynb #2bf2ccc1
-ex.ask('Printed, the model shows `DotProductBias()` and nothing in the brackets. What follows?', [
-    ('It has nothing to learn, having no weights', 'Its four tables are parameters: `named_parameters()` lists them. Look there, not at the printed form.'),
-    ('Its parameters were not found by the module', 'Printing lists child modules, that is layers. A parameter which the module holds itself is never printed.'),
-    ('It has no layers, and no more follows from it', 'The printed form is a tree of modules, and says nothing about parameters: this one has no children and four parameters of its own.')], right='c')
-ex.ask('In the version without layers the bias tables are vectors. Somebody makes them columns, `(n_users, 1)` and `(n_items, 1)`, and leaves `forward` as it is. What comes out for a batch of 64?', [
-    ('A column, `(64, 1)`', 'It would be one if all summands were columns. The dot product is still a vector.'),
-    ('A vector, `(64,)`', 'Broadcasting never drops a dimension: a vector and a column make a table.'),
-    ('An error: the shapes do not fit', '`(64,)` and `(64, 1)` fit by the rules of broadcasting, so nothing is raised until a loss compares sizes, and not every loss does.'),
-    ('A square, `(64, 64)`', 'The vector is taken as a row and repeated downwards, the column is repeated to the right: each person\'s bias meets everybody\'s dot product.')], right='d')
-ex.ask('`forward` forgets to add the biases. Which look finds that?', [
-    ('The list of the parameters', 'Both bias tables are in it: they are found, they are only not used.'),
-    ('The gradients after one `backward`', 'What `forward` does not use has `grad` `None`. Two names of four show up at once.'),
-    ('The shape of the output', 'It is right: a vector as long as the batch.'),
-    ('The training loss, which does not go down', 'It does go down, only less far than it could. Without the whole model beside it, nobody would notice.')], right='b')
-
-# %% ../../../nbs/teaching/05_create_params.ipynb #6cd1c508
-ex.ask('Without `y_range` the model is trained with strong weight decay. Where does decay pull its predictions?', [
-    ('To the middle of the scale', 'That is where they are pulled *with* the range: a sigmoid of zero is one half.'),
-    ('To the mean of all ratings', 'The model knows no mean unless a bias has learned it, and decay pulls the biases to zero too.'),
-    ('To zero stars', 'All weights at zero give a sum of zero, and without the sigmoid this is the prediction, below every rating there is.'),
-    ('Nowhere, it acts on weights and not on predictions', 'Predictions are made of the weights. Where these shrink, predictions go where zero weights would put them.')], right='c')
-ex.ask('What shows that two classes are the same model?', [
-    ('Equal predictions, once both have equal weights', 'Equal on several batches, with weights large enough for a difference to show: that leaves little room for another function.'),
-    ('Equal losses, after training from the same seed', 'They may draw their first numbers in another order or from another distribution, so equal models can differ here, and similar losses do not make two models one.'),
-    ('Equal gradients in all tables, with equal weights', 'Then an optimizer takes the same step with both, and the next one again, for the whole training.'),
-    ('An equal number of parameters in all tables', 'Necessary, not sufficient: the model that forgets to add its biases has just as many.')], right='ac')
-ex.ask('A model predicts with the square of shape `(batch, batch)` and somebody mends it by `[:, 0]`. The shape is right now and the loss goes down. What does the model learn, and what does it not?',
-       answer='Column 0 of the square holds the dot product of the first pair of the batch, for everybody, plus each row\'s own biases. So the biases learn as they should. Of the factors only one person\'s and one film\'s row get a gradient in each batch, and for the wrong reason: '
-              'they are pulled to suit everybody. What comes out is little more than biases.')
-ex.ask('Your loss does not go down as far as it should, and nothing fails. Which four things do you look at, and what would each of them show?',
-       answer='The names of the parameters: a table that is missing there was not wrapped, or sits in a list. The gradients after one `backward`: `None` for what `forward` does not use, zeros for a dead start. The shape of the output: a square or a column where a vector belongs. '
-              'The lowest and highest prediction: outside the scale where the range is missing.')

@@ -11,7 +11,7 @@ import numpy as np, torch
 from ..exercises import Practice, floats, ints
 
 # %% ../../../nbs/teaching/02_dot_product.ipynb #76252edb
-ex = Practice('02', 'dot_product', 'Dot product', setup='import torch')
+ex = Practice.read('dot_product', setup='import torch')
 
 def _tensor(o):
     "Numbers in a list, a tuple or an array as a tensor, and all else as it is"
@@ -19,28 +19,8 @@ def _tensor(o):
         if isinstance(o, (list, tuple, np.ndarray)): return torch.from_numpy(np.array(o, order='C'))
     return o
 
-# %% ../../../nbs/teaching/02_dot_product.ipynb #e6f6c724
-_shapes_stub = '''
-def shapes(
-    batch,      # number of pairs
-    n_factors,  # columns of both tables
-):
-    "The shape of each expression, as a tuple."
-    return {
-        'u * i': ...,
-        '(u*i).sum()': ...,
-        '(u*i).sum(0)': ...,
-        '(u*i).sum(1)': ...,
-        '(u*i).sum(1, keepdim=True)': ...,
-        'u @ i.T': ...,
-        'column - y': ...,
-    }'''
-
 # %% ../../../nbs/teaching/02_dot_product.ipynb #bb3f09d2
-@ex.exercise('Predict the shapes', text='`u` and `i` are the looked-up rows of a batch, both (batch, n_factors); `y` are its ratings, (batch,); `column` is (batch, 1). Write the shape of each expression as a tuple, such as `(batch, 1)`; `()` for a single number.',
-    stub=_shapes_stub,
-    hints=['`sum(d)` removes dimension `d`, and dimension 0 is the batch.', 'Shapes are compared from the right, and a missing dimension counts as 1.', '`column - y` is (batch, 1) against (1, batch): both are stretched.'],
-    then='Only `sum(1)` leaves one number per pair in the shape of the ratings; a column against them makes a square, and nobody says so.')
+@ex.exercise
 def shapes(
     batch,      # number of pairs
     n_factors,  # columns of both tables
@@ -83,10 +63,7 @@ for _f,_says in [
 ]: ex.shapes.mistake(_says)(_f)
 
 # %% ../../../nbs/teaching/02_dot_product.ipynb #c22149cd
-@ex.exercise('The best films for one person', text='The score of a film for a person is the dot product of their factors. Row 0 of the table is `#na#`: it belongs to no film and must not be recommended, whatever its score.',
-    hints=['One product of the table with the person gives the scores of all films at once.', '`argsort(descending=True)` puts row numbers in order, the best first; row 0 has to leave before or after.',
-           'Sort `scores[1:]`. What it calls row 0 is row 1 of the table, so add 1.'],
-    then='That is a recommender: a table, a person, a product, a sort. Factors of greater length score higher at the same angle.')
+@ex.exercise
 def best_items(
     person,      # (n_factors,) factors of one person, float tensor
     item_table,  # (n_items, n_factors) factors of the films, float tensor; row 0 is `#na#`
@@ -130,9 +107,7 @@ def _(person, item_table, k): return (item_table[1:] @ person).argsort()[:k] + 1
 def _(person, item_table, k): return (item_table[1:] - person).norm(dim=1).argsort()[:k] + 1
 
 # %% ../../../nbs/teaching/02_dot_product.ipynb #57c17e09
-@ex.exercise('The score that a rating needs', text='`sigmoid_range(score, lo, hi)` turns a score into stars. Turn it round, by hand or with what PyTorch has: which score gives so many stars? The lowest end of the range needs `-inf`, the highest `inf`.',
-    hints=['First undo the stretching and shifting: which share of the way from `lo` to `hi` is it?', 'If `share = 1/(1 + exp(-score))`, what is `score`?', '`log(share/(1 - share))`, which PyTorch calls `torch.logit`.'],
-    then='With a range that ends at 5, five stars are infinitely far away; half a star more, and they are a score like others.')
+@ex.exercise
 def score_for(
     stars,  # (n,) ratings from `lo` to `hi`, float tensor
     lo,     # lowest end of the range
@@ -175,17 +150,7 @@ def _(stars, lo, hi): return lo + (hi - lo)*torch.sigmoid(stars)
 def _(stars, lo, hi): return torch.atanh(2*(stars - lo)/(hi - lo) - 1)
 
 # %% ../../../nbs/teaching/02_dot_product.ipynb #1bbb6c1c
-@ex.exercise('Mend the loss', text='This loss runs on everything and is wrong for predictions of shape (batch, 1). Mend it: flatten both sides, and raise `ValueError` where there are not as many predictions as ratings. One prediction for four ratings is a bug too, and PyTorch raises nothing. It must still train: keep the gradient.',
-    stub='''
-def mean_square(
-    preds,  # (batch,) or (batch, 1) predictions, float
-    y,      # (batch,) or (batch, 1) ratings, float
-):
-    "Mean of squared errors, a tensor with one number; ValueError where the counts differ."
-    return ((preds - y)**2).mean()''',
-    hints=['What is the shape of `preds - y`, when one is (4, 1) and the other (4,)?', '`flatten()` makes both of them (batch,). One number in `preds` is still compared with all ratings.',
-           'After flattening: `if preds.shape!=y.shape: raise ValueError(…)`.'],
-    then='What fastai’s flattened loss does for you, and the check of shapes that it leaves to you.')
+@ex.exercise
 def mean_square(
     preds,  # (batch,) or (batch, 1) predictions, float
     y,      # (batch,) or (batch, 1) ratings, float
@@ -249,10 +214,7 @@ def _(preds, y):
     return ((preds - y)**2).mean()
 
 # %% ../../../nbs/teaching/02_dot_product.ipynb #b7a8e868
-@ex.exercise('One step by hand', text='One step of plain SGD on the mean squared error, without a range and without weight decay. Both tables change at the same moment, and a person who is in the batch twice is changed for both ratings. Autograd is allowed, but the sums by hand teach more.',
-    hints=['For one pair the error is `u·i - y`; the gradient of its square is `2*error*i` for the person’s row and `2*error*u` for the film’s.', 'The loss is a mean, so each gradient is divided by the size of the batch. Use the old rows for both tables.',
-           '`table[users] -= …` keeps one change per row; `table.index_add(0, users, change)` adds them all and gives a new table.'],
-    then='The gradient of a person’s row is made of films’ rows and the other way round: that is why small tables start slowly.')
+@ex.exercise
 def sgd_step(
     user_table,  # (n_users, n_factors) float
     item_table,  # (n_items, n_factors) float
@@ -327,10 +289,7 @@ def _(u, i, x, y, lr): return _step(u, i, x, y, lr, sign=1)
 def _(u, i, x, y, lr): return _step(u, i, x, y, lr, late=True)
 
 # %% ../../../nbs/teaching/02_dot_product.ipynb #61a2047a
-@ex.exercise('Give the first factor a person’s name', text='A challenge. Give back two other tables, of the same shapes and with the same dot product for every pair, in which the person in row `row` has nothing but the first factor: zeros after it. Then factor 1 “is” that person’s taste.',
-    hints=['If `q` is a rotation (`q @ q.T` is the identity), then `(u @ q) @ (i @ q).T` is `u @ i.T`. So turn both tables by the same `q`.', 'The person’s row times `q` must be zero in every place but the first: the other columns of `q` stand at right angles to that row.',
-           '`torch.linalg.qr(v[:,None], mode="complete").Q` is such a matrix for a vector `v`.'],
-    then='Any person can be made an axis and no prediction changes: ratings alone give no factor a meaning.')
+@ex.exercise
 def lined_up(
     user_table,  # (n_users, n_factors) float
     item_table,  # (n_items, n_factors) float
@@ -382,90 +341,3 @@ def _(user_table, item_table, row):
 
 @ex.lined_up.mistake('nothing was turned: the person’s row points in the same direction as before. Lay the first axis through it.')
 def _(user_table, item_table, row): return user_table.clone(), item_table.clone()
-
-# %% ../../../nbs/teaching/02_dot_product.ipynb #9cf751b4
-ex.ask('A person has −0.6 for “old”, a film −0.9. What does this factor add to their dot product?',
-    [('−0.54: both dislike it, so it counts against the match', 'The product of two negative numbers is positive, and it should be: “does not want old” and “is not old” agree.'),
-     ('Nothing, because negative factors are left out', 'Nothing is left out. All products are summed, whatever their signs.'),
-     ('0.54: a dislike and a lack agree as well as two likes', 'Equal signs speak for the film, unequal ones against it. −0.6 times −0.9 is 0.54.'),
-     ('−1.5, the sum of both', 'A dot product multiplies the pairs of numbers first, and only then sums over the factors.')], right='c')
-
-ex.ask('Who decides what a latent factor means?',
-    [('Nobody: they are columns that happen to predict ratings', 'Gradient descent finds them. Some may resemble something that has a name, but nothing forces them to.'),
-     ('Whoever sets `n_factors`', 'That decides how many columns the tables have, not what stands in them.'),
-     ('The genres: with as many factors as genres, each factor becomes one', 'The model never sees a genre. It may find something like one, spread over several columns.'),
-     ('The random start, which training then keeps', 'The start does decide which of many equally good tables comes out, but its small numbers are not kept.')], right='a')
-
-ex.ask('Both tables of a trained model are turned by the same rotation. What stays as it was?',
-    [('every prediction', 'The rotation meets its own inverse in the product, so every dot product is the same.'),
-     ('the film with the highest number in column 1', 'Columns are mixed by a rotation. A single column has no meaning of its own.'),
-     ('the length of every row', 'A rotation changes directions, not lengths. That is why a norm can mean something where a column cannot.'),
-     ('how column 1 goes with the year of the film', 'Column 1 is another mixture now, and may go with the year more or less than before.')], right='ac')
-
-# %% ../../../nbs/teaching/02_dot_product.ipynb #8a49ed9e
-ex.ask('In `(u*i).sum()` the 1 is missing. What becomes of the training?',
-    [('It stops with an error about shapes', 'A single number fits everything: it is compared with each rating. `F.mse_loss` warns, a loss written by hand says nothing.'),
-     ('It goes on as before: the loss takes a mean over the batch anyway', 'The sum over the batch is gone before the loss sees it. No pair has a prediction of its own any more.'),
-     ('It stops at a prediction of zero', 'The tables do learn something: they bring one number for the whole batch near to its mean rating.'),
-     ('It runs, with one prediction for a whole batch', 'All factors of all pairs are summed to one number, which is compared with each rating. The best that it can do is their mean.')], right='d')
-
-ex.ask('The loss falls at first and then stops at about the variance of the ratings. Predictions hardly differ from pair to pair. What do you look at first?',
-    [('the learning rate: it is too low', 'Then the loss would fall slowly, but it would go on falling.'),
-     ('the shapes in the loss', 'A column against a row compares every prediction with every rating. The best answer to all of them is the mean, and its loss is the variance.'),
-     ('`n_factors`: too few to tell people apart', 'Two factors were enough to come well below the variance.'),
-     ('the seed: another start will do', 'Another seed moves the loss a little. It does not make all predictions alike.')], right='b')
-
-ex.ask('Both tables start with small random numbers. What if they started with zeros only?',
-    [('Nothing would ever be learned', 'The gradient of a person’s row is made of films’ rows and the other way round. Zeros give zeros, in every step.'),
-     ('It would learn faster, since no random numbers are to be unlearned', 'The random numbers are what the first gradients are made of. Without them there is no gradient.'),
-     ('Nothing would change: the first step makes them different', 'The first step has a gradient of zero for every row, and so has each one after it.'),
-     ('All factors would become equal, but the predictions would be right', 'Equal factors would be the trouble with equal starts that are not zero. From zero nothing moves at all.')], right='a')
-
-# %% ../../../nbs/teaching/02_dot_product.ipynb #676f2884
-ex.ask('A batch has 64 pairs, but only 60 rows of the people’s table get a gradient. Why?',
-    [('Four pairs were left out, because their ratings were predicted well', 'A good prediction gives a small gradient, not none. No pair is left out.'),
-     ('Four ids were unknown and fell on `#na#`', 'Training rows have no unknown ids: the table was made from them.'),
-     ('Some people are in the batch more than once', 'Each pair sends a gradient to the row that it looked up. Who is there twice gets the sum of both.'),
-     ('The other four belong to the validation rows', 'A training batch holds training rows only.')], right='c')
-
-ex.ask('Why does the range of `sigmoid_range` end at 5.5 and not at 5?',
-    [('So that some predictions may lie above 5', 'They may, but that is the price and not the purpose: no rating is above 5.'),
-     ('Because five stars would need an infinite score', 'The sigmoid never reaches its ends, so every five in the data would push the factors on forever. Half a star more makes it a finite score, about 2.3.'),
-     ('Because the mean of 0 and 5.5 is nearer to the mean rating', 'The middle is where an untrained model begins; biases and factors soon leave it. The reason is the upper end.'),
-     ('Because it gave a clearly lower loss', 'In five epochs the difference did not show beside the spread. The reason is sound all the same.')], right='b')
-
-ex.ask('Could `tanh` take the place of the sigmoid?',
-    [('No: it also gives negative numbers', 'Shifting and stretching puts them wherever you want, just as the sigmoid is stretched.'),
-     ('Yes, on its own: the loss takes care of the scale', 'Its values end at 1. No score can reach three stars.'),
-     ('No: it is steeper, so it learns something else', 'It is the sigmoid of twice its input, stretched. Scores half as large give the same stars.'),
-     ('Yes, shifted and stretched: with half the score in it, it is the same function', '`(1 + tanh(x/2))/2` is the sigmoid of `x`. With `tanh(x)` in it, learned scores are half as large.')], right='d')
-
-# %% ../../../nbs/teaching/02_dot_product.ipynb #5e02742d
-ex.ask('What does a `Learner` do here that the loop of a few lines does not?',
-    [('It finds better factors', 'With equal seeds the losses of both agreed to three decimals.'),
-     ('It bookkeeps and shows, but computes the same', 'Predict, loss, gradients, step, gradients to zero; with the same optimizer and schedule it is the same arithmetic.'),
-     ('It keeps predictions between 1 and 5', 'That is the work of `sigmoid_range` in the model. Without it the predictions of the `Learner` left the scale too.'),
-     ('It makes parameters of the tables', 'The layers do so. A `Learner` hands to the optimizer what the model has.')], right='b')
-
-ex.ask('Your run of the book’s recipe gives a loss that is 0.008 lower than the book’s. What does that say?',
-    [('Your code is a little better than the book’s, and may take its place', 'Runs of one recipe with other seeds differed by more than that.'),
-     ('Nothing yet: seeds alone make such differences', 'Only means over several seeds, beside their spread, can be compared. Here even the split alone moved the loss.'),
-     ('One of the two has a bug', 'A difference within the spread is no sign of a bug, and no proof that there is none.'),
-     ('You may report the lower one', 'The best of several lucky runs is not what the recipe gives.')], right='b')
-
-ex.ask('How many factors should a table have?',
-    [('Fifty, as in the book', 'Here ten did better as long as nothing else restrained the model.'),
-     ('As many as there are genres', 'Factors are no genres, and nothing ties their number to a column that the model never sees.'),
-     ('As many as memory allows: the model ignores what it does not need', 'Nothing is ignored: what is not needed for taste is used for learning single ratings by heart.'),
-     ('As many as do best on rows split off from the training rows', 'How many that is depends on the data and on what else restrains the model. Chosen on the rows whose loss you report, they would make that loss too good.')], right='d')
-
-# %% ../../../nbs/teaching/02_dot_product.ipynb #e9d977d9
-ex.ask('A friend asks: “You have two tables full of numbers that nobody filled in. Where do they come from?” Explain it without the word gradient.',
-    answer='They begin as small random numbers. For each known rating the model multiplies the person’s row with the film’s row, sums, and sees how far off it is. Then every number of both rows is moved a little in the direction that would have come nearer. '
-           'After many ratings the rows of people with similar taste have become similar, because the same films pulled at them.')
-
-ex.ask('When the range came in, the training loss fell by more than half and the loss on new rows hardly moved. What does that tell you?',
-    answer='The model got better at the rows that it had seen and no better at others: it learned more by heart. A lower training loss alone is no progress. What is needed next is something that holds the model back, such as weight decay.')
-
-ex.ask('Why can a loss that is computed with wrong shapes still fall for many batches?',
-    answer='Every prediction is compared with every rating of the batch, so the loss is lowest when all predictions are the mean rating. At the start they are all near zero, and moving all of them towards the mean lowers even this loss a lot. It stops where the mean is reached: at the variance of the ratings.')

@@ -11,13 +11,10 @@ from torch import nn
 from ..exercises import Practice, floats, ints
 
 # %% ../../../nbs/teaching/08_embedding_nn.ipynb #d800797e
-ex = Practice('08', 'embedding_nn', 'Embedding network', setup='import numpy as np, pandas as pd, torch, torch.nn.functional as F\nfrom torch import nn')
+ex = Practice.read('embedding_nn', setup='import numpy as np, pandas as pd, torch, torch.nn.functional as F\nfrom torch import nn')
 
 # %% ../../../nbs/teaching/08_embedding_nn.ipynb #26f09bd7
-@ex.exercise('Sizes of embedding tables', text='fastai gives a table of n rows the width 1.6 · n^0.56, rounded, and never more than 600. Say which tables a frame of categories needs, without fastai.',
-             hints=['A table has one row per value that occurs, and one more. For what?', '`frame[c].nunique()` counts the different values and leaves missing ones out; row 0, `#na#`, is for those.',
-                    'With n = values + 1: `(n, min(600, round(1.6*n**0.56)))`.'],
-             then='The rows are counted, the width is a rule of thumb: a column of two values gets (3, 3) because nobody made an exception for it.')
+@ex.exercise
 def table_sizes(
     frame,    # DataFrame, one row an example
     columns,  # list: its category columns, where values may be missing
@@ -64,10 +61,7 @@ for says,wrong in {
 def _(frame, columns): return {c: (frame[c].nunique() + 1, min(600, round(1.6 * frame[c].nunique()**0.56))) for c in columns}
 
 # %% ../../../nbs/teaching/08_embedding_nn.ipynb #3fed48ba
-@ex.exercise('Count the weights', text='Predict how many numbers a network like `CollabNN` learns. It may have several hidden layers, or none; every linear layer has a bias, and the last one gives the score.',
-             hints=['How many numbers does the first layer get for one pair? Two rows stand side by side.', 'A linear layer from a to b numbers has a·b weights and b biases.',
-                    'List the widths, `[user_width + item_width, *n_acts, 1]`, and add `a*b + b` over neighbours.'],
-             then='Side by side means that widths are added. With the sizes of the book, the layers hold only a small part of all numbers.')
+@ex.exercise
 def count_weights(
     user_sz,  # (rows, width) of the user table
     item_sz,  # (rows, width) of the item table
@@ -115,11 +109,7 @@ def _(user_sz, item_sz, n_acts): return _count(user_sz, item_sz, [user_sz[1] + i
 def _(user_sz, item_sz, n_acts): return _count(user_sz, item_sz, [user_sz[0]*user_sz[1] + item_sz[0]*item_sz[1], *n_acts, 1])
 
 # %% ../../../nbs/teaching/08_embedding_nn.ipynb #668b2bac
-@ex.exercise('Forward, by hand', text='Predict ratings as `CollabNN` does, from its weights alone: no `nn.Linear`, no `sigmoid_range`, no loop. The two tables may have different widths.',
-             hints=['Write the shape behind each line: (batch, user_width), (batch, item_width), side by side, (batch, n_act), (batch, 1), (batch,).',
-                    '`nn.Linear` keeps its weight as (outputs, inputs), so a layer is `rows @ W.T + b`. ReLU stands between the two, and only there.',
-                    '`torch.cat([user_table[x[:,0]], item_table[x[:,1]]], 1)` begins it; `lo + (hi - lo)*torch.sigmoid(score)` ends it.'],
-             then='These few lines are the whole model: ids go in, two rows stand side by side, and every pair is calculated without looking at the others.')
+@ex.exercise
 def predict_pairs(
     x,           # (batch, 2) row numbers: user, item
     user_table,  # (n_users, user_width)
@@ -185,27 +175,7 @@ for says,wrong in {
 def _(x, *args): return _forward()(x[:,[0, 0]], *args)
 
 # %% ../../../nbs/teaching/08_embedding_nn.ipynb #b94353a4
-@ex.exercise('Mend the network', text='This network trains without an error, gives one score a pair, and is no better than everybody\'s own mean. Find out which table never gets a gradient, and mend it. Keep the names of tables and layers; in the input of the first layer the user\'s row comes first.',
-             hints=['Print the shape of `rows` for a batch of four pairs.', 'Films lie below people, and the cut at the end throws their half away. Both the cut and the first layer were made to fit the mistake.',
-                    '`torch.cat([…], 1)`, `nn.Linear(2*width, n_act)`, and no cut.'],
-             then='Equal widths hide a `torch.cat` along the wrong dimension; a table whose gradient is zero everywhere gives it away.',
-             stub='''
-class PairNet(nn.Module):
-    "Scores (batch,) of row numbers (batch, 2): user, item."
-    def __init__(self,
-        n_users,  # rows of the user table
-        n_items,  # rows of the item table
-        width,    # of both tables
-        n_act,    # activations between the two layers
-    ):
-        super().__init__()
-        self.users,self.items = nn.Embedding(n_users, width),nn.Embedding(n_items, width)
-        self.first,self.last = nn.Linear(width, n_act),nn.Linear(n_act, 1)
-
-    def forward(self, x):
-        rows = torch.cat([self.users(x[:,0]), self.items(x[:,1])])
-        return self.last(F.relu(self.first(rows))).squeeze(1)[:len(x)]
-''')
+@ex.exercise
 class PairNet(nn.Module):
     "Scores (batch,) of row numbers (batch, 2): user, item."
     def __init__(self, n_users, n_items, width, n_act):
@@ -289,12 +259,7 @@ class _(_Other):
     def join(self, u, i): return torch.cat([i, u], 1)
 
 # %% ../../../nbs/teaching/08_embedding_nn.ipynb #5c5e2b17
-@ex.exercise('Challenge: the gradient of the tables', text='"Inputs of a network do not change." Show how the tables learn all the same: calculate their gradients yourself, without autograd. '
-             'The loss is the mean squared error of the scores: `rows = cat(…)`, `score = relu(rows @ W1.T + b1) @ W2.T + b2`, no range. The user\'s row comes first.',
-             hints=['Go forward first and keep `sums = rows @ W1.T + b1`. Then go back, one step at a time: loss → score → sums → rows → tables.',
-                    'Twice the error divided by the number of pairs; times `W2`; nothing where the sum was below zero; times `W1`. Then cut at the width of the user table.',
-                    '`to_rows = (2*(score - y)/len(y))[:,None] * W2 * (sums>0) @ W1`, cut by `split`, and `index_add(0, users, …)` adds up what a row gets from several pairs.'],
-             then='The rows are inputs of the layers and weights of the model: the chain rule goes one step beyond the layers, and adds up what each row receives.')
+@ex.exercise
 def table_gradients(
     x,           # (batch, 2) row numbers: user, item; the same may occur several times
     y,           # (batch,) ratings
@@ -357,75 +322,3 @@ for says,wrong in {
     'the slope of a square is twice the error.': _back(scale=lambda n: 1/n),
     'one gradient per pair came back. It belongs to the row that was looked up, and has the shape of the table.': _back(put=lambda t, ids, g: g),
 }.items(): ex.table_gradients.mistake(says)(wrong)
-
-# %% ../../../nbs/teaching/08_embedding_nn.ipynb #0bfff210
-ex.ask('What is handed to `CollabNN` when it is called on a batch of 64 pairs?',
-       [('Both embedding tables, whole', 'The tables stay inside the model. A batch picks some of their rows and leaves the others alone.'),
-        ('64 looked-up rows of numbers, made by the data loader', 'The loader knows no embeddings. Looking up is the first step of the model, which is why gradients come back to the tables.'),
-        ('Row numbers, in the shape (64, 2)', 'Ids that the vocabulary has numbered, and nothing else. The rows are looked up inside.'),
-        ('One-hot vectors of users and items', 'A one-hot vector times a table is the same as the lookup, so none is ever made.')], right='c')
-ex.ask('Why may the two tables of `CollabNN` differ in width, while those of a dot product may not?',
-       [('They are set side by side, not multiplied', 'Nothing is paired number by number. The first layer needs to know the sum of the two widths, and that is all.'),
-        ('PyTorch fills the shorter row up with zeros', 'It does not: multiplying rows of different lengths raises. `torch.cat` along dimension 1 needs no filling.'),
-        ('There are more films than people, so films need more numbers', 'That is why the rule gives them a greater width. It does not say why this is *allowed*.'),
-        ('The ReLU makes both of the same length', 'ReLU keeps every shape; it only replaces negative numbers by zero.')], right='a')
-ex.ask('Where do the 1.6 and the 0.56 in the size rule of fastai come from?',
-       [('They follow from information theory: so many numbers are needed to tell n values apart', 'To tell n values apart, a single number would do. What the width is for is describing them usefully.'),
-        ('They are a rule of thumb, found by trying', 'The source calls it that. In this chapter, three runs could not tell much smaller widths from those of the rule.'),
-        ('They minimise the validation loss on MovieLens', 'The rule is the same for every table and knows nothing of MovieLens.'),
-        ('They are learned in training', 'The width is fixed before training begins. Only the numbers in the table are learned.')], right='b')
-
-# %% ../../../nbs/teaching/08_embedding_nn.ipynb #0b582580
-ex.ask('A column `Sex` with the values male and female gets a table of (3, 3). What do the two threes say?',
-       [('Two values and their mean; three factors for each', 'A mean has no row. The third row is for what is missing or unknown.'),
-        ('The table must be square for the matrix product', 'A lookup needs no square table: `Pclass`, with three values, gets (4, 3).'),
-        ('Two values need three factors', 'To tell them apart, one factor would be enough, as the chapter proves by building a layer on it.'),
-        ('Two values and `#na#`; and what the rule gives there', 'The first number is counted, the second is what the rule gives for three rows. It is more than such a column needs, and harmless.')], right='d')
-ex.ask('`u` has the shape (64, 50), `i` as well. What does `torch.cat([u, i])` do?',
-       [('It raises: side by side needs a dimension', 'A missing dimension means dimension 0. With equal widths, nothing is there to complain about.'),
-        ('It gives (64, 100), the rows side by side', 'That would be dimension 1, and it has to be said.'),
-        ('It gives (128, 50), films below people', 'The line passes. The error comes later, from a layer that expects 100 numbers, or never, if someone adapts the layer.'),
-        ('It adds the two rows of each pair', 'Concatenating keeps every number; it adds up nothing.')], right='c')
-ex.ask('After one `backward` on a batch of 64 pairs, what is true of the gradient of the user table?',
-       [('It is not zero in the rows of people in the batch, as a rule', 'Their numbers took part in a prediction, so the loss depends on them.'),
-        ('It has the shape (64, width)', 'That is the gradient of the *looked-up* rows. The table gets one of its own shape, with a sum where somebody occurs twice.'),
-        ('It is zero in all other rows, row 0 among them', 'Nobody looked those rows up: changing them would change no prediction of this batch.'),
-        ('It is spread evenly over all rows, since the layers are shared', 'Layers are shared by all pairs, rows are not. Each row hears only of the pairs where it was looked up.')], right='ac')
-
-# %% ../../../nbs/teaching/08_embedding_nn.ipynb #69942e54
-ex.ask('"Inputs do not change, weights do. The rows are inputs of the network. So how can they be learned?" What do you answer?',
-       answer='What is given from outside are only the ids. The rows are copied from tables inside the model, and tables are weights. They are inputs of the first *layer*, but not of the *model*. '
-              'The chain rule goes back through the layers to the rows, and one step further into the tables, where each row adds up the gradients of the pairs in which it was looked up.')
-ex.ask('The last step is a `tanh` alone, with ratings from 1 to 5. What happens in training?',
-       [('Predictions stay below 1, so the loss cannot get low', 'The curve ends at 1, whatever the layers do; what remains is the mean squared distance of the ratings to 1. Stretched to the range of the ratings, tanh works as well as a sigmoid.'),
-        ('It raises, because ratings above 1 are out of range', 'The loss compares any two numbers. Nothing warns you but the loss itself.'),
-        ('The layers learn larger weights and make up for it', 'Larger weights push `tanh` closer to 1. Past it they cannot get.'),
-        ('Nothing changes: tanh and sigmoid have the same shape', 'The shape is the same, at twice the slope. What counts here is the range, from -1 to 1.')], right='a')
-ex.ask('In fastai\'s `EmbeddingNN`, the same pair can get different predictions in two batches. When, and why?',
-       [('Always: dropout sets other numbers to zero each time', 'The share of dropout is 0 here, so it does nothing.'),
-        ('In training mode: the batch itself is normalised', 'Batch normalisation uses mean and deviation of the batch, so a prediction depends on who else is in it. In evaluation mode, running statistics take their place.'),
-        ('In evaluation mode: the running means go on changing', 'They are collected in training and stand still after `eval()`.'),
-        ('Never: a row number has one row', 'The row is the same, but the normalised activations are not.')], right='b')
-ex.ask('The printed `EmbeddingNN` shows a `BatchNorm1d(0, …)` named `bn_cont`. What is it for?',
-       [('It normalises the embeddings', 'Looked-up rows go through dropout only. Normalisation follows the linear layers, inside `LinBnDrop`.'),
-        ('It is a defect: a layer of width 0 should raise', 'Width 0 is allowed, and does nothing.'),
-        ('It is the row for `#na#`', 'That is row 0 of each table, in `embeds`.'),
-        ('It is for columns of numbers; here there are none', '`EmbeddingNN` is a `TabularModel`. Its place for continuous columns is there, with nothing in it.')], right='d')
-
-# %% ../../../nbs/teaching/08_embedding_nn.ipynb #be215423
-ex.ask('In the chapter the dot product is ahead of the network, after equal tuning. Which reason does it offer?',
-       [('Products are beyond a network', 'A large enough network comes as close as you like. What it costs is examples and units.'),
-        ('The network has far too few numbers to learn', 'It has nearly as many: the rows are equally wide and hold most of them. The layers of the one have somewhat fewer than the biases of the other.'),
-        ('It need not learn to multiply', 'The product is built into it; a network has to learn it from examples. In the experiment on random vectors, a network needs many examples to imitate a product of many factors. The chapter calls it a likely reason, not a proof.'),
-        ('Sigmoid ends suit the dot product only', 'Both end in `sigmoid_range`.')], right='c')
-ex.ask('Somebody tunes a new model for a week, runs the old one with its defaults, and reports that the new one wins. What is wrong, and how did the chapter do it?',
-       answer='The effort was not equal, so the result says as much about the tuning as about the models. In the chapter each model gets the same number of settings, judged on a split inside the training rows, '
-              'and its own length of training; the biases alone run along as a floor. Only the chosen setting is measured on the validation rows, from several starts and on several splits.')
-ex.ask('For which of these did side features (genres, year, age, gender, occupation) take most off the loss?',
-       [('Pairs of a known person and a known film', 'There the rows already know more than the features say; the gain is small.'),
-        ('New people', 'Age, gender and occupation gave next to nothing: the three splits do not agree on the sign.'),
-        ('The same everywhere', 'Features pay where ids know nothing and the features say something. The three situations differ widely.'),
-        ('New films', 'Genres and year are worth something in each of the splits, also against every person\'s own mean.')], right='d')
-ex.ask('Follow one batch through `CollabNN` with tables (944, 74) and (1665, 102) and 100 activations. Say the shape at each step, and which steps mix different examples.',
-       answer='Row numbers (64, 2); looked-up rows (64, 74) and (64, 102); side by side (64, 176); first layer and ReLU (64, 100); last layer (64, 1); squeezed and stretched (64,). '
-              'No step mixes examples: each line of the batch could be calculated alone. They meet only in the loss, and batch normalisation, which this model does not have, would be the exception.')

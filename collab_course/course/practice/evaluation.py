@@ -11,13 +11,10 @@ import numpy as np, pandas as pd, torch
 from ..exercises import Practice, floats, ints
 
 # %% ../../../nbs/teaching/11_evaluation.ipynb #71c3099e
-ex = Practice('11', 'evaluation', 'Evaluation', setup='import numpy as np, pandas as pd, torch')
+ex = Practice.read('evaluation', setup='import numpy as np, pandas as pd, torch')
 
 # %% ../../../nbs/teaching/11_evaluation.ipynb #41a6cd79
-@ex.exercise('One RMSE of many batches', text='A validation loader hands out batches, and the last one is shorter. Give the RMSE of all rows, as if there had been one batch only.',
-             hints=['Which mean is taken over what? A row must count the same in a short batch as in a long one.', 'Add up two numbers over the batches: squared errors, and rows.',
-                    'At the end: `(squares/rows)**0.5`.'],
-             then='Sums may be added up batch by batch; means and roots may not.')
+@ex.exercise
 def rmse_of_batches(
     batches,  # list of (pred, y), float tensors (n,) in stars; n differs, and may be 0
 ):
@@ -60,10 +57,7 @@ def _(batches): return sum(((pred - y)**2).sum() for pred,y in batches)/sum(len(
 def _(batches): return sum((pred - y).abs().sum() for pred,y in batches)/sum(len(y) for _,y in batches)
 
 # %% ../../../nbs/teaching/11_evaluation.ipynb #5cbbd7ff
-@ex.exercise('Shrunk means', text='A film with one rating of 5 is not the best film. Give each film its mean as if it had `shrink` more ratings, each of them the mean of all ratings.',
-             hints=['What is added to the sum of the stars, and what to their number?', '`torch.bincount` counts, and with `weights` it adds up; `minlength` keeps the films without a rating.',
-                    'Film i: (sum of its stars + shrink × overall mean)/(its ratings + shrink).'],
-             then='A film without ratings gets the overall mean, and each rating moves it a little away from there.')
+@ex.exercise
 def shrunk_means(
     items,    # (n,) film of each rating, int64 tensor with numbers from 0 to n_items-1
     stars,    # (n,) ratings, float tensor
@@ -127,10 +121,7 @@ def _(items, stars, n_items, shrink):
     return mean + (torch.bincount(items, stars, minlength=n_items)/count - mean)*count/(count + shrink)
 
 # %% ../../../nbs/teaching/11_evaluation.ipynb #2dfe048e
-@ex.exercise('A smaller error, a worse list', text='Make two predictions for one person. The first must be nearer to the stars, by RMSE. Still the second must give the better list: more of its `k` highest films have 4 or 5 stars. Equal predictions come in the order of their positions.',
-             hints=['What happens to a list when 9 stars are added to each prediction?', 'The second may be far off in stars, as long as its order is right. The first may be near to the mean, in the wrong order.',
-                    'A number near the mean that falls as the stars rise: `mean - 0.01*(stars - mean)`.'],
-             then='RMSE sees distances, a list sees the order: neither tells the other.')
+@ex.exercise
 def error_and_list(
     stars,  # (n,) one person's ratings of n films, float tensor, 1 to 5; at least k are below 4
     k,      # places on a list; one film or more has 4 or 5 stars
@@ -188,12 +179,7 @@ def _(stars, k): return stars.mean() - (stars - stars.mean())/100, stars
 def _(stars, k): return torch.full_like(stars, stars.mean().item()), stars + 9
 
 # %% ../../../nbs/teaching/11_evaluation.ipynb #5d5565c0
-@ex.exercise('Marks of one list', text='''One person, one list. Films that they have seen stay off it, equal scores come in the order of their positions, and the list may be shorter than `k`.
-
-NDCG compares with the best list of `k` places that is possible for this person. Where nothing is liked, recall and NDCG are NaN.''',
-             hints=['Begin with the order: a stable sort of the negated scores keeps ties in their order. Take the seen films out before you cut at `k`.',
-                    'A hit on place p (from 1) is worth 1/log2(p + 1). The best list has hits on its first `min(len(liked), k)` places.', 'Where nothing is liked return `float("nan")` for both.'],
-             then='Candidates, what is removed, how many places, who is left out: a figure without these four says little.')
+@ex.exercise
 def list_marks(
     scores,  # (n,) numpy scores of all films, float
     liked,   # set of positions to be found; none of them is seen
@@ -291,10 +277,7 @@ def _(scores, liked, seen, k): return _marks(scores, liked, seen, k, none=None)
 def _(scores, liked, seen, k): return _marks(scores, liked, seen, k, none=0.)
 
 # %% ../../../nbs/teaching/11_evaluation.ipynb #34adbc59
-@ex.exercise('Is the difference real?', text='Two models, measured on the same folds. Compare them as the chapter does: fold by fold, with the standard error of Nadeau and Bengio, √((1/n + ratio)·variance) of the n differences. A fold is won by the smaller RMSE.',
-             hints=['A fold that is hard for one model is hard for the other. What is left if you subtract them fold by fold?', 'The folds stand in the two dicts in different orders: look up by key.',
-                    'For a sample the variance is divided by n − 1: `ddof=1` in numpy.'],
-             then='Pairing takes away what folds have in common; the correction gives back what shared training rows hide.')
+@ex.exercise
 def compare_folds(
     a,      # dict: number of a fold → RMSE of model a there
     b,      # dict of the same folds, in any order → RMSE of model b
@@ -343,35 +326,8 @@ def _(a, b, ratio):
     d = np.array([*a.values()]) - np.array([*b.values()])
     return dict(difference=d.mean(), se=(d.var(ddof=1)*(1/len(d) + ratio))**0.5, won=int((d<0).sum()))
 
-# %% ../../../nbs/teaching/11_evaluation.ipynb #969025e3
-_leaky = '''
-def honest_test(
-    train,    # data frame with columns user, movie, rating
-    valid,    # the same columns, to choose with; it shares no pair with train
-    test,     # the same columns, to report on
-    shrinks,  # list of candidates; of equally good ones the first is chosen
-):
-    "dict: the chosen `shrink`, `rmse` of the test rows that count, how many `rows` count."
-    known = pd.concat([train, valid, test])
-    def error(part, shrink):
-        mean = known.rating.mean()
-        left = (known.rating - mean).groupby(known.movie).agg(['sum', 'count'])
-        bias = left['sum']/(left['count'] + shrink)
-        pred = mean + part.movie.map(bias).fillna(0)
-        return ((part.rating - pred)**2).mean()**0.5
-    best = min(shrinks, key=lambda shrink: error(test, shrink))
-    return dict(shrink=best, rmse=error(test, best), rows=len(test))
-'''
-
 # %% ../../../nbs/teaching/11_evaluation.ipynb #5a7aff94
-@ex.exercise('Stop the leaks', stub=_leaky, text='''This baseline of shrunk film means runs, and its error is too good. Mend it until the test rows are only used to report:
-
-- All means are those of the *training* rows, for choosing and for reporting.
-- Nothing is chosen on the test rows.
-- A test row whose pair of user and movie is also in `train` or `valid` does not count.''',
-             hints=['Follow `test` through the code: each use but the last two is a leak.', 'For pairs, `zip(df.user, df.movie)` makes tuples; a set of them can be asked with `in`.',
-                    '`known = train`, `error(valid, shrink)`, and `test = test[[pair not in before for pair in zip(test.user, test.movie)]]`.'],
-             then='Means, choices and repeated pairs are three ways in for the test rows, and none of them raises an error.')
+@ex.exercise
 def honest_test(
     train,    # data frame with columns user, movie, rating
     valid,    # the same columns, to choose with; it shares no pair with train
@@ -477,79 +433,3 @@ for _drop,_says in [
 
 @ex.honest_test.mistake('of equally good candidates the last was chosen: the first is asked for.')
 def _(train, valid, test, shrinks): return _leaks(train, valid, test, shrinks[::-1])
-
-# %% ../../../nbs/teaching/11_evaluation.ipynb #106c85b5
-ex.ask('A paper gives an RMSE of 0.91. Your `learn.fit` prints a `valid_loss` of 0.83 with `MSELossFlat`. Which model is better, if both were measured on the same rows?',
-       [('Yours: 0.83 is smaller than 0.91', 'Your loss is the mean *squared* error; the two numbers have different units.'),
-        ('They are about equal', 'The root of 0.83 is 0.911. Take the root before you compare with an RMSE.'),
-        ('The paper\'s: RMSE is always the stricter measure', 'RMSE and MSE order models in the same way: one is the root of the other.'),
-        ('A loss and an RMSE cannot be compared at all', 'This loss is the mean of squared errors, so its root is the RMSE.')], right='b')
-ex.ask('The errors of two models for the same two ratings are 1 and 1 star, and 0 and 2 stars. What do the measures say?',
-       [('RMSE is larger for the second', 'MAE is 1 star for both. RMSE is 1 for the first and √2 for the second: squares make a single large error count more.'),
-        ('MAE and RMSE are equal for both', 'The mean *size* is equal, but squares are 1 and 1 against 0 and 4.'),
-        ('MAE is larger for the second', 'MAE is the mean of 1 and 1, or of 0 and 2, so 1 both times.')], right='a')
-
-# %% ../../../nbs/teaching/11_evaluation.ipynb #2f282a4f
-ex.ask('A colleague reports: "our model reaches an RMSE of 0.95 on MovieLens 100k". What do you ask first?',
-       [('How many layers and factors it has, and how many parameters in all', 'The size of a model does not say whether the figure is good.'),
-        ('Which optimizer was used', 'It matters for the training, but no optimizer tells what 0.95 is worth.'),
-        ('How many epochs it was trained', 'More epochs may be better or worse; the figure still has nothing to stand beside.'),
-        ('What biases alone reach on these rows', 'On these ratings shrunk biases of people and films, a few lines without taste, reach about that. A figure needs a baseline on the same split.')], right='d')
-ex.ask('Films are ordered by their plain mean rating. Why is this list of ten so bad for everybody?',
-       [('The mean rating has nothing to do with quality', 'It has: on films that a person has rated, that order does as well as the shrunk biases.'),
-        ('The means were computed on the training rows only', 'They have to be; means that know the test rows would be a leak.'),
-        ('One rating of 5 is enough for the top', 'A mean of one rating is as high as can be. Shrinking, as if ten average ratings were added, repairs that.'),
-        ('It shows the same films to everybody', 'So does popularity, and its list beats that of every model of stars in the chapter.')], right='c')
-
-# %% ../../../nbs/teaching/11_evaluation.ipynb #c2bb6290
-ex.ask('`DotProductBias` predicts stars better than any baseline, and yet popularity makes the better list of ten. Why?',
-       [('The factors were trained for too few epochs to tell good films from popular ones', 'The model is the best of its page at stars. More epochs do not change what it was asked.'),
-        ('Its error counts only films that people chose', 'Each rating that it saw came from somebody who had picked that film. A list must find what they would choose, out of all films, most of which the person would never pick.'),
-        ('NDCG prefers popular films by its formula', 'NDCG looks only at places of liked films. Popular films do well because people do choose them.'),
-        ('A sigmoid at the end spoils the order', 'A sigmoid rises everywhere, so it keeps each person\'s order as it is.')], right='b')
-ex.ask('A list of ten holds two liked films, on places 1 and 2. They move to places 9 and 10. Which figures change?',
-       [('Precision at 10', 'It counts hits among ten places, wherever they are.'),
-        ('NDCG at 10', 'A hit on place p counts 1/log2(p + 1), so later hits count less.'),
-        ('Recall at 10', 'It asks which share of the liked films is on the list, wherever they are.'),
-        ('Average precision at 10', 'It takes the precision down to each hit: 1 and 1 before, 1/9 and 2/10 after.')], right='bd')
-
-# %% ../../../nbs/teaching/11_evaluation.ipynb #58d3ac3b
-ex.ask('Somebody has no liked film among the validation rows. Which NDCG do they get?',
-       [('None: they are left out of the mean', 'No list could be right for them, so no list can be blamed. One says how many people are left.'),
-        ('0, since there is no hit on any place of their list', 'Then the mean would fall with the share of such people, whatever the model does.'),
-        ('1, since nothing was missed', 'That would reward every model for people on whom it was not tried.'),
-        ('The mean of the other people', 'Filling in the mean changes no mean, but it hides how many people it rests on.')], right='a')
-ex.ask('To save time, a benchmark ranks each liked film among 100 random other films and not among all. What is the risk?',
-       [('None, if the random films are drawn with a seed', 'A seed makes the figure repeatable, not right.'),
-        ('The figures come out a little too small', 'They come out larger: a hundred rivals are easier to beat than the whole catalogue.'),
-        ('The order of two models can turn round', 'Among few rivals the measure hardly sees the first places of the real list. Krichene and Rendle (2020) show such turns.')], right='c')
-
-# %% ../../../nbs/teaching/11_evaluation.ipynb #8aa69dfd
-ex.ask('MovieLens 100k is split at one point in time for all people. Why do six in seven test rows have a person or film without a training row?',
-       [('The split was made with a wrong seed', 'A split by time needs no seed.'),
-        ('Tastes change quickly over time', 'They may, but here the ids themselves are new.'),
-        ('New films come out every week', 'Few test rows have a new film; it is the people who are new.'),
-        ('Most people rate for a short time and do not come back', 'More than half of them are gone within the hour, so those after the cut are mostly others than those before.')], right='d')
-ex.ask('For each person, the last fifth of their ratings is held out. Which knowledge of the future is still in training?',
-       [('None: each person\'s test rows come after their training rows', 'That holds for each person alone, but people come at different times.'),
-        ('Later ratings of other people', 'Somebody who came in autumn is predicted with a film\'s popularity of spring. Only one point in time for all people avoids that.'),
-        ('The stars of the test rows', 'This split leaves every test row out of training.')], right='b')
-
-# %% ../../../nbs/teaching/11_evaluation.ipynb #d3c01873
-ex.ask('Model A has 0.905 as mean of five folds, model B 0.917, and each varies by 0.02 from fold to fold. How do you find out whether A is really better?',
-       [('No need: the smaller mean decides', 'Without the differences it could be luck; in the chapter single runs of two models change places.'),
-        ('Not from these folds: they vary by more than the difference', 'The spread is mostly the folds, which are the same for both. Subtracting fold by fold takes it away.'),
-        ('Train both ten times more on one fold, with other seeds', 'That shows the luck of the start, on this fold. Whether A wins on other rows too is told by the other folds.'),
-        ('Look at the five differences, fold by fold', 'Folds are hard or easy for both. In the chapter two models with such figures differ in the same direction on all five.')], right='d')
-ex.ask('Why is √(variance/n) too small as a standard error over five folds?',
-       [('Five is a small number', 'A small n makes it larger already: it divides by n.'),
-        ('The test parts of two folds share many of their rows', 'Each row is in one test part only. It is the training parts that overlap.'),
-        ('The training parts share most rows', 'So what is found on the five folds is not independent. Nadeau and Bengio replace 1/n by 1/n + test rows/training rows.')], right='c')
-
-# %% ../../../nbs/teaching/11_evaluation.ipynb #88305e7b
-ex.ask('What does it mean to draw negative samples, and why is it allowed although nobody said no?',
-       answer='Films that the person has not rated are drawn at random and stand in for a no. Some of them would have been liked, but among all films these are few, so the training is pulled in the right direction on average. Films known to be rated count for nothing when they are drawn.')
-ex.ask('You have a trained rating model and one person\'s id. How do you get their ten best films, and what may disappoint them?',
-       answer='Score the whole catalogue for the person, take the films out that they have rated, and cut the order after ten places: `score_all` and `top_k` do it. The model learned stars of films that people chose, so the list may hold films that they would never pick; a model trained for lists finds more.')
-ex.ask('Somebody tries 200 settings, takes the one with the smallest error on the test rows of u1, and reports this error. What is wrong with it, and how would you do it?',
-       answer='The smallest of 200 errors is small partly by luck on these very rows, so it promises more than a new row will keep. Choose on rows held out from the training part, and use the test rows once, for the setting that was chosen. If other people\'s models stand beside it, they deserve as many tries.')

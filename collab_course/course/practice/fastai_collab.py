@@ -11,13 +11,10 @@ import pandas as pd, torch
 from ..exercises import Practice, floats, ints
 
 # %% ../../../nbs/teaching/07_fastai_collab.ipynb #27d36cc5
-ex = Practice('07', 'fastai_collab', "fastai's own", setup='import numpy as np, pandas as pd, torch')
+ex = Practice.read('fastai_collab', setup='import numpy as np, pandas as pd, torch')
 
 # %% ../../../nbs/teaching/07_fastai_collab.ipynb #c975a5ff
-@ex.exercise('Stars from four tables', text='All that a trained `EmbeddingDotBias` knows is in its `state_dict()`. Make its predictions from that alone: without the model, for any number of pairs, with and without a range.\n\nThe tables are `u_weight.weight`, `(n_users, n_factors)`, and `u_bias.weight`, `(n_users, 1)`; `i_weight.weight` and `i_bias.weight` are the same for items.',
-             hints=['Look up four things by row number: factors and bias of the user, factors and bias of the item. What is the shape of each?', 'The biases come as columns `(batch, 1)`, the dot product as a vector. Make one like the other before you add.',
-                    'A range is a sigmoid stretched to its width and moved to its beginning: `lo + torch.sigmoid(res)*(hi-lo)`.'],
-             then='Four tables, four lookups, one sum: nothing else is in the model.')
+@ex.exercise
 def predict_stars(
     state,    # dict of four tables, such as 'u_weight.weight'
     x,        # (batch, 2) row numbers, int64: user, item
@@ -84,17 +81,7 @@ def _(state, x, y_range): return _stars(state, x, y_range, bias=False)
 def _(state, x, y_range): return _stars(state, x, y_range, swap=True)
 
 # %% ../../../nbs/teaching/07_fastai_collab.ipynb #c6a281bd
-@ex.exercise('Wrong names at the top', text='This is to give the titles with the highest biases. It runs, and the list looks plausible, but the names are wrong. Find out why and mend it.', stub='''
-def top_titles(
-    bias,   # (n_rows, 1) table of item biases, all different; row 0 is that of `#na#`
-    vocab,  # list of n_rows names, `#na#` first
-    n,      # how many titles; fewer come back where there are fewer
-):
-    "Titles with the highest biases, highest first, as a list; `#na#` is no title."
-    order = bias[1:].squeeze(1).argsort(descending=True)[:n]
-    return [vocab[i] for i in order]''',
-             hints=['Try it by hand with three titles: which row of `bias` does place 0 of `order` mean?', 'Row 0 was cut off the biases, but not off the names.', 'Cut both, `vocab[1:]`, or neither and leave row 0 out in another way.'],
-             then='Cut row 0 off both or off none: names and numbers must be counted from the same place.')
+@ex.exercise
 def top_titles(
     bias,   # (n_rows, 1) table of item biases, all different; row 0 is that of `#na#`
     vocab,  # list of n_rows names, `#na#` first
@@ -141,10 +128,7 @@ def _(bias, vocab, n): return [vocab[1:][i] for i in bias[1:].squeeze(1).argsort
 def _(bias, vocab, n): return [vocab[1:][i] for i in bias[1:].squeeze(1).abs().argsort(descending=True)[:n]]
 
 # %% ../../../nbs/teaching/07_fastai_collab.ipynb #c77c0c20
-@ex.exercise('The best for one person', text='Give one person the films with the highest predictions, without those that this person has rated, and without row 0. The tables are those of a `DotProductBias`; a list of the names is enough, the stars are not asked.',
-             hints=['Which row belongs to the person? The vocabulary knows: `classes[\'user\'].index(user)`.', 'Compute one score for every row of the item tables. Seen rows and row 0 can be set to minus infinity, or left out of a list of candidates.',
-                    'First leave out, then sort, then cut. Keep each title together with its score, for instance as pairs `(score, title)`.'],
-             then='The person\'s bias and the sigmoid were not needed: they change the stars of a person, not their order.')
+@ex.exercise
 def best_unseen(
     user,     # id of a person, as in the vocabulary
     tables,   # dict: user_factors (n_users, n_factors), user_bias (n_users,), item_factors, item_bias
@@ -225,10 +209,7 @@ def _(user, tables, classes, ratings, n): return _best(user, tables, classes, ra
 def _(user, tables, classes, ratings, n): return _best(user, tables, classes, ratings, n, shifted=True)
 
 # %% ../../../nbs/teaching/07_fastai_collab.ipynb #8087e61f
-@ex.exercise('A lookup that refuses', text='A stranger, an id as text, a category: the chapter shows how each of them gets an answer that looks like a rating. Write the lookup that gives the right row or refuses, and that says *all* of what it does not know.\n\n`196` and `\'196\'` are two different ids, `#na#` is no id, and no ids at all give a tensor of length 0.',
-             hints=['Make a dict from id to row, of the vocabulary without `#na#`. Ids of another type are not in it, and that is right.', 'Collect the unknown ids first, then raise once. Iterating over a column of categories gives its values; `.cat.codes` are something else.',
-                    '`if bad: raise ValueError(f\'unknown: {bad}\')`. And for no ids at all, `torch.tensor([])` is of floats: give the dtype.'],
-             then='A lookup that refuses is a few lines. A wrong answer that looks right costs more.')
+@ex.exercise
 def rows_of(
     ids,    # list or column (Series) of ids, of any dtype, categories too
     vocab,  # list of ids, `#na#` first
@@ -314,9 +295,7 @@ def _(ids, vocab): return torch.tensor([vocab.index(o) for o in ids], dtype=torc
 def _(ids, vocab): return ex.rows_of.answer(ids, vocab) if len(ids) else torch.tensor([])
 
 # %% ../../../nbs/teaching/07_fastai_collab.ipynb #f1274b77
-@ex.exercise('A table for another vocabulary', text='A trained table belongs to its vocabulary. New loaders may have another one: other order, more names, fewer. Make the table that belongs to the new vocabulary, for factors `(n_rows, n_factors)` and for biases `(n_rows,)`.',
-             hints=['For each name of the new vocabulary: in which row of the old table does it stand?', 'Names that the old vocabulary lacks stand in no row of their own. Row 0 is for them.', 'Indexing with a list of old rows does it: `table[rows]`, for both shapes.'],
-             then='Rows are moved by name, never by number: `table[rows]` with the old row of each new name.')
+@ex.exercise
 def move_rows(
     table,  # (n_old, n_factors) or (n_old,), float: belongs to `old`
     old,    # list of n_old names, `#na#` first
@@ -365,75 +344,3 @@ def _(table, old, new): return torch.stack([table[old.index(o)] if o in old else
 
 @ex.move_rows.mistake('−1 for "not found" is a row to indexing: the last one. Names that are not in `old` get row 0.')
 def _(table, old, new): return table[[old.index(o) if o in old else -1 for o in new]]
-
-# %% ../../../nbs/teaching/07_fastai_collab.ipynb #f5f1b0af
-ex.ask('There are 943 people and 1,664 different titles. Why does the printed `EmbeddingDotBias` have tables of 944 and 1,665 rows?', [
-    ('The extra row holds the biases', 'Biases have tables of their own, `u_bias` and `i_bias`, with an extra row as well.'),
-    ('Row 0 is `#na#`, for whoever is unknown', 'The vocabulary begins with it. An id that is not in the vocabulary falls on this row, so it must be there, for people and for titles.'),
-    ('Ids begin at 1, so row 0 stays empty by accident', 'Ids need not be numbers at all: titles are texts. Row 0 is made on purpose and gets used.'),
-    ('One row is the mean of all others', 'Nobody computes such a mean. Row 0 starts like any other row, with small random numbers.')], right='b')
-ex.ask('`collab_learner(dls, layers=[100, 50])`: what do you get?', [
-    ('An error, since `y_range` is missing', '`y_range` may be left out. Then there is no range, and predictions can leave the scale.'),
-    ('A network with hidden layers of 100 and 50', 'For the network you have to say `use_nn=True`. `layers` alone does not switch it on.'),
-    ('A dot product followed by two layers', 'There is no such model in fastai: it is the dot product or the network.'),
-    ('The dot product; `layers` plays no part in it', 'Without `use_nn` the arguments `layers`, `emb_szs` and `config` play no part, and nothing says so. Look at `learn.model`.')], right='d')
-ex.ask('In `forward`, fastai calls `squeeze()` on the looked-up biases before it adds them to the dot product. Why?', [
-    ('A column plus a vector would be a square', 'An embedding with one factor gives a column, `(batch, 1)`, the dot products are a vector. Without the squeeze, broadcasting would pair each bias with every dot product.'),
-    ('Numbers in a column would take more memory', 'Both take the same: a dimension of size one costs nothing.'),
-    ('The sigmoid takes vectors only', 'It works on each number of any shape.')], right='a')
-
-# %% ../../../nbs/teaching/07_fastai_collab.ipynb #75c4b1a1
-ex.ask('You run the book\'s recipe with the fastai of this course and end some hundredths above 0.8141. What does the chapter show to be the reason?', [
-    ('An unlucky seed: single runs differ by as much', 'With three seeds side by side the difference is there for each of them, and larger than the spread.'),
-    ('Its model has no biases, that of the book has', 'The printed model has four tables, two of them with biases.'),
-    ('Its training loader draws rows with replacement', 'So an epoch misses more than a third of the rows. With each row once, and all else equal, the book\'s figure is met within the spread of the seeds.'),
-    ('Weight decay is missing in the recipe', 'It is in it: `wd=0.1`, as in the book.')], right='c')
-ex.ask('n rows are drawn n times with replacement. Which share of them is not drawn, for large n?', [
-    ('About a half', 'That is the share which a single fair coin leaves out; here each row has n chances of 1/n.'),
-    ('About 37 %', 'A row is missed with probability `1-1/n` to the power of n, which comes close to `1/e`.'),
-    ('About 5 %', 'Each row is *expected* once, but many come twice or more, at the cost of others.'),
-    ('None: n draws are enough for n rows', 'They would be enough if no row came twice.')], right='b')
-ex.ask('On a GPU you call `learn.model.bias([\'Titanic (1997)\'])`. The next prediction fails with tensors on two devices. Why?', [
-    ('`bias` has left its table on the CPU', 'It calls `nn.Module.cpu`, which moves the layer itself, not a copy. `learn.model.to(learn.dls.device)` puts it back.'),
-    ('The vocabulary lives on the CPU', 'It is a list of names and has no device.'),
-    ('Titles are texts, and a GPU has only numbers', 'The title is turned into a row number before the table is asked.')], right='a')
-
-# %% ../../../nbs/teaching/07_fastai_collab.ipynb #67e8919a
-ex.ask('Somebody asks a fastai learner, by `test_dl` and `get_preds`, about the ids 99999 (a stranger) and `\'196\'` (text; ids are whole numbers). What happens?', [
-    ('Both raise a `KeyError`', '`bias` and `weight` refuse unknown names, but `test_dl` and `get_preds` do not.'),
-    ('Both pairs are left out of the result', 'As many predictions come back as pairs went in, which is why nobody notices.'),
-    ('Both get a prediction, from row 0', 'It looks like any other. An id of another type is as unknown as a stranger. Row 0 answers for both.'),
-    ('The text is read as the number 196; the stranger raises', 'Nothing is converted: text and number are two different ids.')], right='c')
-ex.ask('The column of ids is a category whose values are 196 and 305. Which person answers when fastai is asked for 196?', [
-    ('Person 196, since that is the value', 'So it should be, and so it is with the loaders of this library. fastai looks at the code.'),
-    ('Nobody: row 0, since a category is no number', 'That is what text gets. A category gets a person, though not the right one.'),
-    ('Person 305, the code being one too high', 'The code of 305 is 1, that of 196 is 0. And fastai takes a code for a place in the vocabulary, not among the values of the column.'),
-    ('Whoever comes first in the vocabulary', 'The category\'s code is taken for a place among the ids after `#na#`. The code of 196 is 0, and place 0 is the first person.')], right='d')
-ex.ask('You want the ten best films for one person, without their stars. What may be left out of the score?', [
-    ('The person\'s bias', 'It adds the same number to every film, so no film overtakes another.'),
-    ('The film\'s bias', 'It differs from film to film, and does much for the order: good films are good for most people.'),
-    ('The sigmoid of the range', 'It never turns two numbers round: what is higher before is higher after it.'),
-    ('The dot product', 'Without it everybody would get the same list, that of the highest biases.')], right='ac')
-
-# %% ../../../nbs/teaching/07_fastai_collab.ipynb #f6e6f9b1
-ex.ask('A fastai learner was trained by film number. From the same ratings you make new `RatingsDataLoaders`. Why may its tables not be used with their vocabulary?', [
-    ('Tables work only with the loaders object of their training', 'Any loaders will do, provided that their vocabulary is the same.'),
-    ('fastai left out films without a training row', 'For ids that are numbers it makes its vocabulary from the training rows, ours takes all rows. From the first missing film on, every row would be that of another film, without an error.'),
-    ('The new loaders shuffle the films', 'Shuffling concerns the order of the rows in a batch, not that of the vocabulary, which is sorted.'),
-    ('The number of factors could be another one', 'This is a matter of the model. The vocabulary decides which row means which film.')], right='b')
-ex.ask('Somebody sends you a learner written by `learn.export`. What should you know before `load_learner`?', [
-    ('It holds no ratings, so it cannot make predictions', 'Predictions need tables and vocabulary, and both are in it. What needs training rows, such as counts, is missing.'),
-    ('It is safe, since it holds only numbers', 'The numbers are packed in a pickle together with objects, and objects may bring commands along.'),
-    ('It needs a GPU of the same kind as in training', 'It can be loaded on the CPU, whatever it was trained on.'),
-    ('It is a pickle, and loading may run any command', 'Load only what comes from somebody you trust. PyTorch\'s safe loading refuses such files, the harmless ones too.')], right='d')
-
-# %% ../../../nbs/teaching/07_fastai_collab.ipynb #e277879b
-ex.ask('How do you get predictions out of a fastai collab learner, and which two obvious ways fail?',
-       answer='`learn.get_preds(dl=learn.dls.test_dl(pairs))` with a table of pairs, two or more. `learn.predict(row)` fails with a `TypeError`, and a table with a single pair fails too, since the lone prediction loses its dimension. '
-              'For one pair, ask for it twice, or take the model over with `from_fastai`, whose loaders work with `predict`.')
-ex.ask('A new person signs up after the training. What does a fastai learner say about them, what has this to do with row 0, and what would you do instead?',
-       answer='It answers from row 0, and all strangers get the same list. Unless unknown ids were among the training rows, row 0 has seen no rating: it is the noise of its start, made smaller by weight decay, so what remains are the biases of the films. '
-              'An honest program refuses, or says that it recommends what is popular, until there are ratings to learn from (chapter 09).')
-ex.ask('Look at your list of ten best films: most of them have high mean ratings. Is the model wrong, and is the list personal at all?',
-       answer='The film biases are part of every score, so films which most people like are near the top of most lists; that is no mistake. What is personal is the dot product: it moves films up and down around their bias. '
-              'To see how much, compare the list with that of the highest biases, or with the lists of other people.')

@@ -10,24 +10,10 @@ import numpy as np, torch, torch.nn.functional as F
 from ..exercises import Practice, floats
 
 # %% ../../../nbs/teaching/06_interpretation.ipynb #88e9bb8e
-ex = Practice('06', 'interpretation', 'What the model has learned', setup='import torch, torch.nn.functional as F')
+ex = Practice.read('interpretation', setup='import torch, torch.nn.functional as F')
 
 # %% ../../../nbs/teaching/06_interpretation.ipynb #01a2f2a3
-@ex.exercise('Mend the list of the highest biases', text='This code should name the `n` rows with the highest bias among items with at least `min_count` ratings. Row 0 is `#na#`: no item, whatever its bias and count. No two biases are equal. The code has three bugs: mend them all.',
-             stub='''
-def top_by_bias(
-    bias,       # (n_rows,) tensor: bias of each row, row 0 is #na#
-    count,      # (n_rows,) int tensor: training ratings of each row
-    n,          # how many rows to return; fewer, if there are not as many
-    min_count,  # rows with fewer ratings are left out
-):
-    "Numbers of the rows with the highest bias, the highest first: an int tensor of at most `n`."
-    keep = count > min_count
-    return bias[keep].argsort(descending=True)[:n]
-''',
-             hints=['Try it by hand: biases 9, 1, 3, 2 with counts 0, 5, 0, 7 and `min_count` 5. Which rows should come?', 'Inside `bias[keep]` the rows have other numbers than in `bias`. And "at least" includes the number itself.',
-                    'Collect the rows first: `rows = ((count >= min_count) & (torch.arange(len(bias)) > 0)).nonzero()[:, 0]`, then `rows[bias[rows].argsort(descending=True)[:n]]`.'],
-             then='After a filter, positions are no longer row numbers: keep the row numbers, or every title on the list is another film\'s.')
+@ex.exercise
 def top_by_bias(
     bias,       # (n_rows,) tensor: bias of each row, row 0 is #na#
     count,      # (n_rows,) int tensor: training ratings of each row
@@ -114,10 +100,7 @@ def _(bias, count, n, min_count): return bias.masked_fill(count<min_count, -torc
 def _(bias, count, n, min_count): return bias.masked_fill((count<min_count) | (torch.arange(len(bias))==0), -torch.inf).argsort(descending=True)[:n]
 
 # %% ../../../nbs/teaching/06_interpretation.ipynb #028f0222
-@ex.exercise('Principal components by SVD', text='Find the long directions of a cloud of items, without `pca`, `pca_lowrank` or scikit-learn. `torch.linalg.svd` does the hard part. The sign of each component is free, so either is accepted.',
-             hints=['Where is the middle of the cloud? The directions start there.', '`U, S, Vh = torch.linalg.svd(centred, full_matrices=False)`: the rows of `Vh` are directions, `S` says how long the cloud is along each.',
-                    'Scores: `centred @ Vh[:n].T`. Variance goes with `S**2`; shares are of the sum over all components.'],
-             then='Centre over the items, take rows of `Vh`, square the lengths: whoever leaves one out gets a picture too, but of something else.', tol=1e-3)
+@ex.exercise(tol=1e-3)
 def principal_components(
     factors,  # (n_items, n_factors) float tensor
     n,        # components to keep, at most n_items - 1 and at most n_factors
@@ -199,13 +182,7 @@ def _(factors, n): return {k: v.flip(v.ndim-1) for k,v in _pca(factors, n).items
 def _(factors, n): return _pca(factors, n, centre=lambda f: (f - f.mean(0))/f.std(0))
 
 # %% ../../../nbs/teaching/06_interpretation.ipynb #a7cd137a
-@ex.exercise('Do the axes come back?', text='''Two runs of one recipe gave components of the same items. Signs are free, and later axes may have changed places. For each component of the first run say how strongly it correlates, **sign left out**,
-
-- `same`: with the component of the same number in the other run;
-- `best`: with whichever component of the other run it resembles most.''',
-             hints=['A correlation is a cosine of two columns, each with its mean taken away.', 'All at once: columns with mean 0 and length 1, then one product gives a (k, k) table. Where in it are the pairs of the same number?',
-                    'With `C = (A.T @ B).abs()` of such columns: `same=C.diagonal()`, `best=C.amax(1)`.'],
-             then='Where `best` is high and `same` is low, an axis has come back under another number. Where both are low, it was the luck of the start.')
+@ex.exercise
 def axes_back(
     a,  # (n_items, k) float tensor: scores of the first run, no column constant
     b,  # (n_items, k) float tensor: scores of the other run, the same items in the same order
@@ -294,10 +271,7 @@ def _in_turn(C):
 def _(a, b): return _other_best(a, b, _in_turn)
 
 # %% ../../../nbs/teaching/06_interpretation.ipynb #fda8d295
-@ex.exercise('Other columns, the same model', text='''Give both tables new columns, and let nobody notice: every prediction (person · item, for all pairs) stays, and the length of every row too, so that weight decay cannot tell either. But no new item column may be an old one, nor an old one with its sign turned. Your choice how; several ways are right.''',
-             hints=['What leaves dot products alone if it is done to both vectors?', 'Turn both tables by the same rotation Q: (U Q)(V Q)ᵀ = U Q Qᵀ Vᵀ, and Q Qᵀ is the identity.',
-                    '`Q, _ = torch.linalg.qr(torch.randn(k, k))` is such a matrix, with `k = users.shape[1]`; mind its dtype.'],
-             then='So the data cannot have decided what a single column means. What survives is the cloud: lengths, angles, distances.')
+@ex.exercise
 def new_columns(
     users,  # (n_users, n_factors) float tensor, with 2 factors or more
     items,  # (n_items, n_factors) float tensor
@@ -350,10 +324,7 @@ def _(users, items): return users*2,items/2
 def _(users, items): return users.roll(1, 1),items.roll(1, 1)
 
 # %% ../../../nbs/teaching/06_interpretation.ipynb #468bc260
-@ex.exercise('Three rulers', text='''Find the rows that are nearest to a given one, by one of three rulers: `'cosine'` compares directions, `'euclidean'` the distance of the tips, `'dot'` is the dot product. Neither row 0, which is `#na#`, nor the item itself is a neighbour. No two items are equally near.''',
-             hints=['For two of the rulers the highest number is nearest, for one the lowest.', 'Give every row a number, the higher the nearer, and set rows 0 and `item` to minus infinity. Mind that only `n_rows - 2` rows are left.',
-                    'Nearness: `F.normalize(factors) @ F.normalize(factors[item], dim=0)`, `-(factors - factors[item]).norm(dim=1)` or `factors @ factors[item]`.'],
-             then='Three rulers, three answers, and none is wrong: choose by the question, and look at the counts of what comes out.')
+@ex.exercise
 def nearest_rows(
     factors,  # (n_rows, n_factors) float tensor, row 0 is #na#
     item,     # row to start from, 1 or higher; its factors are not all zero
@@ -444,78 +415,3 @@ def _(factors, item, by, n): return _ranked(factors, item, by, n, size=torch.abs
 
 @ex.nearest_rows.mistake('set to minus infinity, row 0 and the item are last but still there: at most `n_rows - 2` rows may come.')
 def _(factors, item, by, n): return torch.cat([_ranked(factors, item, by, n), torch.tensor([0, item])])[:n]
-
-# %% ../../../nbs/teaching/06_interpretation.ipynb #8af91f42
-ex.ask('The highest mean ratings belong to films with a handful of ratings, the highest biases do not. Why?', [
-    ('The loss adds a bonus for popular films, so a bias counts ratings as well as averaging them.', 'There is no such bonus. The loss only measures how far predictions are from ratings.'),
-    ('Few ratings push a bias only a little from zero, and weight decay pulls it back.', 'It starts near zero. Five perfect ratings push it five times an epoch, and decay pulls in every step, so it does not get far.'),
-    ('The model leaves out films with few ratings.', 'It trains on every row. Only lists with a minimum count leave films out.'),
-    ('For rarely rated films the sigmoid cuts biases off.', 'The sigmoid bounds the prediction, not the bias, and it does so for all films alike.')], right='b')
-
-ex.ask('What is in a film\'s mean rating besides its bias?', [
-    ('Whether its raters are generous people.', 'The biases of those who rated it are part of every one of its predictions, though only a small part of the differences here.'),
-    ('What the average person\'s factors say about it.', 'People\'s factors are not zero on average. What this average adds goes to everybody, as a bias does; in our models it is the largest source.'),
-    ('That people choose films which suit them.', 'Those who rated a film match it better than a person drawn at random would. That raises its mean.'),
-    ('Nothing: the two are the same, on another scale.', 'They follow each other loosely. Factors do a good part of what a mean rating expresses.')], right='abc')
-
-ex.ask('Your five lowest films share only two or three with the book\'s. What follows?', [
-    ('The book was trained for fewer epochs.', 'The recipe is the same. Our own five runs differ from each other in the same way.'),
-    ('One of the two has a bug.', 'Two correct runs do this. Look at the films around place five: they are close together.'),
-    ('Biases are random from run to run, and such lists are worthless.', 'Over all films the order of two runs agrees well; only who stands near the cut changes.'),
-    ('Little: near the cut, films are closer together than two runs.', 'A list of five is a cut through a crowd. Print the spread over several seeds beside it.')], right='d')
-
-# %% ../../../nbs/teaching/06_interpretation.ipynb #3e046fd9
-ex.ask('You sort films by the first of the fifty factor columns and see mostly science fiction at the top. What is column 0?', [
-    ('The factor for science fiction: the model has found the genre.', 'Turn both tables by a rotation: every prediction stays, and column 0 is another mixture. So the predictions cannot have fixed its meaning.'),
-    ('The most important factor, whatever it is called.', 'Raw columns are in no order. Only principal components are sorted by how much they explain.'),
-    ('One mixture of directions out of many that would do.', 'The random start chose the columns. What holds for every choice is the cloud: lengths, angles, distances.'),
-    ('The same column as in the book, since the data is the same.', 'Another start gives other columns. Between two seeds, columns of the same number have little in common.')], right='c')
-
-ex.ask('Yesterday *Star Wars* was at the left of the PCA picture, today it is at the right. Nothing but the seed has changed. Why?', [
-    ('A direction and its opposite are the same axis.', 'An SVD may return either. Only a rule fixes the sign. The library lets each axis point towards items with more ratings.'),
-    ('The film\'s ratings were drawn into the test part.', 'With the film\'s few lost rows it would move a little, not from one end to the other, and all films flip together.'),
-    ('The model has found a worse solution this time.', 'Distances between films are the same in a mirrored picture, and so is every prediction.'),
-    ('The factors were not normalised to length 1 before the PCA.', 'Length does not fix a sign. After normalising, either direction would still be right.')], right='a')
-
-ex.ask('Which part of "transpose the factors for PCA" matters?', [
-    ('Whether the table is transposed before the SVD: only then are the axes right.', 'Transposing swaps the two sides of an SVD. The axes are found on the other side then, up to their signs.'),
-    ('Over what the mean is taken: over items, not over the factors of one item.', 'Centring moves the middle of the cloud of items to zero. Over the factors it answers another question.'),
-    ('Nothing, PCA is symmetric in rows and columns.', 'It is not: rows are the points of the cloud and columns its coordinates. Centring treats them differently.'),
-    ('That `fac0, fac1, fac2 = scores.t()` takes components apart, not items.', 'Unpacking goes along the first dimension. Of the scores that is items; transposed, it is components.')], right='bd')
-
-# %% ../../../nbs/teaching/06_interpretation.ipynb #07851dbd
-ex.ask('Two components explain a third of the variance of the factors. Two films lie on the same spot of the picture. What do you know?', [
-    ('The model predicts the same ratings for both.', 'Predictions use all factors and the biases. The picture shows two directions of them.'),
-    ('They agree in two directions, and perhaps in no other.', 'What the picture hides is more than what it shows. Ask `nearest` for neighbours, which uses all factors.'),
-    ('They are of the same genre, and liked by the same people.', 'No genre went into the training, and no axis here is a genre.'),
-    ('They have about equally many ratings.', 'Counts go a little with the axes, but very different counts occur on one spot.')], right='b')
-
-ex.ask('Two seeds agree on component 1. Two models trained on different halves of the people agree on it only in part. What does that say?', [
-    ('The halves were too small: one cannot train a model on them.', 'The control says no: two seeds on one and the same half agree well.'),
-    ('Seeds are the stricter test.', 'It is the other way: seeds change the start alone, while halves also change whose ratings there are.'),
-    ('Part of component 1 is owed to who happened to rate.', 'Agreement between seeds shows that the start does not matter. It does not show that other people would give the same.'),
-    ('PCA went wrong on one half.', 'Component 0 comes back between the same halves, so the method works there.')], right='c')
-
-ex.ask('You want films *like* this one, not merely popular ones. What do you expect of the three rulers on our models?', [
-    ('Dot names popular films most, as length counts without limit.', 'Dot is cosine times both lengths, and often rated films are long. A long vector wins even at a larger angle.'),
-    ('Cosine leaves length out, so popularity plays no part in it.', 'Length plays none, popularity does: cosine leans to often rated films too, as their directions agree more.'),
-    ('Euclidean names the most popular films, because they lie in the middle.', 'Often rated films are long and lie far out. Euclidean is about blind to counts here.'),
-    ('All three give the same order.', 'They would if all vectors had the same length. Here lengths differ with the counts.')], right='a')
-
-# %% ../../../nbs/teaching/06_interpretation.ipynb #8eda6c97
-ex.ask('A film with three ratings is among the nearest of *The Silence of the Lambs*. What is the best first reaction?', [
-    ('Drop cosine: it favours unknown films.', 'It does not: among cosine neighbours rarely rated films are rarer than among all films.'),
-    ('Trust it: the model has found a gem that other methods miss.', 'Three ratings pin down fifty numbers hardly at all. Another seed will name mostly other such films.'),
-    ('Train longer, until it goes away.', 'More epochs give those three ratings more say, not more evidence.'),
-    ('Ask again with a minimum count, and over several seeds.', 'So many films are rarely rated that some come out near by chance. `min_count` leaves them out.')], right='d')
-
-ex.ask('Which numbers of a model change if you turn both factor tables by the same rotation?', [
-    ('The predictions.', 'They are dot products, and a rotation of both vectors leaves those alone.'),
-    ('The entries of each column.', 'Each new column is a mixture of all old ones.'),
-    ('Distances and cosines between films.', 'A rotation keeps lengths and angles, and so all three rulers.'),
-    ('The scores of the principal components, apart from signs.', 'PCA finds the axes of the cloud, wherever the columns lie. The scores come out the same up to sign.')], right='b')
-
-# %% ../../../nbs/teaching/06_interpretation.ipynb #5fe21595
-ex.ask('Who decided what a latent factor means?', answer='For the raw columns the random start did, so they mean nothing by themselves. The ratings decided the cloud: which films are near each other and in which directions it is long. A name for such a direction is given afterwards, by people. It should be tested against what is known (mean rating, count, year, genre), over several seeds; for our models only the first component passes.')
-ex.ask('Component 0 correlates with the mean rating at nearly 0.9, and the model has a bias for each film. Why are the factors doing the bias\'s work?', answer='People\'s factors are not zero on average. So what the mean person\'s factors add to a film goes to everybody, exactly as a bias does, and each rating pushes both at once. How they share depends on weight decay: more decay moves more of it into the factors. Biases and factors should therefore be read together.')
-ex.ask('How would you find out whether a method can recover true factors at all?', answer='Plant them: make ratings from factors that you choose, train on the ratings alone and compare. The planted number of factors shows as a step in the explained variance. Before comparing, the found cloud may be turned as a whole, since nothing tells the model how yours was turned. That it works there does not prove that it worked on films.')

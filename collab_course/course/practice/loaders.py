@@ -10,13 +10,10 @@ import numpy as np, pandas as pd, torch
 from ..exercises import Practice, floats
 
 # %% ../../../nbs/teaching/03_loaders.ipynb #c7e367f5
-ex = Practice('03', 'loaders', 'Loaders', setup='import numpy as np, pandas as pd, torch')
+ex = Practice.read('loaders', setup='import numpy as np, pandas as pd, torch')
 
 # %% ../../../nbs/teaching/03_loaders.ipynb #b5900566
-@ex.exercise('From ids to rows', text="Build fastai's vocabulary and look ids up in it. The known ids, sorted, have the rows 1, 2, …; row 0 is `#na#` and belongs to every other id. The ids of one call may be numbers or text; `'2'` is not `2`.",
-             hints=['Sort the distinct known ids, and count them from 1. Row 0 is never given to an id.', 'A dict from id to row, and `.get(id, 0)`: what is not in it gets 0.',
-                    '`{o: i for i,o in enumerate(sorted(set(known) - {None}), 1)}`'],
-             then='A stranger and an id of the wrong type get the same answer, row 0, and nobody is told.')
+@ex.exercise
 def encode(
     known,  # list of ids of the training rows, any number of times each; None is a missing one
     ids,    # list of ids to look up
@@ -76,10 +73,7 @@ def _(known, ids):
     return torch.tensor([vocab.index(o)+1 if o in vocab else len(vocab)+1 for o in ids], dtype=torch.long)
 
 # %% ../../../nbs/teaching/03_loaders.ipynb #86283761
-@ex.exercise('Sizes of tables', text='For each category column fastai proposes a table: its rows (one per distinct value, and row 0) and its width, `round(1.6 * rows**0.56)`. (It is never more than 600, which matters from some 39,000 rows on: no column here has so many.)',
-             hints=['How many rows has the table of a column with two values and a hole?', 'A missing value is no value of its own: it goes to row 0, which is there anyway. `nunique` leaves it out, `unique` does not.',
-                    '`rows = df[c].nunique() + 1`, then the rule.'],
-             then='Two values make (3, 3): one row more for `#na#`, and a width that a rule of thumb makes of the rows.')
+@ex.exercise
 def table_sizes(
     df,       # DataFrame; missing values are None or NaN
     columns,  # names of its category columns
@@ -123,10 +117,7 @@ def _(df, columns): return _sizes(df, columns, _full, lambda n: int(1.6 * n**0.5
 def _(df, columns): return _sizes(df, columns, lambda s: len(s.unique()) + 1, _rule)
 
 # %% ../../../nbs/teaching/03_loaders.ipynb #76e94fe5
-@ex.exercise('How much is seen', text="fastai's tabular loader draws with replacement: in an epoch it draws as many times as there are rows, each time from all of them. Which share of the rows do you expect to be drawn at least once?",
-             hints=['Look at one row, and ask how likely it is to be missed: by one draw, by all draws of an epoch, by all draws of all epochs.', 'Draws are independent, so the probabilities of being missed multiply. Epochs do not add.',
-                    'One draw misses a row with probability `1 - 1/n_rows`, and there are `n_rows*n_epochs` draws.'],
-             then='A row is missed by one epoch with probability near 1/e, and by k epochs with its k-th power: never quite zero.')
+@ex.exercise
 def share_seen(
     n_rows,    # rows of the training table, at least 1
     n_epochs,  # epochs, 0 or more; each draws n_rows times with replacement
@@ -166,25 +157,8 @@ def _(n_rows, n_epochs): return (1 - (1 - 1/n_rows)**n_rows)**n_epochs
 @ex.share_seen.mistake('that is one epoch: the draws of all epochs count.')
 def _(n_rows, n_epochs): return 1 - (1 - 1/n_rows)**n_rows
 
-# %% ../../../nbs/teaching/03_loaders.ipynb #f5641476
-_two_faults = '''
-def epoch(
-    x,    # (n, 2) row numbers of users and items, int64
-    y,    # (n,) ratings
-    bs,   # ratings in a batch
-    gen,  # torch.Generator to draw the order with
-):
-    "List of batches (x, y): each rating once, in a new order; only the last may be shorter."
-    x = x[torch.randperm(len(x), generator=gen)]
-    y = y[torch.randperm(len(y), generator=gen)]
-    return [(x[i*bs:(i+1)*bs], y[i*bs:(i+1)*bs]) for i in range(len(x)//bs)]
-'''
-
 # %% ../../../nbs/teaching/03_loaders.ipynb #331587f5
-@ex.exercise('Mend the epoch', text='A loader of three lines with two faults. It runs, and a model would train with it, badly. Find both.', stub=_two_faults,
-             hints=['Call it on ten ratings whose numbers tell where they come from, such as `x = torch.arange(20).view(10, 2)` and `y = torch.arange(10.)`. What belongs together?',
-                    'How many orders are drawn, and how many should there be? And how many batches of 4 do ten ratings make?', 'Draw `order` once, gather with `x[order]` and `y[order]`; `split(bs)` cuts, and keeps a short last piece.'],
-             then='One order for everything that belongs together, and a last batch that may be short: this is the whole of a loader.')
+@ex.exercise
 def epoch(
     x,    # (n, 2) row numbers of users and items, int64
     y,    # (n,) ratings
@@ -269,10 +243,7 @@ def _(x, y, bs, gen):
 def _(x, y, bs, gen): return list(zip(x.split(bs), y.split(bs)))
 
 # %% ../../../nbs/teaching/03_loaders.ipynb #903fa6ab
-@ex.exercise('What row 0 has become', text="A table is trained with fastai's `Adam` or PyTorch's `AdamW`: in each step, the decay multiplies every weight by `1 - lr*wd`, then Adam's own step follows. Row 0 is in no batch. Predict what it is in the end.",
-             hints=["Row 0 has no gradient, ever. What is Adam's own step then, and what does the decay do?", 'Only the start of row 0, the learning rates and the decay matter; the other rows do not.',
-                    'Multiply the start by `1 - lr*wd`, once for each step, with the learning rate of that step.'],
-             then='Row 0 keeps the direction of its random start and shrinks: it has learned nothing, and it is no average of anybody.')
+@ex.exercise
 def row_zero(
     table,  # (n_rows, n_factors) table before training
     lrs,    # list: the learning rate of each step
@@ -317,10 +288,7 @@ def _(table, lrs, wd): return table[0] * (1 - wd)**len(lrs)
 def _(table, lrs, wd): return table[0] * (1 - sum(lrs)*wd)
 
 # %% ../../../nbs/teaching/03_loaders.ipynb #11f80b2b
-@ex.exercise('Count the strangers', text="With `vocab='train'` only ids of the training rows get a row. Before training, count what will fall on row 0: under `users` and `movies` how many different ids only `valid` has, under `rows` how many rows of `valid` hold at least one of them.",
-             hints=['Which way round: ids of `valid` that are not in `train`, or ids of `train` that are not in `valid`?', 'A validation row is lost if its user *or* its movie is a stranger. If both are, it is still one row.',
-                    '`~valid.user.isin(train.user)` is a column of booleans; combine two of them with `|` and sum.'],
-             then='A stranger may stand in many rows, and one row may hold two strangers: count ids and rows separately.')
+@ex.exercise
 def strangers(
     train,  # DataFrame of training rows with the columns user and movie
     valid,  # the same of the validation rows
@@ -377,72 +345,3 @@ def _(train, valid): return _count(valid, train, lambda u, m: (u | m).sum())
 def _(train, valid):
     known = {*zip(train.user, train.movie)}
     return _count(train, valid, lambda u, m: sum(o not in known for o in zip(valid.user, valid.movie)))
-
-# %% ../../../nbs/teaching/03_loaders.ipynb #1891c289
-ex.ask("What does the model get from `CollabDataLoaders` as `x`, with `bs=64`?", [
-    ('64 user ids and 64 titles as text', 'A model cannot compute with text. `show_batch` decodes the batch for people.'),
-    ('64 pairs of row numbers, as int64 of shape (64, 2)', 'One line per rating: the row of the user in one table, the row of the title in the other.'),
-    ('64 pairs of embedding rows', 'The rows are looked up in the model. A loader knows nothing of its tables.'),
-    ('A part of the crosstab: 64 users by all titles, with holes', 'The matrix is never made. Only ratings that exist are in a batch, one per line.')], right='b')
-ex.ask('943 people, and the table of users has 944 rows. Why?', [
-    ('Row 0 is `#na#`, the place of ids that are not known.', "It is for ids that are missing, or that the vocabulary does not hold. fastai gives such a row to each category column that a model reads, in any table."),
-    ('Python counts from 0, and one row is lost by it.', 'Counting from 0 loses nothing: 943 people would fit into rows 0 to 942.'),
-    ('The last row is a spare one for the next new person.', 'The extra row is the first, and all strangers share it.'),
-    ('It holds the mean of all people.', 'Nobody puts a mean there. It begins as random numbers like the other rows.')], right='a')
-ex.ask('Everybody is known in training. What has row 0 learned in the end, with weight decay?', [
-    ('The taste of the average person, from the mean of all batches', 'An average would have to be computed by somebody. No gradient reaches this row.'),
-    ('To be zero, since neutral is the best guess', 'The decay shrinks it toward zero (in the chapter about a fifth of the start is left), but no rating has told it what would be a good guess.'),
-    ('The taste of people with few ratings', 'They have rows of their own, however few ratings they gave.'),
-    ('Nothing: it is the random start, shrunk', 'Every number has shrunk by the same factor, so even its direction is that of the start.')], right='d')
-
-# %% ../../../nbs/teaching/03_loaders.ipynb #d24e76cd
-ex.ask("A model trained with fastai's loaders is asked about user 99999, who does not exist. What happens?", [
-    ('An `IndexError`: the table has no such row.', 'The table would refuse the number, but never sees it: the vocabulary has already made it 0.'),
-    ('A warning, and the mean rating of the film.', 'Nothing is said, and no mean is looked up.'),
-    ('A rating like any other, from row 0, and no warning.', 'For one film, all strangers get the same rating. The loader of this chapter raises an error unless `on_unknown` says otherwise.'),
-    ('`nan`, since nothing was learned of the user.', 'Row 0 holds ordinary numbers, so an ordinary number comes out.')], right='c')
-ex.ask('The column Sex has two values, and `get_emb_sz` proposes (3, 3). What is true?', [
-    ('The three rows are the two values and `#na#`.', 'Every category column has this extra row.'),
-    ('The width comes from a rule that was found by trial and error.', '1.6 · rows^0.56, rounded, at most 600. No theory says that it must be so.'),
-    ('It compresses the column.', 'A one-hot vector of three says as much with no table. Compression begins where there are many rows.'),
-    ('It is a mistake that harms the model.', 'Nine numbers are few, and the next layer can use any of them: it does neither good nor harm.')], right='ab')
-ex.ask("80,000 training rows, and an epoch of fastai's tabular loader as it comes. How many *different* rows are seen?", [
-    ('80,000: an epoch is every row once', 'That is what the word means, and what `TabDataLoader` does. The loader as it comes draws with replacement.'),
-    ('About 50,600', 'A row is missed by all draws with probability near 1/e, so a share of 1 - 1/e is seen.'),
-    ('40,000', 'A half would be a coin toss for each row. The share comes out of 80,000 draws, each from all rows.'),
-    ('About 29,400', 'That is 80,000 divided by e: the number of rows that are *missed*.')], right='b')
-ex.ask("Which of these makes fastai's tabular loader draw each training row once in an epoch?", [
-    ('`shuffle=True` for the training loader', 'It has that already. Without weights it still draws as if there were some, all equal.'),
-    ('A larger `bs`, since fewer batches overlap less', 'The positions are drawn before they are cut into batches.'),
-    ('More epochs, until each has come up', 'They miss fewer rows, and see others ten times. None of these epochs holds each row once.'),
-    ('`dl_type=TabDataLoader`', 'It is the class without weights, and its shuffle draws without replacement. (A last batch that is not full is left out all the same.)')], right='d')
-
-# %% ../../../nbs/teaching/03_loaders.ipynb #3c14960a
-ex.ask('`after_batch` and `after_iter`: which is which?', [
-    ('The first runs on each batch, the second after the last one.', '`ReadTabBatch` sits in `after_batch`. `after_iter` is an empty place to hang a function, called once when the last batch of an epoch has been used.'),
-    ('Both run on each batch, one before and one after the model.', 'A loader never sees the model. And `after_iter` is called once in an epoch.'),
-    ('The first runs on each batch, the second on each row that is read.', 'Reading is not done row by row: a batch of a table is one `iloc`.'),
-    ('`after_batch` trains, `after_iter` validates.', 'Training and validation have a loader each, and each has both hooks.')], right='a')
-ex.ask('A fastai model was trained on film ids that were read as text. It is asked with numbers. What does it know?', [
-    ('All of the films: `1` and `"1"` are the same id.', 'To Python and to a vocabulary they are two.'),
-    ('Nothing, and it raises an error at once.', 'An error would be kind. The loader of this chapter raises one; fastai does not.'),
-    ('None of the films: every id falls on row 0.', 'There is no warning either. None of the numbers is in a vocabulary of texts, so all of them are strangers.'),
-    ('All of the films, but each by the row of another.', 'The order does differ between text and numbers, but that would need the same vocabulary for both.')], right='c')
-ex.ask("A film has ratings in the validation rows only. What is true of `vocab='all'` and `vocab='train'`?", [
-    ("With `'all'` the model knows more about it.", 'It has a row of its own then, with the random start in it. A name is not knowledge.'),
-    ("With `'train'` it falls on row 0, and can be counted.", '`n_unknown` counts such rows, and you are warned when the loaders are made.'),
-    ("With `'all'` the training learns from its validation ratings.", 'The vocabulary takes the id from them, not the rating: no validation rating is trained on.'),
-    ("With `'all'` it has a row that is never trained, and nothing refuses it later.", 'Without a training row no gradient reaches its row; but its id is in the vocabulary.')], right='bd')
-ex.ask('Why is a loader of slices so much faster than one `iloc` per batch?', [
-    ('fastai looks the ids up in the vocabulary again for each batch.', 'It does not: `Categorify` has replaced them once, when `dls` was made.'),
-    ('A slice is a view: it copies nothing.', 'The rows are gathered in the new order for many batches at once; cutting costs next to nothing.'),
-    ('No piece of a pandas table has to be read into tensors for each batch.', 'What each batch costs is paid most often where batches are small, and there the gain is largest.'),
-    ('It shows the model fewer rows.', 'It shows each of them once, and is compared with the mended loader, which draws each once as well.')], right='bc')
-
-# %% ../../../nbs/teaching/03_loaders.ipynb #bbfd39cd
-ex.ask("A batch of fastai's validation loader is three calls. What does each of them do?",
-       answer='`get_idxs` says which positions, for validation all in order. `create_batch` takes these rows out of the table with one `iloc`. The transforms of `after_batch`, here `ReadTabBatch`, read the category columns and the target into tensors.')
-ex.ask('"A row that is missed in this epoch comes in the next one, so drawing with replacement costs nothing." What do you answer?',
-       answer='Some rows are missed again: after k epochs a share of about 1/eᵏ has never been seen, and others have been seen many times. The model learns from fewer different ratings and repeats others. In the measurement of the chapter, every run with replacement had the higher validation error.')
-ex.ask('fastai gives `y` as (64, 1), the loader of this chapter as (64,). Why should you care?',
-       answer='Predictions of a dot product have the shape (64,). Where (64,) meets (64, 1), broadcasting makes a square of (64, 64), in which each prediction is compared with each rating: no error, but a wrong loss. fastai flattens both in its loss functions; a loop of your own has to see to it.')

@@ -10,25 +10,10 @@ import math, numpy as np, pandas as pd, torch
 from ..exercises import Practice, floats
 
 # %% ../../../nbs/teaching/09_newcomers.ipynb #f751e745
-ex = Practice('09', 'newcomers', 'Bootstrapping', setup='import numpy as np, pandas as pd, torch')
+ex = Practice.read('newcomers', setup='import numpy as np, pandas as pd, torch')
 
 # %% ../../../nbs/teaching/09_newcomers.ipynb #58b2a115
-@ex.exercise('Hold out newcomers', text='This split is meant for an exam of *new* people, and flatters every model. Find out why, and mend it: `share` of the people, rounded and drawn at random by `seed`, are held out with all their ratings.',
-             hints=['How many people of the second frame occur in the first one too?', 'Draw from `ratings.user.unique()`, not from the rows.',
-                    '`new = rng.permutation(people)[:round(share*len(people))]`, then `ratings.user.isin(new)` tells the two frames apart.'],
-             then='A newcomer is somebody of whom training has seen nothing. Split by what will be new, or you measure something else.',
-             stub='''
-def newcomer_split(
-    ratings,  # DataFrame with `user`, `movie` and `rating`
-    share,    # of the people, between 0 and 1
-    seed,     # of the draw
-):
-    "Two frames with the rows of `ratings`: to train on, and those of the newcomers."
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(ratings))
-    n = round(share*len(ratings))
-    return ratings.iloc[order[n:]], ratings.iloc[order[:n]]
-''')
+@ex.exercise
 def newcomer_split(
     ratings,  # DataFrame with `user`, `movie` and `rating`
     share,    # of the people, between 0 and 1
@@ -113,10 +98,7 @@ def _(ratings, share, seed):
     return ratings[~held_out], ratings[held_out]
 
 # %% ../../../nbs/teaching/09_newcomers.ipynb #d64f75d9
-@ex.exercise('A crowd that its mean does not know', text='Is the mean of all embeddings a typical person? Make a crowd in two dimensions where it is not: *everybody* is at least 1 away from the mean of all, and has somebody else within 0.5.',
-             hints=['Two camps with opposite tastes: where is their mean?', 'With an odd number of people one camp is larger, and the mean moves towards it. How far apart must they be?',
-                    'Half of the rows `[10., 0.]`, the other half `[-10., 0.]`.'],
-             then='The mean of embeddings can be a place where nobody lives, although everybody has a neighbour.')
+@ex.exercise
 def divided_crowd(
     n,  # people, at least 4; also an odd number
 ):
@@ -161,10 +143,7 @@ def _(n):
 def _(n): return torch.cat([torch.zeros(n-1, 2), torch.tensor([[2., 0.]])])
 
 # %% ../../../nbs/teaching/09_newcomers.ipynb #68964510
-@ex.exercise('The first questions', text='A question is good if people disagree on it *and* can answer it. Put films in the order of the contested: variance of the film\'s ratings (divided by their number, `ddof=0`) times that number.',
-             hints=['Group by `movie`: each film has its own mean and variance.', 'Pandas divides by the number less one unless told otherwise: `var(ddof=0)`.',
-                    '`by = ratings.groupby(\'movie\').rating`, then `(by.var(ddof=0)*by.size()).sort_values(ascending=False, kind=\'stable\')`.'],
-             then='Variance times number is the sum of squared distances from the film\'s mean. The number matters much: in the chapter, getting answers at all made the difference.')
+@ex.exercise
 def first_questions(
     ratings,  # DataFrame with `movie` and `rating`, one row a rating
     n,        # how many films to ask about
@@ -213,10 +192,7 @@ for says,wrong in {
 }.items(): ex.first_questions.mistake(says)(wrong)
 
 # %% ../../../nbs/teaching/09_newcomers.ipynb #bb27e9b9
-@ex.exercise('Fold in one newcomer', text='Solve for the row of somebody who has rated a few items; the item tables stay as they are. The model predicts `factors·item_factors + bias + item_bias`, then stretches a sigmoid over `y_range`. The row to be found has the least sum of squared errors of the *scores* (before the sigmoid) plus `penalty` times its squared distance from `centre`; without ratings that is `centre` itself.',
-             hints=['Turn ratings into scores first: `torch.logit((r - lo)/(hi - lo))`. Then take off what the item says by itself.', 'The unknown row is linear: `X @ row ≈ y`, where `X` is the item factors and a column of ones for the bias.',
-                    'Solve for the way from the centre: `centre + torch.linalg.solve(X.T@X + penalty*torch.eye(k), X.T@(y - X@centre))`, with k the length of `centre`.'],
-             then='One small system of equations, nothing trained: the ratings pull the row away from the centre, the penalty holds it back.', tol=1e-3)
+@ex.exercise(tol=1e-3)
 def fold_row(
     rated,         # dict: row number of an item → rating inside `y_range`; may be empty
     item_factors,  # (n_items, n_factors), frozen
@@ -278,9 +254,7 @@ for says,wrong in {
 }.items(): ex.fold_row.mistake(says)(wrong)
 
 # %% ../../../nbs/teaching/09_newcomers.ipynb #10ff4f97
-@ex.exercise('Coverage and Gini', text='Coverage is the share of the catalogue with a count above 0. The Gini coefficient is the absolute difference of two counts, averaged over all pairs (in both orders, and each with itself), divided by twice the mean.',
-             hints=['Items with count 0 are part of the catalogue.', '`c[:,None] - c` has the difference of every pair.', '`np.abs(c[:,None] - c).mean()/(2*c.mean())`.'],
-             then='0 where all have the same, (n-1)/n where one has everything. Both depend on the size of the crowd: compare only equal ones.')
+@ex.exercise
 def concentration(
     counts,  # int array (n_items,): how often each was watched, zeros included; not all are zero
 ):
@@ -327,9 +301,7 @@ def _(counts):
 def _(counts): return dict(coverage=(counts>0).mean(), gini=np.abs(np.diff(counts)).sum()/max(1, len(counts)-1)/(2*counts.mean()))
 
 # %% ../../../nbs/teaching/09_newcomers.ipynb #b6658e93
-@ex.exercise('Challenge: the next list', text='Make the next list from what was watched, so that nobody can steer it. A person\'s watches count 1 each up to `cap` of them; of somebody with n > cap watches each counts cap/n, whatever the film. The films with the highest counts are listed, among equals the lower number first.',
-             hints=['Count each person\'s watches first: `people.bincount()`.', 'Then every *watch* has a worth, that of its person: `(cap/n).clamp(max=1)[people]`.', '`people.bincount()` and `films.bincount(weights=worth, minlength=n_films)`, then a stable `argsort(descending=True)`.'],
-             then='The cap takes away weight, not watches: an enthusiast counts as much as somebody with cap watches, spread over all that they saw.')
+@ex.exercise
 def next_list(
     people,   # (n_watches,) int64: who watched, numbered from 0
     films,    # (n_watches,) int64: which film, the same pair may come several times
@@ -381,82 +353,3 @@ for says,wrong in {
 def _(*args):
     res = ex.next_list.answer(*args)
     return dict(res, listed=[o for o in res['listed'] if res['counts'][o]>0])
-
-# %% ../../../nbs/teaching/09_newcomers.ipynb #6aec1c74
-ex.ask('A person who was not in training asks fastai\'s model for a prediction. What happens?',
-       [('An error: the id is not in the vocabulary', 'That is what the loaders of this course do. fastai\'s take row 0 without a word.'),
-        ('The mean of all embeddings is used', 'It would be better, but somebody has to put it there.'),
-        ('Row 0 answers, as for every stranger', 'That row was never looked up in training, so hardly anything is left but the film\'s bias around the middle of the range: lower than people rate on average.'),
-        ('The nearest known person is used', 'There is nothing to be near to: of a stranger only the id is known.')], right='c')
-ex.ask('Why are newcomers measured on people held out as a whole, and not on a random fifth of the rows?',
-       [('Else most test people are known from training', 'Of a random fifth of the rows, nearly everybody has training rows as well. The model has a row for them, and the exam is about people without one.'),
-        ('A random split has too few rows', 'Both hold out about a fifth. It is a matter of whose rows they are.'),
-        ('People held out as a whole give lower losses', 'Higher ones, as a rule: it is the harder exam, and the honest one for this question.'),
-        ('Training needs ratings of every person', 'Then there could be no newcomers at all. Training needs the films that the exam asks about.')], right='a')
-ex.ask('"The mean of all embeddings is a typical person." What do the real rows say?',
-       [('True: most people lie near the mean, a few far away', 'In many dimensions hardly anybody lies near it: each differs from it a little in many directions.'),
-        ('False: most have another person nearer to them', 'For about nine people in ten, some other person is nearer than the mean. It is a compromise. It wrongs nobody much in stars, and is nobody\'s taste.'),
-        ('False: its predictions are worse than those of row 0', 'They are much better, because what all people share is partly in the factors, which the mean keeps.'),
-        ('True: it is the row of the representative person', 'That person exists. The mean is a row that nobody has.')], right='b')
-
-# %% ../../../nbs/teaching/09_newcomers.ipynb #8aad3883
-ex.ask('What changes in the model when a newcomer is folded in?',
-       [('All tables, by a few steps of training', 'Nothing is trained. One small system of equations is solved.'),
-        ('The rows of the films that the newcomer rated', 'They are frozen, and that makes the problem linear.'),
-        ('The biases, but not the factors', 'Nothing in the model at all; for the newcomer, factors and bias are solved together.'),
-        ('Nothing: a new row is calculated beside it', 'So nobody else\'s predictions change, and it can be done for each newcomer in a moment.')], right='d')
-ex.ask('Somebody gave two films five stars and a third one two stars. After `fold_in` the prediction for the third is a little *higher* than that of the mean row. Why?',
-       [('A sign error: it has to fall', 'The chapter shows this very case. Three answers do not fix fifty-one numbers.'),
-        ('The two fives raise the newcomer\'s bias', 'That counts for every film. With a penalty, three ratings are weak evidence, and a higher bias is part of the way to meet two of them.'),
-        ('Disliked films are left out of the equations', 'Each rating enters them, the low ones too.'),
-        ('The film is popular, so its own bias was raised', 'The film\'s bias is frozen.')], right='b')
-ex.ask('A penalty of a million is given to `fold_in`. Which predictions does a newcomer with twenty ratings get?',
-       [('Nearly those of the prior, by default the mean row', 'A step away from the centre costs too much, so the ratings hardly count.'),
-        ('Nearly those of row 0', 'The ridge of the chapter shrinks towards a centre, not towards zero.'),
-        ('Exactly their own ratings', 'That would be a penalty near zero, and enough factors.'),
-        ('An error: the penalty is larger than the number of ratings', 'Every penalty above zero has a solution.')], right='a')
-
-# %% ../../../nbs/teaching/09_newcomers.ipynb #4627bc32
-ex.ask('Twenty questions are asked. Known, contested and informative films beat random ones clearly and hardly differ from each other. What makes the difference?',
-       [('The films\' factors: the three ask about more telling films', 'With exactly five answers each, every order is better than random in some seeds and worse in others.'),
-        ('The three orders are the same list', 'They share most of their first films, not all.'),
-        ('Random films are liked less', 'Whether a film is liked hardly matters: a low rating is an answer, too.'),
-        ('Most random questions go unanswered', 'An unanswered question teaches nothing. Ask about films that the newcomer is likely to have seen.')], right='d')
-ex.ask('For a list from the whole catalogue, popularity stays ahead of fold-in with twenty ratings. Which reasons does the chapter give?',
-       [('The model knows how people rate, not what they choose', 'It learned from films that people had chosen to see. Its list holds good films that fewer people have seen.'),
-        ('The penalty of fold-in was left at its default', 'It was chosen for each seed by people kept apart for that.'),
-        ('The mark takes unrated films for not liked', 'A good film that the person never rated counts as a miss, which favours popular films.'),
-        ('Twenty ratings say next to nothing about taste', 'In stars they do: there fold-in beats, in every seed, even film means that know how generous the person is.')], right='ac')
-ex.ask('Which use of a sign-up form (age, gender, occupation) came out best for new people?',
-       [('Instead of ratings, since it is there from the start', 'Predicted from the form alone, rows are about as good as film means.'),
-        ('As the prior of fold-in, to start from', 'Ratings move the row away from it. It helps a little at the start and hardly any more with twenty ratings. For new films, genres and year help more.'),
-        ('As side features that replace the factors', 'Taste is not written on a form: it explains little of the rows.'),
-        ('None: it makes fold-in worse', 'On average it takes a little off the error at every number of ratings.')], right='b')
-ex.ask('For *new films*, the start from genres and year is much better than the mean of all rows. More than half of that gain is not metadata at all. What is it?',
-       [('The offset of the people who rate the film', 'The start is compared before anybody has rated the film.'),
-        ('A longer training of the model', 'The model is the same for all starts; only a row for the newcomer is made.'),
-        ('The choice of films from which it was learned', 'Only films with ratings enough were used. Decay keeps the rows of rarely rated films short, and they draw the mean down. A mean over often rated films is already a far better start.'),
-        ('A representative film in place of a mean', 'It is one more strategy, better than both means here, but no part of the start from genres and year.')], right='c')
-
-# %% ../../../nbs/teaching/09_newcomers.ipynb #7f5bea6a
-ex.ask('There is "no magic answer" for newcomers. Which sober ones would you use in a new service, and in which order?',
-       answer='Before any rating: film means for predicted stars and popularity for a list, the floor that is hard to beat. Then a few questions about films that the newcomer probably knows, because unanswered ones teach nothing. '
-              'With the first ratings, fold in, from the mean row or from one predicted by the form. Never row 0. And hold out whole people to see whether any of it is better than the floor.')
-ex.ask('Five enthusiasts have left after round 3, and their films are still listed in round 12. How can that be?',
-       [('What is listed is watched, and counted again', 'Each crowd is shown the list and watches some of it: the list makes its own evidence. What it caused and what people wanted look alike in a count of watches.'),
-        ('The ratings of the enthusiasts are never deleted', 'Their watches stay and still count, but new ones come in every round. It is the new ones that keep the films on top.'),
-        ('Later crowds like these films', 'They are those that the others like least. The true stars of what is watched fall.'),
-        ('The simulation has no chance in it', 'People choose with chance, by taste and by the list.')], right='a')
-ex.ask('Everybody else watches five films in a round. Which remedies brought back *all* that the enthusiasts cost?',
-       [('A cap of 20 watches', 'It brings back less than half: an enthusiast then still counts like four people.'),
-        ('Two random places of ten', 'A little relief in every seed. The list still counts the old watches.'),
-        ('A cap of 5 watches', 'Then an enthusiast counts like anybody else.'),
-        ('Ranking by mean rating', 'There the disappointed speak; measured against the same ranking without enthusiasts, no damage is left.')], right='cd')
-
-# %% ../../../nbs/teaching/09_newcomers.ipynb #2cf36c5e
-ex.ask('Somebody watches only the Gini coefficient over *films* and waits for it to rise. Would the enthusiasts be noticed? What would you look at?',
-       answer='No: against a list of the most watched, Gini fell and coverage rose, because crowds shun a bad list and spread out. '
-              'What gives them away is who is counted (the Gini coefficient over people rises while they are active) and how few follow the list afterwards. Real people differ without any campaign, so look for a rise and not for a level.')
-ex.ask('What can the simulation of the feedback loop show, and what not?',
-       answer='It shows that a list which counts what it caused *can* get stuck, and in which direction remedies work, because in a planted world the true stars are known. '
-              'How large the effect is on a real platform it cannot say: that hangs on numbers that were made up, such as how many enthusiasts there are and how strongly a list pulls.')

@@ -13,13 +13,10 @@ from ..exercises import Practice, floats, ints
 from ..progress import Note
 
 # %% ../../../nbs/teaching/01_one_hot.ipynb #6e8648c6
-ex = Practice('01', 'one_hot', 'One-hot vectors and lookups', setup='import torch, torch.nn.functional as F\nfrom torch import nn')
+ex = Practice.read('one_hot', setup='import torch, torch.nn.functional as F\nfrom torch import nn')
 
 # %% ../../../nbs/teaching/01_one_hot.ipynb #33e5512e
-@ex.exercise('Look up by multiplication', text='Rows can be picked by indexing, `weight[ids]`. Get the same rows by a dense matrix product, without indexing `weight` and without a loop. Gradients must reach `weight`.',
-             hints=['Make a matrix with one row per id and one column per row of `weight`; each row has a single 1.', '`F.one_hot(ids, n)` makes it, but of integers: a product needs the dtype of `weight`.',
-                    'Shapes: (batch, n_rows) @ (n_rows, n_factors) gives (batch, n_factors).'],
-             then='A one-hot row times the table is a row of the table: the lookup is a shortcut for this product.')
+@ex.exercise
 def one_hot_lookup(
     weight,  # (n_rows, n_factors) table, float
     ids,     # (batch,) row numbers, int64
@@ -72,11 +69,7 @@ def _(weight, ids): return F.one_hot(ids, len(weight)).float() @ weight
 def _(weight, ids): return weight[ids]
 
 # %% ../../../nbs/teaching/01_one_hot.ipynb #ad70cd6e
-@ex.exercise('A table for a linear layer', text='A linear layer was trained on one-hot vectors. Make the `nn.Embedding` that gives the same answers for ids, whether the layer has a bias or not (`lin.bias` is `None` then). The linear layer itself must stay as it is, also when the table is trained later.',
-             hints=['Which shape has `lin.weight`, and which shape has the weight of an `nn.Embedding`? `lin(x)` is `x @ lin.weight.T + lin.bias`.',
-                    'Row `i` of the table is what the layer says for id `i`: column `i` of its weight, plus the bias.',
-                    '`nn.Embedding.from_pretrained(table, freeze=False)` makes the layer; the table must not be the same memory as `lin.weight`.'],
-             then='Transpose, and add the bias to every row: an embedding says all that a linear layer with bias can say about one-hot vectors.')
+@ex.exercise
 def to_embedding(
     lin,  # nn.Linear(n_rows, n_factors), with or without bias, fed with one-hot vectors
 ):
@@ -145,26 +138,8 @@ def _(lin):
     if lin.bias is not None: table += lin.bias.detach()
     return nn.Embedding.from_pretrained(table.clone(), freeze=False)
 
-# %% ../../../nbs/teaching/01_one_hot.ipynb #e798b964
-_sgd_step_stub = '''
-def sgd_step(
-    weight,    # (n_rows, n_factors) table; it belongs to the caller and must not change
-    ids,       # (batch,) row numbers that were looked up, int64; an id may come several times
-    upstream,  # (batch, n_factors) gradients of the rows that came out
-    lr,        # learning rate
-):
-    "The table after one step of plain SGD, as a new tensor: (n_rows, n_factors)."
-    weight[ids] -= lr*upstream
-    return weight
-'''
-
 # %% ../../../nbs/teaching/01_one_hot.ipynb #0d11c763
-@ex.exercise('Mend the step', text="This is a step of plain SGD. The table it returns is right for many batches and wrong for some, and the caller's table changes too. Mend both. (`upstream[k]` is the gradient that arrives at the copy made for `ids[k]`.)",
-             stub=_sgd_step_stub,
-             hints=['Try it on a table of zeros with `ids = torch.tensor([1, 1])`. What should happen to row 1, and what does?',
-                    'For a repeated id, `-=` reads the row, subtracts and writes, twice from the same start. The gradients have to be added up.',
-                    '`index_add(0, ids, values)` adds each line to the row with its number and returns a new tensor; `index_add_` and `-=` work in place.'],
-             then='A row that is looked up twice gets both gradients: that is what the one-hot product does without being told.')
+@ex.exercise
 def sgd_step(
     weight,    # (n_rows, n_factors) table; it belongs to the caller and must not change
     ids,       # (batch,) row numbers that were looked up, int64; an id may come several times
@@ -209,10 +184,7 @@ def _(weight, ids, upstream, lr): return weight.index_add_(0, ids, -lr*upstream)
 def _(weight, ids, upstream, lr): return weight.index_add(0, ids, lr*upstream)
 
 # %% ../../../nbs/teaching/01_one_hot.ipynb #8cdd962c
-@ex.exercise('A lookup that refuses', text='Plain indexing takes things that are no ids: try `torch.arange(6.).view(3, 2)[torch.tensor([-1])]`, or a mask of booleans in place of the -1. Write a lookup that refuses them: `TypeError` where the dtype is neither int32 nor int64, `IndexError` where an id is not among 0 … n_rows - 1.',
-             hints=['There are two questions: is the dtype one of whole numbers, and does each number have a row?', 'Booleans are not floating point and still no ids: name the dtypes that you allow rather than those that you refuse.',
-                    '`if ids.numel() and (ids.min() < 0 or ids.max() >= len(weight)): raise IndexError(...)`. Without `numel` an empty batch has no `min`.'],
-             then='An id is a name: a whole number that has a row. Everything else is refused before it can pick the wrong row in silence.')
+@ex.exercise
 def checked_lookup(
     weight,  # (n_rows, n_factors) table
     ids,     # tensor of any shape and any dtype
@@ -285,30 +257,8 @@ def _(weight, ids):
 @ex.checked_lookup.mistake('`F.embedding` and `nn.Embedding` refuse too, but a wrong dtype with a RuntimeError: ask for the dtype yourself.')
 def _(weight, ids): return F.embedding(ids, weight)
 
-# %% ../../../nbs/teaching/01_one_hot.ipynb #0f3430c0
-_moving_rows_stub = '''
-def moving_rows(
-    before,  # list of ids looked up in the first step
-    now,     # list of ids looked up in the second step
-    n_rows,  # number of rows; no row is all zeros
-):
-    "For each optimizer the sorted list of the rows that change in the second step."
-    return {
-        'SGD': ...,
-        'SGD with momentum': ...,
-        'SGD with weight decay': ...,
-        'Adam': ...,        # PyTorch's: it decays only when asked
-        'AdamW': ...,       # decays by 0.01 when nothing is said
-        'SparseAdam': ...,  # on an embedding with sparse=True
-    }
-'''
-
 # %% ../../../nbs/teaching/01_one_hot.ipynb #1b9e79e4
-@ex.exercise('Which rows move?', text='A fresh table takes two steps, first on the ids `before`, then on the ids `now`; the loss is the sum of the rows looked up. Predict which rows change in the *second* step. No training is needed: sets of ids are enough.',
-             stub=_moving_rows_stub,
-             hints=['Three sets are enough: the rows of `now`, those of `before` or `now`, and all rows. Each optimizer has one of them.', 'Who remembers earlier gradients? Who pulls every weight toward zero, looked up or not?',
-                    'Momentum and Adam move `sorted({*before, *now})`. SGD and SparseAdam leave rows outside the batch alone. Decay asks nobody.'],
-             then='The gradient knows only the batch; the step is made by the optimizer, which may remember and may decay.')
+@ex.exercise
 def moving_rows(
     before,  # list of ids looked up in the first step
     now,     # list of ids looked up in the second step
@@ -377,30 +327,8 @@ _slips = {
 for says,slips in _slips.items():
     for letters in slips.split(): ex.moving_rows.mistake(says)(_slip(letters))
 
-# %% ../../../nbs/teaching/01_one_hot.ipynb #e1542328
-_training_bytes_stub = '''
-def training_bytes(
-    n_rows,     # rows of the table
-    n_factors,  # width of the table
-    bs,         # ids in the batch, repeated ones counted
-):
-    "Bytes of everything that a step on one batch may need, by name."
-    return {
-        'table': ...,
-        'ids': ...,
-        'one-hot vectors': ...,  # of the batch, float32
-        'gradient': ...,         # of the table, as plain nn.Embedding makes it
-        'sparse gradient': ...,  # with sparse=True: bs rows, and their ids
-        'Adam': ...,             # all that Adam remembers about the table, its one counter of steps left out
-    }
-'''
-
 # %% ../../../nbs/teaching/01_one_hot.ipynb #f898ff02
-@ex.exercise('What it all weighs', text='Count the bytes of one training step. Floats are float32 (4 bytes each), ids int64 (8 bytes each). Then put in a million rows, 50 factors and 64 ids, and see which numbers are large.',
-             stub=_training_bytes_stub,
-             hints=['For each name: what is its shape? Bytes are the number of entries times 4 or 8.', 'A plain gradient has the shape of the table, zeros included. A sparse one keeps `bs` rows and `bs` ids.',
-                    'Adam keeps two numbers for each number of the table: a momentum and how large its gradients usually are.'],
-             then='With a million rows the ids stay tiny; table, gradient and Adam grow with the rows, and one-hot vectors do so for every batch.')
+@ex.exercise
 def training_bytes(
     n_rows,     # rows of the table
     n_factors,  # width of the table
@@ -455,74 +383,3 @@ def _(n, d, bs): return _weigh(4*n*d, 8*bs, 4*bs*n, 4*n*d, bs*(4*d+8), 8*n*d + 4
 
 @ex.training_bytes.mistake("the table itself was counted as Adam's: it remembers two more tables, momentum and squares, beside it.")
 def _(n, d, bs): return _weigh(4*n*d, 8*bs, 4*bs*n, 4*n*d, bs*(4*d+8), 12*n*d)
-
-# %% ../../../nbs/teaching/01_one_hot.ipynb #c9179aad
-ex.ask('One-hot vectors explain embeddings, yet they never appear in the code. Metaphor or mechanism?', [
-    ('A metaphor: a lookup and a product with a one-hot vector have nothing in common.', 'Values and gradients of both agree, so they are the same function, computed in two ways.'),
-    ('A mechanism: `nn.Embedding` builds the one-hot vectors inside, where nobody sees them.', 'What it keeps for the backward pass is the ids alone, and its forward time does not grow with the rows as a product does.'),
-    ('The product is what a lookup means, the copy is how it is done.', 'You may reason with matrix products, about gradients or biases, and pay only for copying a few rows.')], right='c')
-ex.ask('`nn.Embedding(944, 50)` and `nn.Linear(944, 50, bias=False)`, fed with one-hot vectors, shall give the same rows. What must hold?', [
-    ('Both have the same `weight`, in the same shape, number for number.', 'They cannot: the one has shape (944, 50), the other (50, 944).'),
-    ("The linear layer's `weight` is the transpose of the embedding's.", '`nn.Linear` keeps its weight as (outputs, inputs) and multiplies by the transpose.'),
-    ('Nothing: they are the same layer under two names.', 'As functions they can be equal, but the weights start at different scales, and one takes ids, the other vectors.'),
-    ('It is impossible, since only one of them is linear.', 'A lookup is linear in the one-hot vector, and that is all the input there is.')], right='b')
-ex.ask('Which of these can be fed to `nn.Embedding(5, 3)`?', [
-    ('`torch.tensor([[0, 4], [4, 4]])`', 'Any shape will do, and ids may repeat: (2, 2, 3) comes out.'),
-    ('`torch.tensor([3.])`', 'A float is refused, even a round one: an id is a name, not an amount.'),
-    ('`torch.tensor([1, 2, 3, 4, 5])`', 'Five rows are numbered 0 to 4. Ids that start at 1 need one row more.'),
-    ('`torch.tensor([[0]])`', 'Row 0 is a row like the others: (1, 1, 3) comes out.'),
-    ('`torch.tensor([-1])`', 'The layer refuses it. Plain indexing would take the last row instead.')], right='ad')
-
-# %% ../../../nbs/teaching/01_one_hot.ipynb #2bcd1fc9
-ex.ask('Missing people are coded as -1, and the code says `W[ids]`. What comes out for them?', [
-    ('The last row of the table.', 'To Python -1 is a place, counted from the end: each missing person quietly becomes the last one.'),
-    ('A row of zeros, since nobody has this id.', 'That is what a one-hot vector made by comparison gives, since no place matches. Indexing does not compare.'),
-    ('An error, as for any id without a row.', '`nn.Embedding` raises one. Plain indexing does not.'),
-    ('The mean of all rows.', 'Nothing is averaged in a lookup; a mean would be a decision that somebody has to write down.')], right='a')
-ex.ask('The ids of a batch are 3, 0, 3. What is the gradient of row 3 of the table?', [
-    ('The gradient of its last copy, which overwrites the first.', 'That is the bug of `grad[ids] = …`; autograd does not have it.'),
-    ('The mean of the gradients of its two copies.', 'A mean appears only if the *loss* is one. The lookup itself adds.'),
-    ('Zero, because an id has no slope.', 'The id has none. The row is a weight, and the loss depends on it.'),
-    ('The sum of the gradients of its two copies.', 'The row was used twice, and each use has its say: `index_add`, or the transposed one-hot matrix times what arrives.')], right='d')
-ex.ask('The rows go into the network, and inputs of a network do not change. How are they learned?', [
-    ('The layer has a hidden calculation that moves them during the forward pass.', 'Forward it only copies (unless `max_norm` is switched on). The rows move in the step of the optimizer.'),
-    ("The model's input is the id; the rows are weights.", 'The id stays what it is. Backward finds the gradient of the table, and the optimizer moves the table.'),
-    ('The optimizer treats inputs like weights.', 'It moves what it was given: the parameters. The table is one, the ids are not.'),
-    ('They are not: only the layers above learn.', 'Then two people would never become different in more than their random start.')], right='b')
-
-# %% ../../../nbs/teaching/01_one_hot.ipynb #82d50c05
-ex.ask('Adam without weight decay: row 7 was looked up in step 1 only. What does it do in step 2?', [
-    ('It moves on, because Adam remembers its gradient.', 'A momentum of earlier gradients is left over, so a step is made although the new gradient is zero.'),
-    ('It stays where it is, because its gradient is zero in this step.', 'That is plain SGD. The gradient is not the step; Adam makes the step from what it remembers too.'),
-    ('It goes back to where it was.', 'Nothing pulls it back; it goes on in the same direction, less far each time.'),
-    ('It moves toward zero.', 'That would be weight decay, which is switched off here.')], right='a')
-ex.ask('A row that was in no batch at all has become smaller in every step. Who did it?', [
-    ('Momentum', 'Momentum can only go on with a push, and this row never got one.'),
-    ("Adam's memory of earlier gradients", 'All its gradients were zero, so both of its memories are zero, and so is the step.'),
-    ('Weight decay', 'It pulls at every weight, looked up or not; SGD and AdamW take the same share of each. Nothing about the row is learned by it.'),
-    ('The lookups of its neighbours', 'Rows do not touch: a lookup of one row leaves the others alone.')], right='c')
-ex.ask('What does `sparse=True` change?', [
-    ('The table keeps only rows that were looked up.', 'The table is as large as before. The *gradient* becomes small.'),
-    ('The gradient lists only the rows looked up.', 'What moves is up to the optimizer: SGD with momentum rolls on as before, SparseAdam leaves the other rows alone, and Adam refuses such gradients.'),
-    ('Rows outside the batch cannot move any more, whatever the optimizer.', 'With momentum they do. It is SparseAdam that leaves them alone, not the gradient.'),
-    ('Most numbers of the table become zero.', 'Sparse is said of the gradient here, which is nearly all zeros anyway.')], right='b')
-
-# %% ../../../nbs/teaching/01_one_hot.ipynb #5496c15f
-ex.ask('Which of these grow with the number of rows of the table?', [
-    ('The ids of a batch', 'Each is one whole number, whatever the size of the table.'),
-    ('The one-hot vectors of a batch', 'Each is as long as the table has rows. With more ids than factors they outweigh the table.'),
-    ('The rows that are picked for a batch and passed on', 'Their size is batch times factors.'),
-    ('The plain (dense) gradient of the table', 'It has the shape of the table, and its zeros have to be written too. This is what makes backward slower.')], right='bd')
-ex.ask('An embedding has a shared bias vector added to each row. What is true of it, compared with the embedding alone?', [
-    ('It can give answers that no table could give.', 'Add the bias to every row and throw it away: the same answers.'),
-    ('It can give the same answers, and learns in the same way.', 'The first half is right. But a shared bias moves with every line of the batch, and with it the answers for everybody.'),
-    ('It is one bias for each person.', 'That would be a second table, one wide. Here one vector is shared by all.'),
-    ('The same answers, but learned from everybody.', 'The bias learns from every line of the batch what all have in common. After one step the answers for people outside the batch have changed too.')], right='d')
-
-# %% ../../../nbs/teaching/01_one_hot.ipynb #041cddc7
-ex.ask('A widely read answer says that `Embedding` and `Linear` differ in "essentially everything". In what sense is that wrong, and in what sense right?',
-       answer='Wrong in the mathematics: on one-hot vectors they have the same values and the same gradients. Right in nearly everything around it: what goes in (ids or any vector), the transposed weight, the scale of the random start, `padding_idx`, `sparse=True`, and above all the cost.')
-ex.ask('Five ids are turned into floats and given to `nn.Linear(5, 3, bias=False)`. Nothing is raised. What comes out, and why is it dangerous?',
-       answer='The five numbers fit into five inputs, so the layer adds up all rows of the table, each multiplied by an id. Ids are names, so such a sum means nothing. It is dangerous because the shapes fit and training goes on, only to a poor result.')
-ex.ask('Follow one row through a step of training: what happens forward, backward, and in the step?',
-       answer='Forward, the id picks a row and a copy travels on to the prediction and the loss. Backward, the gradient that arrives at the copy is added to this row of the gradient of the table. In the step, the optimizer subtracts learning rate times gradient (and perhaps momentum or decay) from the table. The next lookup of the same id gets the new row.')

@@ -12,13 +12,10 @@ from torch import nn
 from ..exercises import Practice, floats, ints
 
 # %% ../../../nbs/teaching/15_recommender.ipynb #76345872
-ex = Practice('15', 'recommender', 'Recommender', setup='import torch\nfrom torch import nn')
+ex = Practice.read('recommender', setup='import torch\nfrom torch import nn')
 
 # %% ../../../nbs/teaching/15_recommender.ipynb #1315645d
-@ex.exercise('Stars and marks', text='''For the training, marks from `lo` to `hi` were stretched and shifted to stars from 1 to 5, and a sigmoid from 0 to 5.5 made the predictions. Turn back into marks: the predictions, the RMSE of a test, and the two limits of the sigmoid.''',
-             hints=['How many marks is one star worth? There are four steps from 1 to 5.', 'An error is a distance between two marks: is it shifted when both of them are?',
-                    'With `width = (hi - lo)/4`, a prediction is `lo + (stars - 1)*width` and an error `rmse*width`. The limits are predictions.'],
-             then='What is a rating is stretched and shifted, what is a distance is only stretched. The limits lie a quarter of the range below and an eighth above.')
+@ex.exercise
 def to_marks(
     stars,  # (n,) predictions in stars, float
     rmse,   # error in stars, a number
@@ -71,35 +68,8 @@ for _says,_f in {
     'five stars were taken for five steps: from 1 to 5 there are four, so a star is worth `(hi - lo)/4`.': lambda s, e, lo, hi: dict(marks=lo + (s - 1)*(hi - lo)/5, rmse=e*(hi - lo)/5, y_range=(lo - (hi - lo)/5, lo + 4.5*(hi - lo)/5)),
 }.items(): ex.to_marks.mistake(_says)(_f)
 
-# %% ../../../nbs/teaching/15_recommender.ipynb #81f8b681
-_careless = '''
-def best_for(
-    user,     # an id
-    scores,   # (n_users, n_items) tensor of scores; row and column 0 are `#na#`
-    users,    # list: id of each row, `'#na#'` first
-    items,    # list: id of each column, `'#na#'` first
-    x,        # (n, 2) int64 rows of user and item, none 0: those trained on, then those kept back
-    n_train,  # how many of the ratings were trained on
-    n,        # length of the list; shorter where fewer films are left
-    allowed,  # set of item ids that may be listed; None: all
-):
-    "List of item ids, the best first, equal scores in the order of `items`."
-    row = users.index(user) if user in users else 0
-    train = x[:n_train]
-    seen = train[train[:,0]==row, 1].tolist()
-    order = scores[row].argsort(descending=True, stable=True).tolist()[:n]
-    return [items[i] for i in order if i!=0 and i not in seen and (allowed is None or items[i] in allowed)]'''
-
 # %% ../../../nbs/teaching/15_recommender.ipynb #83b7a14f
-@ex.exercise('Mend the list', stub=_careless, text='''This code makes a list for a person, and it runs. Mend it until it keeps four promises:
-
-- What somebody has rated is not listed, in whichever part of the ratings it is.
-- A film without a training rating is not listed: nothing has shaped its row.
-- The list has `n` films as long as so many are left.
-- A person without a training rating gets a `ValueError` and no list.''',
-             hints=['Which of the two parts of `x` tells what is known, and which what was seen?', 'First everything that must not be listed, and only then the cut at `n`.',
-                    '`seen` comes from all of `x`, `known = train[:,1].tolist()`, `if not (train[:,0]==row).any(): raise ValueError(…)`, and `[:n]` moves to the end.'],
-             then='Known is what was trained on, seen is what was rated anywhere: a recommender has to keep both apart.')
+@ex.exercise
 def best_for(user, scores, users, items, x, n_train, n, allowed):
     "List of item ids, the best first, equal scores in the order of `items`."
     row = users.index(user) if user in users else 0
@@ -114,7 +84,7 @@ def best_for(user, scores, users, items, x, n_train, n, allowed):
 def _(answer, *args):
     try: out = answer(*args)
     except ValueError:
-        if ex.best_for._spec(*args)!='ValueError': raise
+        if ex.best_for.expected(*args)!='ValueError': raise
         return 'ValueError'
     return list(out) if isinstance(out, (tuple, np.ndarray)) else out
 
@@ -174,10 +144,7 @@ for _says,_f in {
 }.items(): ex.best_for.mistake(_says)(_f)
 
 # %% ../../../nbs/teaching/15_recommender.ipynb #d1d51c62
-@ex.exercise('One layer less', text='''In evaluation, batch normalisation takes the running mean off each column, divides by the root of the running variance plus `eps`, multiplies by its weight and adds its bias. A linear layer follows. Make the *one* linear layer that gives the same.''',
-             hints=['Write batch normalisation as `x*stretch + shift`, one number of each for a column of the input.', '`linear(x*stretch + shift)`: what is multiplied by each column of the weight, and what is the same for every `x`?',
-                    '`stretch = bn.weight/(bn.running_var + bn.eps)**0.5`, `shift = bn.bias - bn.running_mean*stretch`; then `weight*stretch`, and the new bias is `linear(shift)`.'],
-             then='Two layers that stretch, shift and add up are one. So a served network needs no batch normalisation.')
+@ex.exercise
 def merged(
     bn,      # nn.BatchNorm1d(n_in) in evaluation
     linear,  # nn.Linear(n_in, n_out) that follows it; its bias may be None
@@ -251,12 +218,7 @@ for _says,_f in {
 }.items(): ex.merged.mistake(_says)(_f)
 
 # %% ../../../nbs/teaching/15_recommender.ipynb #0b9cb617
-@ex.exercise('Challenge: why this film?', text='''Somebody was folded in: their row is `centre + A⁻¹ Σ xⱼ (tⱼ - xⱼ·centre)`, with `A = Σ xⱼxⱼᵀ + penalty·I`, over the films j that they rated. So the score of a film is a sum with one addend per rating.
-
-Work out the addends. And work out, for each rating, by how much the score of the film would fall *without* it, when the row is folded in again.''',
-             hints=['Multiply the formula of the row by `film`, and look at what belongs to one j.', 'A rating that is missing is missing in `A` as well, so all other addends change.',
-                    'Addends: `(rated @ torch.linalg.solve(A, film))*(targets - rated @ centre)`. For `without`, leave row j out of `rated` and `targets`, fold again, and subtract that score from the full one.'],
-             then='The addends add up to the score, and say nothing about a world without the rating: there the others would weigh more.', tol=1e-3)
+@ex.exercise(tol=1e-3)
 def why(
     film,     # (k,) factors of the film to explain, float
     rated,    # (n, k) factors of the films rated; n may be 0
@@ -318,76 +280,3 @@ for _says,_f in {
     'relation was taken for the plain product of two films. `A⁻¹` stands between them: it makes two films that say the same share the credit.': _why(relate=lambda X, film, p: X @ film),
     'the targets are not measured from what somebody without ratings would have given: subtract `rated @ centre`.': _why(surprise=lambda X, t, c: t),
 }.items(): ex.why.mistake(_says)(_f)
-
-# %% ../../../nbs/teaching/15_recommender.ipynb #3dbfeddf
-ex.ask('You have the weights of a trained model and a person\'s id. What else do you need for a list that shows nothing twice?',
-       [('The table of all ratings, to train once more', 'Nothing has to be trained. The weights hold the taste already.'),
-        ('The optimizer\'s state', 'It is needed to go on training, not to serve.'),
-        ('The vocabularies and the history', 'The vocabularies say whose row is whose, the history what has been seen. Model, vocabularies and history make a recommender.'),
-        ('The loaders and their seed', 'They fed the training. Chapter 15 rebuilds them from model, vocabularies and history when it needs them.')], right='c')
-ex.ask('`Recommender.fit` trains twice. Why?',
-       [('The first run is measured; the second, on all rows, is used', 'The kept-back rows measure the recipe, and then they are too good to be thrown away.'),
-        ('The first run finds the learning rate, and the second trains with it', 'The recipe is known before training; what the caller passes goes first.'),
-        ('The better of two random starts is kept', 'Then the report would be the luckier of two. Only one of the runs is measured at all.'),
-        ('One model predicts stars, the other makes lists', 'One model does both: a list is made of predicted stars.')], right='a')
-
-# %% ../../../nbs/teaching/15_recommender.ipynb #17f83994
-ex.ask('Your own table gives a `valid_rmse` of 0.71 after `fit`. Is that good?',
-       [('Yes: MovieLens has about 0.9, so it beats the book', 'The tables differ in range and in how much people vary, so their errors cannot be compared.'),
-        ('It cannot be said at all, since the true tastes of people are unknown', 'One can say what the model adds to simpler ones on the same rows.'),
-        ('Yes, if `valid_rmse` fell in each epoch', 'It may fall in each epoch and still end above a table of means.'),
-        ('That depends on `baseline_rmse`', 'Biases alone are measured on the same rows. The difference is what factors add; if there is none, `n_factors=0` is enough.')], right='d')
-ex.ask('A list for MovieLens shows a score of 5.1. What has happened?',
-       [('The range of the model is wider than that of the ratings', 'A sigmoid never reaches its ends, so the model may go up to 5.5. Clip scores for display.'),
-        ('The weights have diverged, for no film is worth more than five stars', 'Then scores would sit at the ends of the range, at 0 or 5.5, or be NaN, which `fit` refuses.'),
-        ('The score is from before the sigmoid, where there is no highest one', 'Such scores have 0 in the middle of the range. `explain` shows them, a list does not.')], right='a')
-
-# %% ../../../nbs/teaching/15_recommender.ipynb #c4187138
-ex.ask('Ids are ints, and somebody asks `rec.recommend(\'12\', on_unknown=\'mean\')`. What comes back?',
-       [('The list of person 12, for it is clear who is meant', 'Guessing would be kind today and wrong the day that both kinds of ids occur.'),
-        ('The list of the mean person, as was asked for', 'That is for strangers. `\'12\'` is hardly a stranger, and would get everybody\'s list without a word.'),
-        ('An error that says that ids are ints', 'An id of another type is always a mistake, never a stranger, so no stand-in is taken.'),
-        ('A table without rows', 'An empty list looks like "nothing left to recommend".')], right='c')
-ex.ask('For a film that nobody rated, the stand-in `\'mean\'` predicts less than `\'popular\'`. Why?',
-       [('The mean row is drawn to zero by weight decay, and the ratings are not', 'Decay makes rows shorter, but a bias of zero would be an average film.'),
-        ('It is a mean over films, and most films are rated seldom and not well', 'A mean over *ratings* counts a film as often as it was chosen, and people choose well.'),
-        ('Row 0 was never trained', 'Row 0 is not used for it: the mean of all trained rows is put there, in a copy.'),
-        ('Popular films have more factors', 'All films have the same number of factors.')], right='b')
-
-# %% ../../../nbs/teaching/15_recommender.ipynb #9a970c82
-ex.ask('`evaluate` on rows of your choice gives a far better RMSE than the report, and `n_seen` equals `n`. What do you conclude?',
-       [('The second training on all rows has improved the model that much', 'More rows help a little; these rows are the very ones that it was trained on.'),
-        ('Nothing: it was trained on these rows', '`n_seen` counts rows that are in the history. Their error says how well they are remembered.'),
-        ('Rows of known people are easier than those of strangers', 'Rows with unknown ids are left out in both cases.'),
-        ('The report was unlucky with its seed', 'Seeds move it by hundredths at most. Look at what was measured first.')], right='b')
-ex.ask('Measured on the last tenth of all ratings by time, the lead over biases alone shrinks. What is true?',
-       [('Most of these rows are of people without training ratings', 'They are counted as unknown and left out; the number says how much the figure leaves open.'),
-        ('The random split had a leak of the test rows\' stars', 'It had not. It asks another question: holes in a table of the same months.'),
-        ('A report on random rows speaks about holes, not about next month', 'Who has times should measure by time as well, since that is how it will be used.'),
-        ('The model was trained for too few epochs', 'The future is harder to predict for every model; more epochs do not bring it nearer.')], right='ac')
-
-# %% ../../../nbs/teaching/15_recommender.ipynb #259d8f01
-ex.ask('`explain` gives a rating of *Alien* an addend of 0.2. What does that mean?',
-       [('The film\'s prediction rises by 0.2 stars thanks to Alien', 'Addends are parts of the score before the sigmoid; a step there is worth fewer stars near the ends.'),
-        ('Without this rating, the score would be 0.2 lower', 'Without it all other ratings would weigh more. The chapter folds in again and finds other numbers, some of the other sign.'),
-        ('In the sum that makes the score, this part is 0.2', 'All parts, with the one called rest, add up to the score. That is all that is claimed.'),
-        ('The person likes films of its genre', 'The addend rests on factors of two films, and these have no genre written on them.')], right='c')
-ex.ask('The part called *rest* in an explanation is often larger than each single addend. Where does it come from?',
-       [('From rounding', 'Sums are done in float64; rounding is many thousand times smaller.'),
-        ('From films that the person saw but did not rate', 'The model knows of ratings only.'),
-        ('From noise that is added to protect privacy', 'Nothing is added. The sum is exact, and the rest makes it so.'),
-        ('From training: the trained row is not the folded one', 'The ratings explain the row that fold-in would find. What the training found beyond that has no rating to stand for it.')], right='d')
-
-# %% ../../../nbs/teaching/15_recommender.ipynb #f2722ed0
-ex.ask('Who learns what from a saved bundle, or from a service that runs on it?',
-       [('The file holds who rated what, in clear text', 'The history is needed to leave out what was seen. Guard the file like the ratings.'),
-        ('Nothing: factors cannot be read', 'Factors are hard to read, but history and ids stand beside them as they are.'),
-        ('A list shows indirectly what somebody has rated', 'What is missing from the top of a list has been seen; and `explain` says it outright.')], right='ac')
-ex.ask('Popularity finds more of the films that people go on to rate than the model\'s list does. Should it replace the model?',
-       answer='It depends on what the list is for. Popularity tells what people will choose next, and it is hard to beat at that. The model was trained on stars: what stood on its list and was rated got more stars, and about as many as it had said. Who wants lists of what will be watched trains for lists, as `rank_fit` does, which found the most.')
-
-# %% ../../../nbs/teaching/15_recommender.ipynb #34cbee17
-ex.ask('A newcomer rates three films. What does `fold_in` change, what does `add_users`, and when is a new `fit` due?',
-       answer='`fold_in` solves for one row, makes a list with it and keeps nothing. `add_users` returns a new Recommender that knows the newcomers by their ids, with their ratings in its history; the film tables are as before. Only `fit` lets the new ratings shape films and other people, so train again every night, or when `evaluate` on the newest ratings gets worse or `n_unknown` large; a new film needs it in any case.')
-ex.ask('Your table has two thousand ratings and `fit` warns that the model is no better than biases alone. What do you do?',
-       answer='Little taste can be learned from so few ratings, so compare with `n_factors=0`: one number for each person and each film. Look at several seeds, since one split of a small table says little. If factors do not help, say so, and do not promise personal lists until there are more ratings.')

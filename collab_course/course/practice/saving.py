@@ -14,36 +14,10 @@ import numpy as np
 from ..exercises import Practice
 
 # %% ../../../nbs/teaching/16_saving.ipynb #5ae1ebc3
-ex = Practice('16', 'saving', 'Bundles', setup='import hashlib, json, math, os, pickletools, struct, tempfile\nfrom pathlib import Path')
-
-# %% ../../../nbs/teaching/16_saving.ipynb #809755c3
-_values = """
-def comes_back():
-    "For each value one of 'same', 'changed', 'raises', 'no JSON'."
-    return {
-        "{'user': [196, 242]}": ...,
-        "{196: 4.5}": ...,
-        "(1, 5)": ...,
-        "2**80": ...,
-        "float('inf')": ...,
-        "np.int64(196)": ...,
-        "np.float64(4.5)": ...,
-        "'Ζορμπάς'": ...,
-        "[None, True, -0.0]": ...,
-        "{1: 'a', '1': 'b'}": ...,
-    }"""
+ex = Practice.read('saving', setup='import hashlib, json, math, os, pickletools, struct, tempfile\nfrom pathlib import Path')
 
 # %% ../../../nbs/teaching/16_saving.ipynb #a82ad951
-@ex.exercise('What JSON gives back', text='''What becomes of each value after `json.loads(json.dumps(value))`? Write one of four words, without running it first (`np` is numpy):
-
-- `'same'`: an equal value, with all its types;
-- `'changed'`: something else comes back, without an error;
-- `'raises'`: an error;
-- `'no JSON'`: Python gives it back, but the text between is no JSON, and other programs refuse it.''',
-    stub=_values,
-    hints=['Keys of an object are texts in JSON, and it has one kind of list.', 'Two of the values look like Python numbers; one of their types is a kind of Python\'s `float`, the other is no kind of `int`.',
-           'Six are not the same: two with int keys, the tuple, infinity, and both numpy numbers, which differ from each other.'],
-    then='JSON tries to please: it changes four of ten without a word. A bundle refuses these, so that what comes back is what went in.')
+@ex.exercise
 def comes_back():
     "For each value one of 'same', 'changed', 'raises', 'no JSON'."
     return {"{'user': [196, 242]}": 'same', "{196: 4.5}": 'changed', "(1, 5)": 'changed', "2**80": 'same', "float('inf')": 'no JSON', "np.int64(196)": 'raises',
@@ -91,12 +65,7 @@ for _value,_words,_says in [
     for _word in _words.split(): ex.comes_back.mistake(_says)(lambda _wrong={_value: _word}: comes_back.answer() | _wrong)
 
 # %% ../../../nbs/teaching/16_saving.ipynb #7b9bd1a5
-@ex.exercise('What would this pickle fetch?', text='''Say which functions and classes a pickle would fetch, without opening it: `pickletools.genops(data)` gives (order, argument, position) of each order and runs nothing; `order.name` is its name.
-
-`GLOBAL` has module and name in its argument, with a space between. `STACK_GLOBAL`, in newer files, takes the two texts pushed last: first the module, then the name. (In these files they are always pushed right before. `MEMOIZE` comes between, and pushes nothing.)''',
-             hints=['Go through the orders once, and keep the texts that were pushed.', 'An order that pushes a text has `UNICODE` in its name, and the text as its argument.',
-                    'For `GLOBAL`: `arg.replace(\' \', \'.\')`. For `STACK_GLOBAL`: `\'.\'.join(texts[-2:])`.'],
-             then='Which functions a file fetches stands in it, and reading it needs no pickle. No list like this one makes a file of others safe, though.')
+@ex.exercise
 def fetched(
     data,  # bytes of a pickle; opening it may do harm
 ):
@@ -174,16 +143,7 @@ def _(data): return ['.'.join(o.split('.')[::-1]) for o in fetched.answer(data)]
 def _(data): return [o for o in fetched.answer(data) if o.split('.')[-1] in ('eval', 'exec', 'system')]
 
 # %% ../../../nbs/teaching/16_saving.ipynb #7acfe7cc
-@ex.exercise('Believe a header', text='''A file has 8 bytes that say how long its header is, the header, and the numbers. Say whether all claims of the header are true of this file:
-
-- It is as long as the first 8 bytes say, so it fits into the file.
-- Each entry has a dtype of `sizes` and whole numbers from 0 up as its shape, and exactly the bytes that these two need.
-- Together the entries cover the numbers: no gap, no overlap, nothing left at the end. Their order is free, and with no entry there are no numbers.
-
-The JSON itself is in order.''',
-             hints=['Ask first whether there are 8 bytes at all, and whether the header fits.', 'Sorted by their offsets, each entry has to begin where the one before it ends.',
-                    '`end = 0`; for each `(a, b)` in order: `a==end`, `b - a == sizes[dtype]*math.prod(shape)`, then `end = b`; at last `end==len(numbers)`.'],
-             then='Every claim was held against the size of the file before anything was made by it.')
+@ex.exercise
 def believe(
     data,   # bytes of the file
     sizes,  # dict: dtype → bytes of one number, such as {'F32': 4}
@@ -262,12 +222,7 @@ for _says,_f in {
 }.items(): ex.believe.mistake(_says)(_f)
 
 # %% ../../../nbs/teaching/16_saving.ipynb #e2ac2e72
-@ex.exercise('All of it or nothing', text='''Save without harm, whatever happens. `writer(f)` writes into a file that you have opened; it may raise, anything from a full disk (`OSError`) to a pressed key (`KeyboardInterrupt`).
-
-Until the new file is whole, the old one stays as it was. After an error the folder holds what it held before, and the error goes on to the caller. The new file must lie in the same folder before it gets its name: `os.replace` is one step only within one disk.''',
-             hints=['Write to another name beside it. When all is there, one call gives it the right name.', '`except BaseException:` also sees a pressed key. Clean up, and then `raise`.',
-                    'Within `try`: `with open(part, \'wb\') as f: writer(f)`, then `os.replace(part, path)`. Within `except BaseException`: `os.unlink(part)` and `raise`.'],
-             then='For a power cut, the disk must have the bytes before the name: `f.flush()` and `os.fsync(f.fileno())` before the file is closed.')
+@ex.exercise
 def save_whole(
     path,    # Path of the file to write; it may be there already
     writer,  # function of a file opened with 'wb'; it may raise
@@ -388,16 +343,7 @@ def _(path, writer):
         raise
 
 # %% ../../../nbs/teaching/16_saving.ipynb #a26162e8
-@ex.exercise('Do these files belong together?', text='''The manifest `bundle.json` of a folder says which files belong together: `{"files": {name: {"bytes": …, "sha256": …}}}`, the hash in hexadecimal digits. Judge each file that it names, by the first that fits:
-
-- `'refused'`: the name has a `/` in it, so it may point out of the folder. Do not open it.
-- `'missing'`: there is no such file.
-- `'size'`: it has another number of bytes.
-- `'altered'`: it has another SHA-256.
-- `'fine'` otherwise.''',
-             hints=['`json.loads` of the manifest\'s text gives the names; what else lies in the folder does not count.', '`(folder/name).stat().st_size` tells the size without reading the file.',
-                    '`hashlib.sha256(path.read_bytes()).hexdigest()` is what stands in the manifest.'],
-             then='Size first, since asking costs nothing; the hash finds accidents, and says nothing about who wrote the files.')
+@ex.exercise
 def judged(
     folder,  # Path of the folder
 ):
@@ -464,70 +410,3 @@ for _says,_f in {
     'a file that is not there raises an error here: ask `path.exists()` first.': _judge(missing=False),
     'the folder was gone through and not the manifest, so a missing file is not noticed, and what lies about counts.': _judge(listed=True),
 }.items(): ex.judged.mistake(_says)(_f)
-
-# %% ../../../nbs/teaching/16_saving.ipynb #79aebae6
-ex.ask('Somebody sends you a model for `load_learner`. What is the danger?',
-       [('The weights may be wrong, so that the predictions are bad', 'They may be, in every format. Here the file can do more than that.'),
-        ('To open it is to run a program of theirs', '`load_learner` opens a pickle, and a pickle can call any function that can be imported.'),
-        ('None, as long as the class is known to my program', 'The class need not even be in the file: what is called is what the file says.'),
-        ('It may come from another version of fastai', 'Then it may fail to open. That is a nuisance and no attack.')], right='b')
-ex.ask('You open a pickle inside `try … except`, and an error comes up. What do you know?',
-       [('Nothing has happened: the error came first', 'In the chapter the error comes *after* the code has run, because what came back is no learner.'),
-        ('The file is damaged', 'It may be whole, and have done what it was made for.'),
-        ('The pickle was of another protocol', 'All protocols run orders; the newer ones just have more of them.'),
-        ('Its code may have run before', 'Orders are followed one by one. An error in a later one takes nothing back.')], right='d')
-
-# %% ../../../nbs/teaching/16_saving.ipynb #5fa4c150
-ex.ask('What does `torch.load(…, weights_only=True)` do?',
-       [('It runs the orders with a short list of permitted functions', 'Far better than nothing. Still it is a machine that follows orders of a file, and holes were found in it and closed.'),
-        ('It reads the numbers alone and leaves the pickle beside them unread', 'The pickle says which numbers belong to which tensor, so it has to be followed.'),
-        ('It loads in a process of its own, without rights', 'It runs in your process, with your rights.'),
-        ('It checks a signature of the author', 'There is none in the file.')], right='a')
-ex.ask('A safetensors file comes from a stranger. What can it still do to a reader that believes it?',
-       [('Call a function by its name', 'The format has no word for a call.'),
-        ('Nothing, since it holds only numbers and no orders', 'It holds claims about them too, and these can be false.'),
-        ('Ask for far more memory than the file is long', 'A shape is a claim. Whoever makes room first and reads then has lost.'),
-        ('Change files in its folder', 'A file is read; it changes nothing by itself.')], right='c')
-
-# %% ../../../nbs/teaching/16_saving.ipynb #617b5960
-ex.ask('A model is loaded beside a vocabulary of a week later: a film has come in early in the alphabet, the last one has gone. What happens?',
-       [('Loading raises an error, since the ids do not fit', 'Weights hold no ids. The sizes agree, so nothing complains.'),
-        ('A few films get wrong predictions: the new one and the one that has gone', 'All films between the two have moved by a row as well.'),
-        ('The new film is predicted from row 0', 'It has a row in the later vocabulary, which in the weights belongs to another film.'),
-        ('Nearly every film gets its neighbour\'s row', 'In the chapter the predictions were then worse than one number for everybody, and no error said so.')], right='d')
-ex.ask('Which of these does a saved model need in order to predict and to recommend later?',
-       [('The vocabularies of both sides', 'Without them a row means nobody, or somebody else.'),
-        ('The state of the optimizer', 'It is needed to go on training only.'),
-        ('`y_range`', 'The same weights give other predictions without it.'),
-        ('Who has rated what', 'Else it recommends what they have seen. And whoever gets the file gets that too.')], right='acd')
-
-# %% ../../../nbs/teaching/16_saving.ipynb #63a23fb3
-ex.ask('Weights and vocabulary are two files, each replaced in one step. The process dies between the two. What is on the disk?',
-       [('Two whole files that do not belong together', 'No check of a single file would notice. So a third one says which belong together, and replacing it is the one step that counts.'),
-        ('Half a file, cut off where the process died', '`os.replace` never shows half a file: the name means the old or the new one.'),
-        ('Both old files, since the save was not completed', 'The first has been replaced already.'),
-        ('Both new files', 'The second has not been replaced yet.')], right='a')
-ex.ask('Why do the files of a bundle carry part of their hash in their names?',
-       [('So that nobody can forge them', 'Whoever can write the folder can compute a hash as well.'),
-        ('So that new files lie beside the old ones', 'They disturb nobody until the manifest names them. And a name from the manifest can only be this one, so it cannot lead out of the folder.'),
-        ('So that loading needs no hash', 'When loading, the whole hash is compared; the name has twelve digits of it.'),
-        ('So that they sort by age', 'A hash says nothing about age.')], right='b')
-
-# %% ../../../nbs/teaching/16_saving.ipynb #fcd763cb
-ex.ask('`f.write(data)` has returned, `f` is closed, `os.replace` has returned, and the power fails. Without `fsync`, which of these is possible?',
-       [('The new name, with less than the new contents', 'The disk may get the name before the contents. `os.fsync` before the rename waits until it has them.'),
-        ('None: closing a file writes it to the disk', 'Closing hands it to the operating system, which may write seconds later.'),
-        ('The old file is there, whole', 'The new name may not have reached the disk yet. That is harmless: all of it or nothing.')], right='ac')
-ex.ask('A bundle passes all of its hashes and its seal. What is certain?',
-       [('It was written by whom I think', 'Anybody who may write the folder can write hashes that fit.'),
-        ('The model in it is good', 'NaN weights have a hash as well.'),
-        ('No accident has changed it', 'A flipped bit or a file cut short would show, but for a chance that does not occur in practice.'),
-        ('Nobody else can read it', 'Nothing is encrypted: ids and ratings are there in clear text.')], right='c')
-
-# %% ../../../nbs/teaching/16_saving.ipynb #d2c34254
-ex.ask('Why does `save_bundle` refuse a tuple, an int as key, or `float(\'nan\')` in `meta`, although Python\'s `json` takes all three?',
-       answer='They do not come back as they went: the tuple is a list, the key a text, and `NaN` is no JSON, so other programs refuse the file. If ids change their type on the way, everybody is a stranger and nothing says so. A refusal that names the place and the cure, when saving, is the cheaper error.')
-ex.ask('The chapter kills a save at each of its calls to the operating system. What does that prove, and what not?',
-       answer='It shows that whenever the process dies, a later load finds all of the old bundle or all of the new, and that one call decides, the one that puts the manifest in place. It does not show a power cut, in which the disk itself forgets or changes the order of what it was given. Against that there is only `fsync`, and trust in the disk.')
-ex.ask('Somebody suggests to keep the name of the model\'s class in the bundle and to load it by `getattr(module, name)`. What do you answer?',
-       answer='Then a name in a file chooses what is called, which is what made the pickle a program. Keep the name as text, and look it up in a short dict of one\'s own with the classes that are meant; everything else is refused.')

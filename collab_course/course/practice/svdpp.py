@@ -11,15 +11,10 @@ import numpy as np, torch, torch.nn.functional as F
 from ..exercises import Practice, floats, ints
 
 # %% ../../../nbs/teaching/13_svdpp.ipynb #12ec6bd6
-ex = Practice('13', 'svdpp', 'Neighbours', setup='import numpy as np, torch, torch.nn.functional as F')
+ex = Practice.read('svdpp', setup='import numpy as np, torch, torch.nn.functional as F')
 
 # %% ../../../nbs/teaching/13_svdpp.ipynb #37afb881
-@ex.exercise('A bag of rows', text='''Each person is a bag of films. Add up the rows of each bag, and divide the sum by a power of how many rows there are: with power 0.5 bags of all sizes weigh about the same.
-
-`F.embedding_bag` adds up without a loop over the bags; a loop is right too.''',
-             hints=['`F.embedding_bag(flat, table, starts, mode="sum")` takes all bags as one flat list, and the position where each of them starts.',
-                    'Starts are running sums of the sizes without the bag itself: `sizes.cumsum(0) - sizes`.', 'Divide by `sizes.clamp(min=1)[:,None]**power`, so that an empty bag stays zero.'],
-             then='Power 0 is a sum, power 1 a mean, and in between lies the root, which keeps all bags at the same size.')
+@ex.exercise
 def bag_rows(
     table,  # (n_rows, width), float
     bags,   # list of lists of row numbers, none twice in a bag; a bag may be empty
@@ -79,12 +74,7 @@ def _(table, bags, power):
 def _(table, bags, power): return torch.stack([table.detach()[o].sum(0)/max(len(o), 1)**power for o in bags])
 
 # %% ../../../nbs/teaching/13_svdpp.ipynb #242ff874
-@ex.exercise('Genres as multi-hot rows', text='''Genres come as text such as `War|Drama`, from a table in its own order. The model needs them in the order of its vocabulary, whose first entry is `#na#`.
-
-A film with n genres has 1/√n in each of its columns. Films whose genres are not known have zeros.''',
-             hints=['Go through the vocabulary, not through the table: row i is the i-th id of `vocab`.', 'Split the text at `|` and compare whole names: "Noir" stands inside "Film-Noir", too.',
-                    '`films.get(i)` is None for an id that is missing; then there is nothing to fill in, and nothing to divide by.'],
-             then='Row 0 stays empty, gaps are zeros, and the rows fit the tables of the model.')
+@ex.exercise
 def genre_rows(
     films,   # dict: id → text such as 'War|Drama', or None; some ids of `vocab` are missing
     vocab,   # list of ids in the order of the model's tables, '#na#' first
@@ -144,12 +134,7 @@ def _(films, vocab, genres): return _genre_rows(films, vocab, genres, power=1.)
 def _(films, vocab, genres): return _genre_rows(films, vocab, genres, empty=0)
 
 # %% ../../../nbs/teaching/13_svdpp.ipynb #51b54748
-@ex.exercise('Leave your own pair out', text='''SVD++ with one bag: a person is their own row plus what they rated. For each pair, the score is this person times the film.
-
-In training the film is in the person's bag, so take it out. Do it as the chapter does: the other films keep the weight 1/√n of the whole bag. A pair that is in no bag has nothing to take out.''',
-             hints=['First all bags: `M @ second`, each row divided by the root of how many ones it has.', 'What did film i put into the bag of person u? `second[i]/√n`, if `M[u,i]` is 1.',
-                    '`bag[users] - (share[users]*M[users,items])[:,None]*second[items]`'],
-             then='A training pair is asked as a new pair will be: from the other films alone.')
+@ex.exercise
 def scores_without_own(
     x,       # (batch, 2) int64: person and film of each pair
     first,   # (people, width): each person's own row
@@ -221,11 +206,7 @@ def _(x, first, second, films, M):
 def _(x, first, second, films, M): return _scores(x, first, second, films, M, share=lambda M: M.sum(1)**-0.5)
 
 # %% ../../../nbs/teaching/13_svdpp.ipynb #b248f5cc
-@ex.exercise('Fold the bags up', text='''After training a model with both bags is to become plain factors: two tables and two biases, with the same score for each pair.
-
-The score is `start`, plus both biases, plus the product of a person and a film. A person is their own row plus the bag of what they rated; a film is its own row plus the bag of who rated it. Each bag of n is divided by √n. (Nothing is left out: training is over.)''',
-             hints=['Both bags are products with a matrix: `M` for people, `M.T` for films.', 'A film is divided by the root of how many people rated *it*: `M.sum(0)`.', 'Put `start` into one of the two biases, and only one.'],
-             then='Sums can be added up in advance, so whatever takes a plain `DotProductBias` takes this model.')
+@ex.exercise
 def fold_up(
     first,      # (people, width): each person's own row
     films,      # (films, width): each film's own row
@@ -300,26 +281,8 @@ def _(*args): return _folded(*args, power=1.)
 def _(first, films, rated, raters, M, user_bias, item_bias, start):
     return dict(user_factors=first + M@rated/M.sum(1, keepdim=True)**0.5, user_bias=user_bias + start, item_factors=films + M.T@raters/M.sum(0)[:,None]**0.5, item_bias=item_bias)
 
-# %% ../../../nbs/teaching/13_svdpp.ipynb #77b0e8d2
-_mixed_days = '''
-def number_days(
-    users,  # list of ids, one a rating
-    times,  # list of seconds since 1970, whole numbers, one a rating
-    train,  # list of positions of the training rows
-):
-    "List of numbers, one a rating: from 1 for a person's day in training, 0 for all else."
-    days = [round(t/86400) for t in times]
-    known = sorted(set(days))
-    return [known.index(d) for d in days]
-'''
-
 # %% ../../../nbs/teaching/13_svdpp.ipynb #1e402717
-@ex.exercise('Whose day?', stub=_mixed_days, text='''People rate in sittings: each day of each *person* gets a row in a table of its own. A day is one in UTC, from midnight to midnight.
-
-The code below numbers days, but mixes people, takes rows into account that are not for training, and cuts days at noon. Mend it. The numbers have no gaps; which day has which does not matter.''',
-             hints=['What must be equal if two ratings are to share a row? More than the day.', '`t//86400` counts full days, so it changes at midnight UTC.',
-                    'Number the pairs of the training rows from 1 on; for all other ratings look them up, and take 0 where nothing is found: `number.get((user, day), 0)`.'],
-             then='A day that training never saw is row 0, which stays zero: nothing random gets into a prediction.')
+@ex.exercise
 def number_days(
     users,  # list of ids, one a rating
     times,  # list of seconds since 1970, whole numbers, one a rating
@@ -400,12 +363,7 @@ def _(users, times, train):
 def _(users, times, train): return _days(users, times, train, key=lambda u, t: (u, round(t/86400)))
 
 # %% ../../../nbs/teaching/13_svdpp.ipynb #71299aec
-@ex.exercise('Stars in the bag', text='''It is tempting to put the stars into a person's bag. Take the simplest such model: a prediction is one number of the person's own, minus the sum of the stars in their bag. In training each pair is left out of its bag, and nothing else.
-
-Which own number makes all training errors zero? What does the model then predict for the training pairs, and for a film that the person has not rated?''',
-             hints=['For a training pair the bag holds all other stars: their sum is `stars.sum()` minus the answer.', 'own - (total - answer) shall be the answer. So what is own?',
-                    'For a new film nothing is left out: the bag holds all stars.'],
-             then='No error in training, and the same prediction for each new film: a pair that is left out of the bag is still in the total.')
+@ex.exercise
 def stars_in_bag(
     stars,  # (n,) ratings of one person in training, float tensor
 ):
@@ -441,76 +399,3 @@ def _(stars): return dict(own=stars.sum(), train=stars, new=stars.mean())
 
 @ex.stars_in_bag.mistake('the mean makes the errors small on average only if the bag is empty: solve own - (total - answer) = answer.')
 def _(stars): return dict(own=stars.mean(), train=stars.mean() - (stars.sum() - stars), new=stars.mean() - stars.sum())
-
-# %% ../../../nbs/teaching/13_svdpp.ipynb #6b06f4d7
-ex.ask('A multi-hot vector with ones at 1, 3 and 4 is multiplied by a table. What comes out?',
-       [('The three rows, one below the other', 'That is indexing with three numbers. A product with one vector gives one row.'),
-        ('The sum of the three rows', 'Each one picks its row as a one-hot vector does, and a product adds up.'),
-        ('The mean of the three rows', 'For a mean each one would have to be 1/3.')], right='b')
-ex.ask('Why is the sum of a bag divided by √n?',
-       [('So that the bag is a mean', 'A mean divides by n.'),
-        ('So that small bags count more than large ones', 'All are meant to count the same. With a mean the large ones would nearly vanish.'),
-        ('So that the gradient is the same as that of a single row, whatever n is', 'The gradient is divided by √n too: it is smaller in large bags, not the same.'),
-        ('Because sums of rows of either sign grow like √n', 'So bags of all sizes come out alike. That holds for independent rows; learned rows pull together in part, so the power is a setting to be tried.')], right='d')
-
-# %% ../../../nbs/teaching/13_svdpp.ipynb #587dcd11
-ex.ask('Which of these does the bag of SVD++, as in the chapter, know about a person?',
-       [('Which films they rated', 'That is all: each film is in the bag or not.'),
-        ('How many stars they gave', 'Stars do not come into the sum. They are what is to be predicted.'),
-        ('Which films they did not like', 'A film with one star lies in the bag as one with five does.')], right='a')
-ex.ask('Somebody joins with three ratings. Why does the bag help them more than a row of their own does?',
-       [('The bag has three times as many factors as the own row', 'Both have the same width, else they could not be added.'),
-        ('The rows in the bag are trained by many people', 'A row of one\'s own has three ratings to learn from. The rows in the bag belong to the three films, and are shared by all who rated them.'),
-        ('The bag is trained with a higher learning rate', 'All tables take the same rate.'),
-        ('Three films are enough for a mean', 'The bag is no mean, and it would not help if its rows had learned nothing.')], right='b')
-
-# %% ../../../nbs/teaching/13_svdpp.ipynb #23922795
-ex.ask('`A` is the multi-hot matrix of people × films, `Y` the table, `G` the gradient of `A @ Y`. What is the gradient of `Y`, and how can it be computed quickly?',
-       [('`A @ G`, by the same bags', 'The shapes do not fit: G has a row for each person, and so has `A`.'),
-        ('`G` itself, since the bags only add, and a sum passes its gradient on', 'G has a row for each person, Y one for each film.'),
-        ('`A.T @ G`, by bags from the other side', 'A film\'s row collects the gradients of all who rated it. `A.T` is multi-hot too, so the same quick function does it.')], right='c')
-ex.ask('A shop has ten million people, a million articles and 200 million purchases. What needs least memory?',
-       [('The matrix in float32', '10 million × 1 million × 4 bytes are 40,000 gigabytes.'),
-        ('The matrix as bools, one byte a pair', 'One byte for each pair is still 10,000 gigabytes, nearly all of them zeros.'),
-        ('The positions of the ones', '200 million entries from both sides need a few gigabytes. `MultiHot` keeps only these.')], right='c')
-
-# %% ../../../nbs/teaching/13_svdpp.ipynb #bc2edbf4
-ex.ask('A training pair (person, film) is left in its own two bags. What is wrong with that?',
-       [('Nothing: the film is one of many in the bag', 'In the bag of a rarely rated film one pair weighs much, and there the trained model gives the answer away.'),
-        ('It raises an error at prediction time', 'Nothing fails. The figures may just come out a bit worse.'),
-        ('The stars of the pair are in the bag', 'No stars are in any bag. What is in it is the pair itself.'),
-        ('It sees in training what later is missing', 'A new pair is in no bag. So training asks easier questions, and the model learns to lean on something that it will not have.')], right='d')
-ex.ask('Which of these would be a leak from the test rows into an `SVDpp`?',
-       [('Bags made of all pairs, with test rows among them', 'That somebody rated a film is known only after they rated it. The bags are made of training pairs.'),
-        ('Genre and year of films that occur only in test rows', 'They are known when a film is listed, before its first rating.'),
-        ('The mean of all ratings as the start', 'The mean of all rows has the test stars in it: `from_dls` takes it from the training rows.')], right='ac')
-
-# %% ../../../nbs/teaching/13_svdpp.ipynb #ecce06d4
-ex.ask('After training the bags are folded up into a plain `DotProductBias`. What is lost?',
-       [('A little accuracy, as the bags are rounded', 'Nothing is rounded: the sums are the same, but for the last digit.'),
-        ('Which part came from a bag', 'The sums are added up once, so each pair gets the score that it had. Only what came from a row and what from a bag cannot be told any more.'),
-        ('The biases of the bags', 'The bags of what somebody rated have no biases, and those of features go into the biases.')], right='b')
-ex.ask('A model with a row for each person\'s day has the smallest error on random rows. For which task is its figure fair?',
-       [('To fill a gap in a sitting of which other ratings are known', 'On random rows, 99 of 100 held-out rows fall on a day that the same person has training rows of.'),
-        ('To make the list of ten for tomorrow', 'Tomorrow has no row. Without its day the model falls behind one that never knew of days.'),
-        ('For newcomers', 'A newcomer has neither a row nor a day in the training rows.'),
-        ('For every task, as the date of a rating is no secret', 'The date is known, but not what this person\'s other ratings of that day will be.')], right='a')
-
-# %% ../../../nbs/teaching/13_svdpp.ipynb #b9acd8de
-ex.ask('Age, gender and occupation brought hardly anything in the chapter. What may one conclude?',
-       [('Such features are useless for recommenders', 'One table and one model do not say so; for people without ratings they may be all there is.'),
-        ('The bins of age were too coarse', 'That was not tried, and gender and occupation, which have no bins, did not help much either.'),
-        ('What people rated seems to say it already', 'That is a likely reading for this table, where there is much to go by: each person in MovieLens 100k has at least 20 ratings.'),
-        ('Age and taste have nothing to do with each other', 'They may have much to do with each other: then the films in the bag tell about age too.')], right='c')
-ex.ask('On planted ratings, where chance decides who rates what, the bags cost a little. Why?',
-       [('Planted ratings have no factors that could be found', 'They have, and the same model without bags finds them.'),
-        ('The bags hold nothing but noise', 'If the choice of a film says nothing about taste, the second tables can only learn by heart.'),
-        ('The planted tables have too few people', 'On the larger one the bags did not help either.')], right='b')
-
-# %% ../../../nbs/teaching/13_svdpp.ipynb #90a05c0c
-ex.ask('A friend says: "one-hot vectors are only a picture for beginners". What in this chapter speaks against it, and what for it?',
-       answer='Against it: multi-hot rows times a table are what the model computes, features and bags are laid out like that, and the gradient is the transposed matrix. For it: no zero is ever stored or multiplied; `EmbeddingBag` and `MultiHot` keep only where the ones are. It is the mathematics, and a lookup is how it is done.')
-ex.ask('A test shows that a model does not leak: the test rows get other ratings and times, and the model is trained again. What must come out, and which leak would this test not see?',
-       answer='All tables and all predictions must be the same, bit by bit, since nothing of those rows may go into the training. It does not see a leak of the pairs themselves: if the test pairs were in the bags, other stars and times would change nothing. For that the films of the test rows must be exchanged too, as the tests of the library do. Settings that were chosen on the test rows are not seen either.')
-ex.ask('A table of peers shows one system at 0.87 and another at 0.90. Which three things do you ask before you say that the first is better?',
-       answer='What each was allowed to know: ratings alone, side features, or dates. Whether both were measured on the same rows, with how many folds and seeds. And how many settings were tried for each, and on which rows: a tuned system beside one at its defaults says little about the method.')

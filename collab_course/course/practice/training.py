@@ -12,16 +12,10 @@ import numpy as np, torch
 from ..exercises import Practice, floats, ints
 
 # %% ../../../nbs/teaching/10_training.ipynb #99f34419
-ex = Practice('10', 'training', 'Training at scale', setup='import math\nimport numpy as np, torch')
+ex = Practice.read('training', setup='import math\nimport numpy as np, torch')
 
 # %% ../../../nbs/teaching/10_training.ipynb #8f71e2f6
-@ex.exercise('One cycle by hand', text='''Step `k` of `n` stands at `k/n` of the training. Over the first quarter the learning rate rises from `lr/25` to `lr`, then it falls to `lr/100_000`. The momentum does the opposite: 0.95, 0.85, 0.95.
-
-Both follow half a cosine. At share `p` of the way from `a` to `b` they are at `a + (b - a)*(1 - cos(πp))/2`, and `p` begins at 0 again where the second part begins.''', tol=1e-6,
-             hints=['Write a function of start, middle and end that serves both curves. Where is the first step, and where is the last?',
-                    'In the first part `p` is `(k/n)/0.25`, in the second `(k/n - 0.25)/0.75`.',
-                    'The last step stands at `(n - 1)/n`, so the end itself is never quite reached.'],
-             then='All of the schedule is known beforehand: no callback has to ask for it at each step.')
+@ex.exercise(tol=1e-6)
 def one_cycle(
     n,   # steps of the whole training
     lr,  # highest learning rate
@@ -89,11 +83,7 @@ for _o in (1, 0.75):
 def _(n, lr): return _curves(n, lr, rest=1)
 
 # %% ../../../nbs/teaching/10_training.ipynb #31893c1b
-@ex.exercise('The recipe for another batch', text='''A recipe works, and now batches and learning rate change. Choose `wd` so that the decay of one epoch, steps × lr × wd, stays what it was. Choose `sqr_mom` so that Adam's memory is as long in *ratings*, but never below 0.85.''',
-             hints=['How many steps has an epoch of N ratings before, and how many after? Write both products and set them equal: N falls out.',
-                    'After one step `sqr_mom` of an old square is left, after two `sqr_mom**2`. A step with twice the ratings has to do the work of two.',
-                    '`wd*(bs/old_bs)*(old_lr/lr)`, and `sqr_mom**(bs/old_bs)` with a floor.'],
-             then='Decay grows with the batch and shrinks with the rate; a memory is a power. Both are a place to start from, and held-out rows decide.')
+@ex.exercise
 def other_batch(
     recipe,  # dict: `bs`, `lr`, `wd` and `sqr_mom` of the recipe that works
     bs,      # ratings in a batch from now on
@@ -154,22 +144,7 @@ def _(recipe, bs, lr): return _recipe(recipe, bs, lr, sqr_mom=lambda s, more: ma
 def _(recipe, bs, lr): return _recipe(recipe, bs, lr, sqr_mom=lambda s, more: s**more)
 
 # %% ../../../nbs/teaching/10_training.ipynb #f7bf9a79
-_count_repeats_stub = '''
-def count_repeats(
-    users,  # (n,) numpy array of whole numbers from 0 on, int32 or int64
-    items,  # (n,) the same
-):
-    "How many ratings repeat a pair that a rating before them has: an int."
-    if not len(users): return 0
-    keys = np.sort(users*items.max() + items)
-    return int((keys[1:]==keys[:-1]).sum())
-'''
-
-@ex.exercise('Pairs that occur twice', text='To find pairs that were rated twice, the chapter makes one number of user and item and sorts: equal numbers are neighbours. This version is quick and wrong, in two ways. It finds repeats where there are none. Mend it; no id is above 1,000,000,000.',
-             stub=_count_repeats_stub,
-             hints=['Try `users = np.array([0, 1])` and `items = np.array([2, 0])`. Which keys come out?', 'A key must be unique: how many different items may there be, if the highest is 2 and the lowest 0?',
-                    'The ids may be int32, whose numbers end at 2,147,483,647: what becomes of 70,000 × 70,000 there? `users.astype(np.int64)` before the product.'],
-             then='A key is a number in base "items": it needs one more than the highest item, and room for the product.')
+@ex.exercise
 def count_repeats(
     users,  # (n,) numpy array of whole numbers from 0 on, int32 or int64
     items,  # (n,) the same
@@ -219,13 +194,7 @@ def _(users, items):
 def _(users, items): return int((np.unique(users.astype(np.int64)*_n(items) + items, return_counts=True)[1]>1).sum())
 
 # %% ../../../nbs/teaching/10_training.ipynb #8a510079
-@ex.exercise('Each row once', text='''Row-wise Adagrad as in the chapter takes a step for each *rating*. Gather first: add up the gradients of a row that occurs several times in the batch, and step once for each *row*.
-
-To a row's sum add the mean, over its factors, of the squares of this total. Then take `lr` × total / √(new sum) from the row.''',
-             hints=['`rows.unique(return_inverse=True)` gives the rows without repeats, and for each line of the batch the place of its row among them.',
-                    'Totals: `torch.zeros(len(own), n_factors).index_add(0, place, grads)`. Only then are squares taken.',
-                    'The rows in `own` are all different, so `sums[own] += …` and `table[own] -= …` lose nothing; do it on clones.'],
-             then='First add, then square: two opposite gradients of a row cancel, and leave no trace in its sum.')
+@ex.exercise
 def row_step(
     table,  # (n_rows, n_factors); it belongs to the caller and must not change
     sums,   # (n_rows,) sums so far, all above zero; they must not change either
@@ -304,13 +273,7 @@ def _(*args): return _moved(*args, old=True)
 def _(*args): return _moved(*args, root=lambda o: o)
 
 # %% ../../../nbs/teaching/10_training.ipynb #5a629523
-@ex.exercise('How many people fit?', text='''A `DotProductBias` has four tables of float32: factors and biases, of people and of films. Beside them training keeps what the optimizer remembers, and for `lean_fit` also whole gradients, as large as the tables.
-
-How many people fit? What is as small as a batch does not count. Recall what Adam, `SparseAdam` and row-wise Adagrad (`fit_rows`) keep; the last treats each of the four tables by itself.''',
-             hints=['How many bytes does one more person cost? Begin with the tables alone: factors and a bias, 4 bytes a number. A film costs as much.',
-                    'Adam has two averages for each number. `SparseAdam` has them too, but no whole gradient. `fit_rows` has one number for each *row* of each table.',
-                    'Bytes a row: 16(d + 1), 12(d + 1) and 4(d + 1) + 8. The films are there already: `memory//bytes - n_items`.'],
-             then='With many factors `fit_rows` has room for about four times the people of Adam, and what it remembers hardly counts.')
+@ex.exercise
 def people_that_fit(
     memory,     # bytes there are
     n_items,    # rows of the item tables
@@ -365,67 +328,3 @@ def _(memory, n_items, d): return _people(memory, n_items, (16*(d + 1), 12*(d + 
 
 @ex.people_that_fit.mistake('the films were left out. They need room too: their tables, gradients and averages are there before the first person.')
 def _(memory, n_items, d): return _people(memory, 0, (16*(d + 1), 12*(d + 1), 4*(d + 1) + 8))
-
-# %% ../../../nbs/teaching/10_training.ipynb #653a56cf
-ex.ask("In fastai's training with the book's recipe, where do most of the seconds go?", [
-    ('Into products of factors: that is all the model computes.', 'That is why we came, and it is the smaller part. A batch of 64 is soon multiplied.'),
-    ('Into the loader and the loop around each step.', 'With small batches the price of *having* a step (pandas, callbacks, the schedule) outweighs what is computed in it.'),
-    ('Into waiting for memory that is too small.', 'The tables of MovieLens have little more than a hundred thousand numbers, which is nothing.'),
-    ('Into the sigmoid.', 'A sigmoid of 64 numbers is among the cheapest things in the step.')], right='b')
-ex.ask('`lean_fit` leaves out callbacks, metrics and autograd. How does the chapter show that it is the same training?', [
-    ('Both reach about the same RMSE on the test rows.', 'Quite different models can do that. It would hide a wrong schedule or a forgotten decay.'),
-    ('Both have the same loss in the first step, from which all others follow.', 'That compares the start and one batch. Schedule, decay and memory show only later.'),
-    ('After training each weight is the same, up to rounding.', 'Same start, same batches, same steps: then weights must agree. Whatever was left out never touched one.'),
-    ('The code of both is read side by side.', 'Reading is how one finds what to write. That it is right is shown by numbers.')], right='c')
-ex.ask('Two ways add up the same float32 gradients, and after an epoch the weights differ in the seventh digit. What does that say?', [
-    ('Float32 sums depend on the order of their terms.', 'Each sum is rounded, and training lets such differences grow. So a comparison needs a tolerance. For networks with ReLU it has to be made over few steps.'),
-    ('One of the two has a bug, since equal sums would give equal weights.', 'Equal on paper is not equal in float32. A bug in a gradient mostly shows much sooner and much larger.'),
-    ('The seeds were different, so they drew other batches.', 'Then the weights would differ in the first digit.'),
-    ('Adam is random.', 'Adam throws no dice: the same gradients give the same steps.')], right='a')
-
-# %% ../../../nbs/teaching/10_training.ipynb #a86d0f1a
-ex.ask('From batches of 64 to batches of 1,024: which of these change, though the recipe says the same numbers?', [
-    ('How far weights can go in an epoch', "Adam's step is about `lr` long, whatever the gradient; of sixteen steps one is left."),
-    ('How many ratings an epoch shows', 'An epoch is each rating once, whatever the batch.'),
-    ('How much decay pulls in an epoch', 'It is steps × lr × wd, and there are fewer steps.'),
-    ("How many ratings Adam's memory spans", 'It spans as many steps as before, each with sixteen times the ratings.')], right='acd')
-ex.ask('At 1,024 somebody raises only the learning rate, to 0.01, and the inner rows say: worse. What does the chapter do next?', [
-    ('Back to the old rate: a higher one does not work with large batches.', 'With more decay it works, and better than before. One change at a time can mislead.'),
-    ('More epochs, until it gets better.', 'The factors overfit already. More epochs would give them more time to.'),
-    ('More decay, and a shorter memory for Adam.', 'Weights that can go further need more that holds them back: both together make up for it, and for more.'),
-    ('Other test rows.', 'Test rows choose nothing here. What looked worse were rows held back inside the training part.')], right='c')
-ex.ask('Why does `adam_memory` not go below about 0.85, even for batches of 8,192?', [
-    ('Smaller numbers are rounded to zero, and Adam divides by them.', 'Adam has no trouble with 0.3 as a number.'),
-    ('Else steps grow while there is no gradient.', 'If squares are forgotten much faster than gradients, the divisor shrinks faster than what it divides: at 0.28 a silent weight runs away within a few steps.'),
-    ('PyTorch refuses smaller ones.', 'It takes anything from 0 up to, but not including, 1.'),
-    ('It was tuned for 8,192, where it did best.', 'It is a precaution, as the chapter says, and was not tuned.')], right='b')
-ex.ask('Learning rate and decay of a recipe are chosen among nine. By which rows, and how often do test rows speak?', [
-    ('By the test rows, since they are what counts in the end.', 'Then the best of nine on these rows is reported for these rows: partly luck, and nobody knows how much.'),
-    ('By the training rows; the test rows speak once.', 'On rows it has seen, the recipe with the least decay wins, for it learns them by heart.'),
-    ('By the test rows of fold 1; those of the other folds speak once.', 'Test rows of fold 1 are training rows of the others: what they chose leaks.'),
-    ('By rows held back inside the training part; the test rows speak once.', 'So choosing and reporting never look at the same rows.')], right='d')
-ex.ask('You have 1,000 ratings. What does the chapter advise?', [
-    ('Compare with biases alone, on rows of your own that you keep back.', 'On so few ratings factors may cost more than they find, and it depends on the seed.'),
-    ('A batch of 1,024, so that an epoch is one step.', 'Then ten epochs are ten steps. The batch follows the number of ratings: 16 here.'),
-    ('More factors, to get more out of each of the few ratings.', 'More to fit means sooner to overfit: the trouble is too few ratings, not too few factors.'),
-    ('The recipe for 100,000, since it was tuned best.', 'It was tuned for other numbers of steps. Small tables overfit sooner, and get more decay and twice the epochs.')], right='a')
-
-# %% ../../../nbs/teaching/10_training.ipynb #5291bf8a
-ex.ask('Ten million people, 4,096 ratings in a batch. Why does a step of Adam take so long?', [
-    ('Looking up 4,096 rows takes long, for they must be found in so large a table.', 'A lookup goes straight to its rows. Far apart in memory they cost a little, not the seconds.'),
-    ('The model makes one-hot vectors of that length for each rating.', 'It looks rows up by their numbers and makes none.'),
-    ('The loss is summed over all people.', 'It is the mean over the batch, and over nobody else.'),
-    ('It moves everybody, whether they are in the batch or not.', 'Each person keeps an average gradient that goes on pushing. And the gradient is as large as the table, zeros included. The price is paid for all, for the sake of a few thousand.')], right='d')
-ex.ask('What is true of `fit_rows` (row-wise Adagrad)?', [
-    ('Who is not in the batch stays exactly where they were.', 'Neither gradient nor memory nor decay reaches them.'),
-    ('It decays every row in each step, as AdamW does.', 'Each rating pulls its own two rows only. Who does not rate is left alone.'),
-    ('Who is rare takes larger steps than who is seen often.', 'A sum of squares only grows, and steps are divided by its root.'),
-    ('It is the faster way for every table.', 'With a few thousand people `lean_fit` is as fast or faster. The lines cross somewhere below a hundred thousand.')], right='ac')
-
-# %% ../../../nbs/teaching/10_training.ipynb #492ad3e2
-ex.ask('Adam, `SparseAdam` and row-wise Adagrad: what does each remember of a person, and what does it do to people who are not in the batch?',
-       answer='Adam remembers two averages for each factor, moves everybody in each step, and its averages of absent people fade. `SparseAdam` keeps the same two averages, but updates only the rows of the batch. Row-wise Adagrad keeps a single sum for all factors of a person, and touches only the rows of the batch too.')
-ex.ask('Ids are whole numbers and not huge. How are people counted, and double ratings found, without a hash table?',
-       answer='A flag for each number up to the highest says which ids occur; the flags that are set are counted. A pair becomes one number, `user*n_items + item`. After a sort equal numbers stand side by side, so it is enough to compare neighbours. `n_items` is one more than the highest item, and the number type needs room for the product.')
-ex.ask('What do you give up with `lean_fit`, and when would you go back to `Learner`?',
-       answer='Callbacks, metrics, progress bars, resuming and mixed precision are gone. Who needs one of them takes a `Learner` with the same loaders and the same model; it makes the same steps, only slower.')

@@ -10,13 +10,10 @@ import numpy as np, pandas as pd
 from ..exercises import Practice
 
 # %% ../../../nbs/teaching/00_whole_game.ipynb #be44eca8
-ex = Practice('00', 'whole_game', 'Data', setup='import numpy as np, pandas as pd')
+ex = Practice.read('whole_game', setup='import numpy as np, pandas as pd')
 
 # %% ../../../nbs/teaching/00_whole_game.ipynb #ee721a26
-@ex.exercise('The share of holes', text='The crosstab has a row for each person and a column for each film that occur in the table. How much of it is empty? The table may hold a pair twice, ids may have gaps, and 0 stars are a rating.',
-             hints=['How many pairs of a person and a film are possible, and how many different ones are there?', '`nunique` counts different values, and `drop_duplicates` keeps one row of each pair.',
-                    'One minus the number of different pairs, divided by people times films.'],
-             then='Possible pairs grow with people times films, ratings do not: on MovieLens 100k some 94 % are holes, and a larger edition is emptier still.')
+@ex.exercise
 def share_of_holes(
     ratings,  # frame with the columns user, movie and rating; a pair may come twice
 ):
@@ -60,21 +57,7 @@ def _(ratings): return (ratings.pivot_table(index='user', columns='movie', value
 def _(ratings): return ratings.pivot(index='user', columns='movie', values='rating').isna().to_numpy().mean()
 
 # %% ../../../nbs/teaching/00_whole_game.ipynb #0d732219
-@ex.exercise('Mend the folds', text='Fold 1 tests on the first fifth of the rows, fold 5 on the last, and each trains on **all** other rows. This code was meant to do so. It has two bugs: find and mend both.',
-             stub='''
-def fold(
-    n_rows,  # rows of the table, a multiple of 5
-    i,       # which fold: 1 to 5
-):
-    "(train, test): two int arrays, positions of the training rows and of the test rows."
-    size = n_rows//5
-    test = np.arange(i*size, (i+1)*size)
-    train = np.arange(0, i*size)
-    return train, test
-''',
-             hints=['Call it with `n_rows=10` and each `i`. Which rows are never tested on? How many are trained on?', 'Folds count from 1, positions from 0. And there are rows behind the test rows too.',
-                    '`test = np.arange((i-1)*size, i*size)`, and `np.setdiff1d(np.arange(n_rows), test)` are all others.'],
-             then='A fold is a set of row numbers: it means something only as long as nobody sorts the table.')
+@ex.exercise
 def fold(
     n_rows,  # rows of the table, a multiple of 5
     i,       # which fold: 1 to 5
@@ -142,10 +125,7 @@ def _(n_rows, i):
     return np.setdiff1d(np.arange(n_rows), test),test
 
 # %% ../../../nbs/teaching/00_whole_game.ipynb #3b1bd2a8
-@ex.exercise('Twins on both sides', text='Key films by title, and somebody may have rated "the same film" twice, once per id. If one row is trained on and its twin tested, the test asks for what the model was told. Count such test rows.',
-             hints=['What has to be the same in a training row, so that the test row is no question any more?', 'Cut the table with `iloc` into two, and collect the training pairs of person and title in a set.',
-                    '`known = set(zip(train.user, train.title))`, then count the test rows whose pair is `in known`.'],
-             then='Keyed by id there would be none of them. Merge doubled pairs before you split, or split by id.')
+@ex.exercise
 def count_twins(
     ratings,  # frame with the columns user, movie and title, any index
     test,     # int array: positions of the test rows, from 0; all others are trained on
@@ -219,10 +199,7 @@ def _(ratings, test):
     return sum(o in asked for o in train)
 
 # %% ../../../nbs/teaching/00_whole_game.ipynb #3ddbd468
-@ex.exercise('A cut by time and its strangers', text='Train on the past, test on the latest `n_test` ratings of all. Then count: how large is the share of test **rows** that belong to a stranger, a person without a single training row? Of equal times, the later row of the table is the later.',
-             hints=['Sort row numbers by time, and keep those of the last `n_test`.', "`np.argsort(timestamp, kind='stable')` gives row numbers from the earliest to the latest, and leaves equal times in table order.",
-                    '`np.isin(user[test], user[train])` says for each test row whether its person was seen.'],
-             then='Strangers are no fault of the cut: it asks what tomorrow asks. But then the test measures the treatment of new people, and should say so.')
+@ex.exercise
 def time_cut(
     user,       # (n,) int array: who gave each rating, in table order
     timestamp,  # (n,) int array: when, in seconds
@@ -303,16 +280,7 @@ def _(user, timestamp, n_test):
     return dict(test=order[-n_test:], strangers=1 - np.isin(user[order[-n_test:]], user[order[:-n_test]]).mean())
 
 # %% ../../../nbs/teaching/00_whole_game.ipynb #d310942f
-@ex.exercise('Find every fault', text='''`validate_ratings` stops at the first fault. Write the report that counts all of them, each for itself:
-
-- `'no id'`: rows in which the user or the movie is missing;
-- `'no rating'`: rows in which the rating is missing;
-- `'out of range'`: rows with a rating that is not between 1 and 5, both included;
-- `'doubled'`: rows with both ids that repeat the pair of a row above;
-- `'mixed ids'`: how many of the two id columns hold values of more than one type, such as 1 and `'1'`.''',
-             hints=['Make one boolean column per fault and add it up. Which comparison says what about `NaN`?', '`NaN` is between nothing: ask for `notna` too. `duplicated` looks at all columns unless you name some.',
-                    'Types in a column: `ratings[c].dropna().map(type).nunique()`. Doubled: leave rows without ids out, then `duplicated([\'user\', \'movie\']).sum()`.'],
-             then='Mixed ids hide other faults: as 1 and "1" a doubled pair looks like two, so repair the types first and count again.')
+@ex.exercise
 def faults(
     ratings,  # frame: user and movie (ids; None or NaN where missing), rating (numbers or NaN)
 ):
@@ -395,65 +363,3 @@ def _(ratings): return _but(ratings, mixed_ids=min(ex.faults.answer(ratings)['mi
 
 @ex.faults.mistake('`dropna()` alone drops rows without a rating too, and these can be doubled: leave out only rows without an id, `dropna(subset=…)`.')
 def _(ratings): return _but(ratings, doubled=int(ratings.dropna().duplicated(['user', 'movie']).sum()))
-
-# %% ../../../nbs/teaching/00_whole_game.ipynb #9950b429
-ex.ask('What does an empty cell of the crosstab say about a person and a film?', [
-    ('The person gave the film no stars.', 'Nobody can give zero stars here: the scale goes from 1 to 5. Filling holes with 0 would tell the model that nearly everybody dislikes nearly everything.'),
-    ('The person did not like it enough to rate it.', 'People also rate what they dislike: about one rating in six has one or two stars. Not rating has many reasons, of which the plainest is not having seen the film.'),
-    ('Nothing but that there is no rating.', 'A hole is an unknown number. Filling it with a good guess is the task of every model in this course.'),
-    ('The rating was lost or removed when the data was cleaned.', 'The site kept people with at least twenty ratings, with all of their ratings. The holes were there from the start.')], right='c')
-
-ex.ask('By what do you recognise the same film in MovieLens 100k?', [
-    ('By its title: with the year it is unique.', 'It nearly is. But 18 titles are carried by two ids each, so 1,682 ids have only 1,664 titles.'),
-    ('By its position in the table of films.', 'A position is valid only until somebody sorts or filters the table.'),
-    ('By title and genre together.', 'Twins such as the two ids of Body Snatchers (1993) carry the same genres as well.'),
-    ('By its id, knowing that a few films carry two.', 'The id is what a rating points to. That 18 titles have two ids is a flaw of the data that can be merged on purpose, but not overlooked.')], right='d')
-
-ex.ask('`ratings.pivot(…)` by person and title raises an error, `ratings.pivot_table(…)` does not. Why?', [
-    ('`pivot_table` takes the mean of a doubled pair; `pivot` refuses it.', 'With two numbers for one cell there is no answer without a decision. `pivot_table` decides for the mean, and you do not hear of it.'),
-    ('`pivot` cannot leave cells empty.', 'It can: by id the same table is pivoted without complaint, holes and all.'),
-    ('`pivot` needs numbers as column names, and titles are texts.', 'Texts may be column names. What it does not accept is a pair of person and title that occurs twice.'),
-    ('`pivot_table` drops the second rating of every pair that occurs twice.', 'Neither rating is lost: the two are averaged, so 4 and 5 stars become 4.5.')], right='a')
-
-# %% ../../../nbs/teaching/00_whole_game.ipynb #34f6fabd
-ex.ask('A fastai model was trained with the ids 1, 2, 10 and is asked about "1", "2", "10". What happens?', [
-    ('pandas converts them, so nothing changes.', 'For pandas and for a dict, 1 and "1" are different values. Nothing is converted.'),
-    ('An error is raised, because the types differ.', 'That would be kind, and the loaders of this course do it. fastai looks an id up, does not find it, and goes on.'),
-    ('Nobody is found: all of them are unknown ids.', 'fastai gives every unknown id row 0, without a warning. As texts they also sort otherwise: "10" comes before "2".'),
-    ('Only 10 is wrong, since texts sort otherwise than numbers.', 'Sorting decides the order of the vocabulary, but here no text is found in it at all.')], right='c')
-
-ex.ask('With which of these faults does a training with fastai run to its end, and every loss is a number?', [
-    ('One rating is `NaN`.', 'The step with that row makes its person and its film `nan`, and whatever meets them next, so that soon every loss is `nan`. It can be seen, though nothing says where it comes from.'),
-    ('Person and rating columns are swapped.', 'Both are numbers, so nothing fails by itself: the model learns to predict a person\'s number from stars. Only the size of the loss gives it away.'),
-    ('An id column is categorical, and its codes are used as ids.', 'Codes are whole numbers and fit into the table, so no loss becomes `nan`. Asked by the real ids, or with another list of categories, the model answers with the rows of other people.'),
-    ('Films are keyed by title, and some pairs come twice.', 'The model is trained on both and says nothing. It matters in the test, where the twin of a training row is no honest question.')], right='bcd')
-
-ex.ask('Cut at the latest 20 % of all ratings, about 85 % of the test rows belong to people without a training row. Why so many?', [
-    ('The cut was not shuffled.', 'A cut by time must not be shuffled: then it would be a draw at random, with nobody unknown.'),
-    ('Most people rated in one visit, so they lie on one side of the cut.', 'For half of the people, first and last rating are less than an hour apart. Who came after the cut has no row before it.'),
-    ('Most people have so few ratings that chance can put all of them into the test.', 'Everybody has at least twenty. In a random draw of the same size nobody is unknown.'),
-    ('The time stamps are too coarse to tell rows apart.', 'They are in seconds. Even exact times would not help: the people themselves come one after the other.')], right='b')
-
-# %% ../../../nbs/teaching/00_whole_game.ipynb #79fba7ac
-ex.ask('You want to know how good the model is for people who have just signed up. Which split asks that?', [
-    ('Hold out some people, with all of their rows.', 'Everybody in the test is then new to the model. Whether it can do anything for them without a rating is another matter; chapter 09 takes it up.'),
-    ('Hold out 20 % of the rows at random.', 'Nearly every person of the test has training rows too. That asks how well holes are filled among people who are known.'),
-    ('Hold out the latest rows of each person.', 'Each person keeps earlier rows in training: it asks about the next rating of somebody known.'),
-    ('Use the five published folds.', 'They are blocks of the file, and each person in them occurs in training as well.')], right='a')
-
-ex.ask('A colleague has sorted the ratings by person, and takes the first fifth of the rows for fold u1. What goes wrong?', [
-    ('Nothing: a fold is one fifth of the rows, whichever those are.', 'Then its figures cannot be compared with anybody\'s: the published fold is a certain fifth.'),
-    ('The fold has too few rows.', 'It has 20,000 rows as well. A count does not show it.'),
-    ('The films are no longer in order.', 'The order of films plays no part. The file itself is not sorted by them either.'),
-    ('It is another set of rows: a block of people.', 'Fold 1 is the first fifth in file order. Sorted by person, the first fifth holds nearly all rows of some people, who are then unknown in training.')], right='d')
-
-ex.ask('Your figure is 0.93, that of a paper 0.91, both "RMSE on MovieLens 100k". What do you compare before you compare the models?', [
-    ('Whether the test asks for the same rows.', 'The split decides what is asked: random rows, folds, time or new people give quite different figures for one model.'),
-    ('Whether both have the same file: ids, ratings, doubled titles.', 'Editions with the same name differ, and so does a table keyed by title. A checksum settles it.'),
-    ('Whether both models have as many factors.', 'That belongs to the models: a difference may come from it. It does not decide whether both figures answer one question.'),
-    ('How much a figure changes from seed to seed.', 'If two seeds of one model differ as much as the two figures, there may be nothing to explain.')], right='abd')
-
-# %% ../../../nbs/teaching/00_whole_game.ipynb #59564b67
-ex.ask('Half of the films have at most 27 ratings, some a single one. Where in the course will this matter?', answer='Wherever films are ranked or compared. What a model knows about a rarely rated film rests on a few opinions: its bias stays near zero, its factors stay short, and its mean rating can be 5.0 by one enthusiast. A list that looks at such numbers alone can bring films to the top that nobody knows. So look at the count too, or ask for a minimum.')
-ex.ask('Why are synthetic ratings in the course, when there are real ones?', answer='For real ratings nobody knows the truth: the factors of a film, the part of a rating that is chance, the best error that any model can reach. Planted ratings are made from known numbers, so what a model learns can be laid beside them. They test the code and the method. They do not show how good a method is on people\'s taste.')
-ex.ask('May you put a copy of `u.data` into your own repository, so that others can repeat your work? What do you do instead?', answer='No: the licence allows research, but forbids passing the data on. Let the code fetch it from the source, or name a folder in which the reader has it, and compare a checksum. Then everybody has the same bytes, and the source and its citation are named.')
