@@ -67,7 +67,8 @@ def test_code_marks_and_emphasis_are_closed(o, n, q):
 
 @each_chapter
 def test_a_chapter_has_its_share(o):
-    assert 3<=len(o.exercises)<=6 and 8<=len(o.questions)<=15
+    shares = 2 if o.name=='recommender' else 1 # the whole use of the library, with reading files and the command line
+    assert 3<=len(o.exercises)<=6*shares and 8<=len(o.questions)<=15*shares
     assert sum(bool(q.choices) for q in o.questions)>=5 and any(q.answer for q in o.questions)
 
 @each_chapter
@@ -93,7 +94,8 @@ def test_the_committed_notebook_holds_stubs_only_and_says_so(o):
 
 def test_every_chapter_has_practice_and_a_notebook_that_it_belongs_to(root):
     have = {f'{o.chapter}_{o.name}' for o in every}
-    assert have=={o.stem for o in (root/'nbs').glob('[01][0-9]_*.ipynb') if int(o.stem[:2])<16}
+    assert have | {'12_lists', '14_feedback'}=={o.stem for o in (root/'nbs').glob('[01][0-9]_*.ipynb') if int(o.stem[:2])<=16}
+    assert not have & {'12_lists', '14_feedback'} # their exercises are in 09 and 11
 
 def test_practice_and_teaching_have_the_same_chapters(root):
     names = lambda d: {o.name for o in (root/'nbs'/d).glob('*.ipynb')}

@@ -354,17 +354,17 @@ def judged(
         if not path.exists(): return 'missing'
         if path.stat().st_size!=bytes: return 'size'
         return 'fine' if hashlib.sha256(path.read_bytes()).hexdigest()==sha256 else 'altered'
-    return {name: judge(name, **o) for name,o in json.loads((folder/'bundle.json').read_text())['files'].items()}
+    return {name: judge(name, **o) for name,o in json.loads((folder/'manifest.json').read_text())['files'].items()}
 
 # %% ../../../nbs/teaching/16_saving.ipynb #67b893d7
 @ex.judged.use
 def _(answer, saved, found):
     with tempfile.TemporaryDirectory() as outside:
-        folder = Path(outside)/'bundle'
+        folder = Path(outside)/'data set'
         (folder/'sub').mkdir(parents=True)
         for name,data in found.items(): (folder/name).write_bytes(data)
         manifest = {k: dict(bytes=len(v), sha256=hashlib.sha256(v).hexdigest()) for k,v in saved.items()}
-        (folder/'bundle.json').write_text(json.dumps(dict(files=manifest)))
+        (folder/'manifest.json').write_text(json.dumps(dict(files=manifest)))
         try: return answer(folder)
         except OSError as e: raise type(e)(f'{e.strerror}: {Path(str(e.filename)).name}').with_traceback(e.__traceback__) from None
 
@@ -393,8 +393,8 @@ def _(rng):
 def _judge(slash=True, missing=True, size='size', sha=True, listed=False):
     "Right, but for what is passed"
     def _(folder):
-        named,res = json.loads((folder/'bundle.json').read_text())['files'],{}
-        for name in sorted({o.name for o in folder.iterdir() if o.is_file()} - {'bundle.json'}) if listed else named:
+        named,res = json.loads((folder/'manifest.json').read_text())['files'],{}
+        for name in sorted({o.name for o in folder.iterdir() if o.is_file()} - {'manifest.json'}) if listed else named:
             path,o = folder/name,named.get(name, {})
             if slash and '/' in name: res[name] = 'refused'
             elif missing and not path.exists(): res[name] = 'missing'
