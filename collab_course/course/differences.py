@@ -7,12 +7,12 @@ __all__ = ['kinds', 'transposed', 'indent', 'kind_of', 'is_numeric', 'to_array',
            'explain_order', 'is_even', 'explain_scale', 'explain_values', 'first_wrong', 'compare_numbers',
            'compare_part', 'compare_dicts', 'compare_lists', 'frame_parts', 'difference', 'shown']
 
-# %% ../../nbs/course/differences.ipynb #49041f59
+# %% ../../nbs/course/differences.ipynb #0ee67956
 from collections.abc import Sequence
 from typing import Any
 import numpy as np, pandas as pd, torch
 
-# %% ../../nbs/course/differences.ipynb #db9c2bdc
+# %% ../../nbs/course/differences.ipynb #53634a90
 kinds = dict(Tensor='a tensor', Parameter='a tensor', ndarray='an array', int='an int', DataFrame='a data frame',
              Series='a series', dict='a dict', list='a list', str='a text')
 
@@ -24,7 +24,7 @@ def kind_of(
     name = type(value).__name__
     return kinds.get(name, f'a {name}')
 
-# %% ../../nbs/course/differences.ipynb #0a88fe50
+# %% ../../nbs/course/differences.ipynb #5ddb004a
 def is_numeric(
     value: Any, # Anything
 ) -> bool:
@@ -46,7 +46,7 @@ def is_close(
     if got.shape!=want.shape: return False
     return np.allclose(got.astype(float), want.astype(float), rtol=tol, atol=tol, equal_nan=True)
 
-# %% ../../nbs/course/differences.ipynb #0cccb5ca
+# %% ../../nbs/course/differences.ipynb #0606fce7
 def same_kind(
     got: Any, # What came
     want: Any, # What was expected
@@ -86,7 +86,7 @@ def explain_order(
     shifted = is_close(got[1:], want[:-1], tol) or is_close(got[:-1], want[1:], tol)
     return 'All numbers but one are there, shifted by one place.' if shifted else ''
 
-# %% ../../nbs/course/differences.ipynb #5e5e4a34
+# %% ../../nbs/course/differences.ipynb #374624d4
 def is_even(
     values: np.ndarray, # Ratios or gaps
     tol: float, # Tolerance of numbers
@@ -110,7 +110,7 @@ def explain_scale(
             return f'Every number is off by {gap.flat[0]:.4g}.'
     return ''
 
-# %% ../../nbs/course/differences.ipynb #c1552fed
+# %% ../../nbs/course/differences.ipynb #2f68c551
 def explain_values(
     got: np.ndarray, # What came
     want: np.ndarray, # What was expected, of the same shape
@@ -128,7 +128,7 @@ def explain_values(
     if order or want.size==1: return order
     return explain_scale(got, want, tol, whole)
 
-# %% ../../nbs/course/differences.ipynb #2efa4958
+# %% ../../nbs/course/differences.ipynb #22f748f0
 def first_wrong(
     got: np.ndarray, # What came
     want: np.ndarray, # What was expected, of the same shape
@@ -190,7 +190,7 @@ def compare_lists(
         if found := compare_part(a, b, tol): return f'At [{i}]: {found}'
     return None
 
-# %% ../../nbs/course/differences.ipynb #43c4c609
+# %% ../../nbs/course/differences.ipynb #1063331c
 def frame_parts(
     frame: pd.DataFrame | pd.Series, # What is taken apart
 ) -> dict[str, Any]:
@@ -218,7 +218,7 @@ def difference(
     if type(got) is type(want) and got==want: return None
     return f'Got {got!r}, expected {want!r}.'
 
-# %% ../../nbs/course/differences.ipynb #d0790285
+# %% ../../nbs/course/differences.ipynb #cb884d12
 indent = '\n' + ' '*14
 
 def shown(
