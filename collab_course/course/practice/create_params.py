@@ -8,7 +8,7 @@ __all__ = ['ex', 'Kept', 'what_is_found', 'create_table', 'Plain', 'Layers', 'sy
 # %% ../../../nbs/teaching/05_create_params.ipynb #a5774510
 import torch
 from torch import nn
-from ..exercises import Practice, source_of
+from ..exercises import Practice
 
 # %% ../../../nbs/teaching/05_create_params.ipynb #7695930f
 ex = Practice.read('create_params', setup='import torch\nfrom torch import nn\nfrom collab_course.course.practice.create_params import Kept, Plain, Layers')
@@ -238,16 +238,16 @@ def _keep(m, u, i): return (m.user_factors[u]*m.item_factors[i]).sum(1, keepdim=
 
 # %% ../../../nbs/teaching/05_create_params.ipynb #43c189bd
 _changes = {
-    'tensor': ('`Plain`: `self.user_factors = torch.randn(n_users, n_factors)`', lambda: _tables(user_factors=torch.randn(5, 3))),
-    'zero factors': ('`Plain`: both factor tables begin with zeros', lambda: _tables(user_factors=_zeros(5, 3), item_factors=_zeros(6, 3))),
-    'zero biases': ('`Plain`: both bias tables begin with zeros', lambda: _tables(user_bias=_zeros(5), item_bias=_zeros(6))),
-    'bias columns': ('`Plain`: the bias tables are columns, of size `(n_users, 1)` and `(n_items, 1)`', _columns),
-    'keepdim': ('`Plain`: `.sum(1, keepdim=True)`', lambda: _forward(Plain(5, 6, 3), _keep)),
-    'columns and keepdim': ('`Plain`: the last two changes together', lambda: _forward(_columns(), _keep)),
-    'round brackets': ('`Plain`: `self.user_factors(users)` instead of `self.user_factors[users]`', lambda: _forward(Plain(5, 6, 3), lambda m, u, i: m.user_factors(u))),
-    'no squeeze': ('`Layers`: without `.squeeze(1)`', lambda: _forward(Layers(5, 6, 3), lambda m, u, i: Layers.forward(m, torch.stack([u, i], 1))[:, None])),
-    'row -1': ('`Plain`: unchanged, but asked for row −1 of the users', lambda: Plain(5, 6, 3)),
-    'row -1 of layers': ('`Layers`: unchanged, but asked for row −1 of the users', lambda: Layers(5, 6, 3)),
+    'tensor': lambda: _tables(user_factors=torch.randn(5, 3)),
+    'zero factors': lambda: _tables(user_factors=_zeros(5, 3), item_factors=_zeros(6, 3)),
+    'zero biases': lambda: _tables(user_bias=_zeros(5), item_bias=_zeros(6)),
+    'bias columns': _columns,
+    'keepdim': lambda: _forward(Plain(5, 6, 3), _keep),
+    'columns and keepdim': lambda: _forward(_columns(), _keep),
+    'round brackets': lambda: _forward(Plain(5, 6, 3), lambda m, u, i: m.user_factors(u)),
+    'no squeeze': lambda: _forward(Layers(5, 6, 3), lambda m, u, i: Layers.forward(m, torch.stack([u, i], 1))[:, None]),
+    'row -1': lambda: Plain(5, 6, 3),
+    'row -1 of layers': lambda: Layers(5, 6, 3),
 }
 
 # %% ../../../nbs/teaching/05_create_params.ipynb #787c0583
@@ -270,7 +270,7 @@ def _(answer, change):
 # %% ../../../nbs/teaching/05_create_params.ipynb #6e4d1296
 @ex.symptoms.spec
 def _(change):
-    model,users = _changes[change][1](),[-1, 1, 2, 4] if change.startswith('row') else [0, 1, 2, 4]
+    model,users = _changes[change](),[-1, 1, 2, 4] if change.startswith('row') else [0, 1, 2, 4]
     def ask(users): return model(torch.tensor([[u, i] for u,i in zip(users, [0, 1, 2, 5])]))
     try: out = ask(users)
     except (TypeError, IndexError): return 'raises'
@@ -407,7 +407,7 @@ def _cancelling():
     "Gradients of the factors have both signs and add up to zero"
     return _tables(user_factors=nn.Parameter(torch.tensor([[1., -1, 0]]*5)), item_factors=nn.Parameter(torch.tensor([[1., -1, 0]]*6)))
 
-_looks = {'Plain': lambda: Plain(5, 6, 3), 'Plain, user_factors a plain tensor': _changes['tensor'][1], 'Plain, factors start at zero': _changes['zero factors'][1], 'Plain, biases as columns': _columns,
+_looks = {'Plain': lambda: Plain(5, 6, 3), 'Plain, user_factors a plain tensor': _changes['tensor'], 'Plain, factors start at zero': _changes['zero factors'], 'Plain, biases as columns': _columns,
           'Plain, forward ignores the biases': _ignoring, 'Plain, forward ignores the biases, gradients of an earlier batch are there': _stale, 'Plain, with a buffer': _with_buffer, 'Plain, each row of factors 1, -1, 0': _cancelling, 'Layers': lambda: Layers(5, 6, 3)}
 
 # %% ../../../nbs/teaching/05_create_params.ipynb #1d3a3d9e
