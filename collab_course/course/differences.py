@@ -83,8 +83,9 @@ def explain_order(
 ) -> str:
     "Say whether the rows are in another order or shifted, or ''"
     if is_close(np.sort(got, 0), np.sort(want, 0), tol): return 'The numbers are right but in another order.'
-    shifted = is_close(got[1:], want[:-1], tol) or is_close(got[:-1], want[1:], tol)
-    return 'All numbers but one are there, shifted by one place.' if shifted else ''
+    up = is_close(got[1:], want[:-1], tol)
+    down = is_close(got[:-1], want[1:], tol)
+    return 'All numbers but one are there, shifted by one place.' if up or down else ''
 
 # %% ../../nbs/course/differences.ipynb #374624d4
 def is_even(
@@ -195,7 +196,8 @@ def frame_parts(
     frame: pd.DataFrame | pd.Series, # What is taken apart
 ) -> dict[str, Any]:
     "Return the index and columns of a frame by name"
-    columns = {f'column `{c}`': frame[c] for c in frame} if isinstance(frame, pd.DataFrame) else {'values': frame}
+    columns = {'values': frame}
+    if isinstance(frame, pd.DataFrame): columns = {f'column `{c}`': frame[c] for c in frame}
     parts: dict[str, Any] = {'index': frame.index.tolist()}
     for name,col in columns.items():
         parts[name] = col.to_numpy(float) if col.dtype.kind in 'fiub' else col.tolist()

@@ -70,7 +70,7 @@ def instructions(
 def methods_of(
     source: str, # Source of a function or a class
 ) -> dict[str, list]:
-    "Compile a source: name → instructions of its functions or methods"
+    "Return the instructions of each function or method in a source"
     code = first(o for o in compile(source, '<stub>', 'exec').co_consts if inspect.iscode(o))
     if isinstance(ast.parse(source).body[0], ast.FunctionDef): return {code.co_name: instructions(code)}
     return {o.co_name: instructions(o) for o in code.co_consts if inspect.iscode(o)}
@@ -83,8 +83,8 @@ def is_stub(
     "Check whether `answer` is still the starter code or `...`"
     if answer is ...: return True
     if inspect.isclass(answer):
-        written = {name: instructions(o.__code__) for name,o in vars(answer).items() if inspect.isfunction(o)}
-        return written==methods_of(stub)
+        methods = {name: o for name,o in vars(answer).items() if inspect.isfunction(o)}
+        return {name: instructions(o.__code__) for name,o in methods.items()}==methods_of(stub)
     return inspect.isfunction(answer) and list(methods_of(stub).values())==[instructions(answer.__code__)]
 
 # %% ../../nbs/course/exercises.ipynb #5ddd1db2
@@ -116,7 +116,7 @@ class Outcome:
 def own_random(
     seed: int=0, # Where the generators start
 ) -> Iterator[None]:
-    "Set the generators of Python, numpy and torch, and restore them at the end"
+    "Set all random generators, and restore them at the end"
     of_python = random.getstate()
     of_numpy = np.random.get_state()
     of_torch = torch.get_rng_state()
@@ -237,10 +237,13 @@ def explain(
     i = min(wrong)
     outcome = found[i]
     rows = list(zip(ex.names, map(shown, cases[i])))
-    if outcome.error is None: rows += [('expected', shown(ex.expected(*cases[i]))), ('got', shown(outcome.value))]
+    if outcome.error is None:
+        rows.append(('expected', shown(ex.expected(*cases[i]))))
+        rows.append(('got', shown(outcome.value)))
     if outcome.printed: rows.append(('printed', shown(Note(outcome.printed.strip()))))
     says = likely_mistake(ex, found, wrong, cases)
-    lines = [f'not right yet. {wrong[i]}'] + [f'  {name:<11} {value}' for name,value in rows]
+    lines = [f'not right yet. {wrong[i]}']
+    for name,value in rows: lines.append(f'  {name:<11} {value}')
     if says: lines.append(f'Perhaps: {says}')
     elif ex.hints: lines.append(f'A hint: ex.{ex.name}.hint()')
     return Result(ex.name, 'wrong', '\n'.join(lines), says)
@@ -380,7 +383,7 @@ class Exercise:
         return Note(self.source)
 
     def untouched(self) -> Callable:
-        "Build the starter code, as a learner has it who has written nothing"
+        "Build the function or class of the starter code"
         space = dict(import_module(self.answer.__module__).__dict__)
         exec(compile(self.stub, '<stub>', 'exec'), space)
         return space[self.name]
@@ -426,8 +429,9 @@ class Marks:
         self.table = table
 
     def __repr__(self):
-        rows = [f'{n:>3}. {row.chosen}: {row.verdict}. {row.because}' for n,row in self.table.iterrows()]
-        return '\n'.join(rows)
+        lines = []
+        for row in self.table.itertuples(): lines.append(f'{row.Index:>3}. {row.chosen}: {row.verdict}. {row.because}')
+        return '\n'.join(lines)
 
     def _repr_html_(self):
         table = self.table.reset_index()
@@ -459,7 +463,8 @@ def mark_question(
     if unknown := sorted(set(letters) - set(q.letters)):
         return str(mine), 'no such choice', f"The letters go from a to {q.letters[-1]}: there is no {unknown[0]!r}"
     wrong = [letter for letter in letters if letter not in q.right]
-    return letters, verdict(letters, q.right), ' '.join(map(q.why, wrong[:1] or letters))
+    reasons = map(q.why, wrong[:1] or letters)
+    return letters, verdict(letters, q.right), ' '.join(reasons)
 
 # %% ../../nbs/course/exercises.ipynb #795c9857
 class Practice:
@@ -483,7 +488,7 @@ class Practice:
         name: str, # Name of a chapter, e.g. 'one_hot'
         setup: str='', # Imports that the starter code needs
     ) -> 'Practice':
-        "Read the page of a chapter: its title, questions and the words of its exercises"
+        "Read the title, questions and words of a chapter from its page"
         page = chapter_page(name)
         res = cls(page.chapter, name, page.title, setup)
         res.words = page.words
@@ -527,8 +532,8 @@ class Practice:
     @property
     def counts(self) -> str:
         "How much there is to do, in words"
-        n_exercises,n_questions,n_choices = len(self.exercises),len(self.questions),len(self.with_choices)
-        return f'{n_exercises} exercises and {n_questions} questions, {n_choices} of them with choices'
+        both = f'{len(self.exercises)} exercises and {len(self.questions)} questions'
+        return f'{both}, {len(self.with_choices)} of them with choices'
 
     @property
     def with_choices(self) -> list[int]:
@@ -538,7 +543,7 @@ class Practice:
     def mark(self,
         mine: dict[int, Any], # Number of a question → letters chosen, e.g. {1: 'b', 2: 'ac'}
     ) -> Marks | Note:
-        "Return a table of your choices and reasons; open questions are yours to judge"
+        "Return a table of your choices with the reasons"
         if not isinstance(mine, dict): return Note("Write your choices as a dict, e.g. {1: 'b', 2: 'ac'}.")
         chosen = {n: letters for n,letters in mine.items() if letters is not ... and letters not in (None, '')}
         unknown = [n for n in chosen if n not in range(1, len(self.questions)+1)]
@@ -594,7 +599,8 @@ def catalogue() -> pd.DataFrame:
     "Return one row per exercise and question that can be marked"
     rows = []
     for o in practices():
-        title,notebook = f'{o.chapter} {o.title}',f'{o.chapter}_{o.name}.ipynb'
+        title = f'{o.chapter} {o.title}'
+        notebook = f'{o.chapter}_{o.name}.ipynb'
         for e in o.exercises: rows.append((o.chapter, title, 'exercise', e.name, notebook))
         for n in o.with_choices: rows.append((o.chapter, title, 'question', f'question {n}', notebook))
     return pd.DataFrame(rows, columns=['chapter', 'title', 'kind', 'name', 'notebook'])

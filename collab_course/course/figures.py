@@ -155,7 +155,7 @@ def draw_bars(
     df: pd.DataFrame, # A row for each bar, from below
     parts: np.ndarray, # Length of each piece
 ) -> None:
-    "Draw a bar for each row: one piece per column, a mark at the sum"
+    "Draw a bar per row: one piece per column"
     at = range(len(df))
     lefts,widths = bar_pieces(parts)
     for k,name in enumerate(df.columns): ax.barh(at, widths[:,k], 0.62, lefts[:,k], color=colors[k], label=name)
@@ -279,7 +279,7 @@ def play_scores(
     limits: tuple[float, float]=(-1, 1), # Lowest and highest value of the sliders
     step: float=0.1, # Step of the sliders
 ) -> Playable:
-    "Show dot products of items with a person whose factors can be moved"
+    "Show scores of items for a person whose factors can be moved"
     check_numbers('factors', factors)
     labels = [str(name) for name in factors.columns]
     person = [round(float(v), 6) for v in person]
@@ -320,7 +320,8 @@ def runs_data(
     settings = whole_if_even(runs[by])
     xs = whole_if_even(runs[x])
     wide = runs.set_index([by, x])[names].astype(float)
-    values = [wide.loc[run].loc[xs].T.round(digits).to_numpy().tolist() for run in settings]
+    curves = [wide.loc[run].loc[xs].T.round(digits) for run in settings]
+    values = [curve.to_numpy().tolist() for curve in curves]
     ends = [[run[k][-1] for run in values] for k in range(len(names))]
     return dict(by=by, x=x, y=y, names=names, settings=settings, xs=xs, values=values, ends=ends,
                 start=settings.index(start), ticks=[round_ticks(values), round_ticks(ends)],
@@ -332,7 +333,7 @@ line_styles = ('--', '-', ':', '-.')
 def draw_runs(
     d: dict[str, Any], # As `runs_data` returns it
 ) -> bytes:
-    "Draw the curves of the run at the start, and where all runs end"
+    "Draw the curves of one run, and where all runs end"
     fig = Figure(figsize=(8, 3))
     curves,ends = fig.subplots(1, 2)
     at = range(len(d['settings']))
@@ -420,7 +421,7 @@ def check_runs(
     x: str, # Column of steps
     start: float, # Value of `by` at the start
 ) -> None:
-    "Raise unless there is one row per run and step, with finite numbers"
+    "Raise unless there is one row per run and step"
     for name in (by, x):
         if name not in runs:
             raise ValueError(f"there is no column {name!r} in runs; there are: {', '.join(map(str, runs))}")
@@ -444,7 +445,7 @@ def play_runs(
     y: str='loss', # What the values are: the vertical axis
     digits: int=3, # Decimals kept and shown
 ) -> Playable:
-    "Show the curves of one run, picked by a slider, and where all runs end"
+    "Show a run picked by a slider, and where all runs end"
     check_runs(runs, by, x, start)
     data = runs_data(runs, by, x, y, start, digits)
     return Playable(runs_script, data, draw_runs(data), alt, caption)

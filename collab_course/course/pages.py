@@ -11,6 +11,7 @@ import ast, re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import escape
+from fastcore.basics import first
 
 # %% ../../nbs/course/pages.ipynb #757412a6
 alphabet = 'abcdefgh'
@@ -18,7 +19,7 @@ alphabet = 'abcdefgh'
 def inline_html(
     text: str, # Markdown with `code` in it
 ) -> str:
-    "Convert a line of markdown to HTML, for places where markdown isn't read"
+    "Convert a line of markdown to HTML"
     return re.sub(r'`([^`]+)`', r'<code>\1</code>', escape(text, quote=False))
 
 def fold(
@@ -82,7 +83,8 @@ def read_question(
     for choice in rest[1::2]:
         said,_,why = choice.partition('\n  - ')
         choices.append((said.strip(), why.strip()))
-    return Question(asked.strip(), choices, ''.join(letter for letter,mark in zip(alphabet, marks) if mark=='x'))
+    right = ''.join(letter for letter,mark in zip(alphabet, marks) if mark=='x')
+    return Question(asked.strip(), choices, right)
 
 # %% ../../nbs/course/pages.ipynb #792d9d04
 @dataclass
@@ -178,7 +180,8 @@ def write_section(
     for label in ('Task', 'Hints', 'When right'):
         n = found.count(label)
         if n!=1: raise ValueError(f'{heading!r} must have one cell that begins with **{label}.**, not {n}')
-    name = next(filter(None, (solution_name(source) for kind,source in cells if kind=='code')), None)
+    names = [solution_name(source) for kind,source in cells if kind=='code']
+    name = first(filter(None, names))
     if not name: raise ValueError(f'{heading!r} must have a solution: a function below @ex.exercise')
     return '\n\n'.join([f'## {name}: {heading}', *texts])
 
@@ -189,11 +192,12 @@ def write_page(
     cells: Iterable[tuple[str, str]], # (kind, source) of all cells of a teacher's notebook
 ) -> str:
     "Write a page from a teacher's notebook"
-    (_,first),*rest = cells
-    title = re.match(r"# Teacher's edition: (\d\d .+)", first)
-    if not title: raise ValueError(f"the first cell must begin with # Teacher's edition: NN Title, not {first[:40]!r}")
+    (_,top),*rest = cells
+    title = re.match(r"# Teacher's edition: (\d\d .+)", top)
+    if not title: raise ValueError(f"the first cell must begin with # Teacher's edition: NN Title, not {top[:40]!r}")
     sections: list[tuple[str, list]] = []
     for kind,source in rest:
         if kind=='markdown' and source.startswith('## '): sections.append((source.splitlines()[0][3:].strip(), []))
         elif sections: sections[-1][1].append((kind, source))
-    return '\n\n'.join([f'{made}\n# {title[1]}', *(write_section(*section) for section in sections)]) + '\n'
+    texts = [write_section(*section) for section in sections]
+    return '\n\n'.join([f'{made}\n# {title[1]}', *texts]) + '\n'

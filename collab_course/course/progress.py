@@ -25,7 +25,7 @@ def progress_file() -> Path:
 def is_progress(
     path: Path, # Any path
 ) -> bool:
-    "Check that a file is empty or begins with a line of ours"
+    "Check that a file is empty or begins like ours"
     if not path.is_file(): return False
     with path.open(encoding='utf-8', errors='replace') as file:
         first = next((line for line in file if line.strip()), '')

@@ -17,8 +17,9 @@ def answered(
     "Return the catalogue with a column `right` from your events"
     cat = catalogue()
     if chapter is not None:
-        of_chapter = (cat.chapter==str(chapter).zfill(2)) | (cat.notebook.str[3:-6]==chapter)
-        cat = cat[of_chapter].reset_index(drop=True)
+        by_number = cat.chapter==str(chapter).zfill(2)
+        by_name = cat.notebook.str[3:-6]==chapter
+        cat = cat[by_number | by_name].reset_index(drop=True)
     if not len(cat):
         raise ValueError(f"there is no practice for chapter {chapter!r}: write chapters as '01' or 'one_hot'")
     log = events()
@@ -44,7 +45,7 @@ def standing(
 def what_next(
     cat: pd.DataFrame, # As `answered` returns it
 ) -> str:
-    "Name the first exercise that isn't right yet"
+    "Return the first exercise that isn't right yet, and where it is"
     if not progress_file().is_file():
         return ("Your progress isn't kept. To keep it, call keep_progress() in any notebook of nbs/practice: "
                 'it writes one file on this machine, which forget_progress() deletes.')
@@ -71,13 +72,13 @@ class Progress:
 def progress(
     chapter: str | int | None=None, # E.g. '01', 1 or 'one_hot'; None: all chapters
 ) -> Progress:
-    "Return a table of what you have answered, and what to do next"
+    "Return a table of what you have answered, and what's next"
     cat = answered(chapter)
     return Progress(standing(cat), what_next(cat))
 
 # %% ../../nbs/course/standing.ipynb #bb512f14
 def greeting() -> Note:
-    "Return the map of the course and where you stand, for a terminal"
+    "Return the map of the course and where you stand"
     now = progress()
     table = now.table
     if not progress_file().is_file():
