@@ -27,5 +27,6 @@ setup(
     package_data={f"{meta['lib_name']}.course.practice": ['*.md']},  # tasks, hints and questions
     install_requires=meta['requirements'].split(),
     extras_require={'course': course, 'dev': course + dev},
-    entry_points={'nbdev': [f"{meta['lib_name']}={meta['lib_name']}._modidx:d"], 'console_scripts': meta['console_scripts'].split()},
+    entry_points={'nbdev': [f"{meta['lib_name']}={meta['lib_name']}._modidx:d"],
+                  'console_scripts': meta['console_scripts'].split()},
 )

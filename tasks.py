@@ -1,4 +1,4 @@
-"Everything you do with this repository, in one command each: `python tasks.py lab`, or `make lab`; needs nothing but Python"
+"Run each task of this repository: `python tasks.py lab`, or `make lab`; needs nothing but Python"
 import sys
 from configparser import ConfigParser
 from pathlib import Path
@@ -14,9 +14,12 @@ def _too_old():
     from shutil import which
     from subprocess import call
     names = ['python3.%d' % i for i in range(20, min_python[1]-1, -1)]
-    with open(devnull, 'w') as null: found = [o for o in names if which(o) and call([o, '-c', ''], stdout=null, stderr=null)==0]
-    hint = 'run `make lab PYTHON=%s`' % found[0] if found else 'install one from python.org or your package manager, then run `make lab PYTHON=python3.12`'
-    return 'Python %d.%d or newer is needed and this is %d.%d: %s.' % (min_python + tuple(sys.version_info[:2]) + (hint,))
+    with open(devnull, 'w') as null:
+        found = [o for o in names if which(o) and call([o, '-c', ''], stdout=null, stderr=null)==0]
+    hint = 'install one from python.org or your package manager, then run `make lab PYTHON=python3.12`'
+    if found: hint = 'run `make lab PYTHON=%s`' % found[0]
+    versions = min_python + tuple(sys.version_info[:2])
+    return 'Python %d.%d or newer is needed and this is %d.%d: %s.' % (versions + (hint,))
 
 if sys.version_info[:2] < min_python: sys.exit(_too_old())
 
@@ -55,8 +58,12 @@ def exe(
 def environ(**kw):
     "The environment of every step: `.venv` first, and Jupyter's, IPython's, matplotlib's and npm's own files inside it"
     env = {k:v for k,v in os.environ.items() if k not in ('PYTHONHOME', 'PYTHONPATH')}
-    env.update(VIRTUAL_ENV=str(venv), PATH=os.pathsep.join([str(Path(exe()).parent), env.get('PATH', '')]), PYTHONUTF8='1', **kw)
-    homes = dict(JUPYTER_CONFIG_DIR='jupyter', JUPYTER_DATA_DIR='jupyter-data', JUPYTER_RUNTIME_DIR='jupyter-run', IPYTHONDIR='ipython',
+    env.update(VIRTUAL_ENV=str(venv), PATH=os.pathsep.join([str(Path(exe()).parent), env.get('PATH', '')]),
+               PYTHONUTF8='1', **kw)
+    # threads that wait should sleep: spinning ones make small tensors crawl on a busy machine
+    env.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+    homes = dict(JUPYTER_CONFIG_DIR='jupyter', JUPYTER_DATA_DIR='jupyter-data', JUPYTER_RUNTIME_DIR='jupyter-run',
+                 IPYTHONDIR='ipython',
                  MPLCONFIGDIR='matplotlib', npm_config_cache='npm')
     for k,v in homes.items(): env.setdefault(k, str(venv/'var'/v))
     if venv.is_dir(): (venv/'var').mkdir(exist_ok=True)
@@ -89,8 +96,11 @@ def is_set_up():
 def installer():
     "The command that installs into `.venv`"
     if os.environ.get('COLLAB_COURSE_INSTALLER', 'pip')!='uv':
-        return [exe(), '-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', '--progress-bar', 'off', '-e', '.[dev]']
-    if not shutil.which('uv'): raise TaskError('COLLAB_COURSE_INSTALLER=uv is set, but there is no `uv`: install it, or unset the variable to use pip.')
+        return [exe(), '-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', '--progress-bar', 'off',
+                '-e', '.[dev]']
+    if not shutil.which('uv'):
+        raise TaskError(
+            'COLLAB_COURSE_INSTALLER=uv is set, but there is no `uv`: install it, or unset the variable to use pip.')
     return ['uv', 'pip', 'install', '--python', exe(), '-e', '.[dev]']
 
 def check_disk():
@@ -99,7 +109,9 @@ def check_disk():
     need = 7 if sys.platform=='linux' and platform.machine()=='x86_64' else 2
     free = shutil.disk_usage(root).free/GB
     if free < need:
-        raise TaskError(f'The disk is too full: about {need} GB are needed in {root} (most of it is PyTorch), {free:.1f} GB are free. '
+        raise TaskError(
+            f'The disk is too full: about {need} GB are needed in {root} (most of it is PyTorch), {free:.1f} GB '
+            f'are free. '
                         'Free some, or move the repository to a larger disk.')
 
 def _venv_works():
@@ -114,7 +126,8 @@ def make_venv():
     if _venv_works(): return
     ver = '{}.{}'.format(*sys.version_info[:2])
     say(f'Making .venv with Python {ver} …')
-    if os.environ.get('COLLAB_COURSE_INSTALLER')=='uv' and shutil.which('uv'): cmd = ['uv', 'venv', '--quiet', '--clear', '--seed', '--python', sys.executable, str(venv)]
+    if os.environ.get('COLLAB_COURSE_INSTALLER')=='uv' and shutil.which('uv'):
+        cmd = ['uv', 'venv', '--quiet', '--clear', '--seed', '--python', sys.executable, str(venv)]
     else:
         check_venv_module(ver)
         cmd = [sys.executable, '-m', 'venv', '--clear', str(venv)]
@@ -127,22 +140,32 @@ def check_venv_module(
     "Debian keeps `ensurepip` in a package of its own"
     try: import ensurepip, venv as _  # noqa: F401
     except ImportError:
-        raise TaskError(f'This Python has no `venv`: on Debian and Ubuntu run `sudo apt install python{ver}-venv`, elsewhere install Python from python.org; '
+        raise TaskError(
+            f'This Python has no `venv`: on Debian and Ubuntu run `sudo apt install python{ver}-venv`, elsewhere '
+            f'install Python from python.org; '
                         'then try again.') from None
 
 def last_line(out): return next((l.strip() for l in reversed(out.splitlines()) if l.strip()), 'no message')
 
 _causes = [
-    (r'No space left on device|Errno 28|not enough (?:disk )?space', 'The disk got full while installing (about 7 GB in `.venv`, and pip unpacks in the temporary '
+    (r'No space left on device|Errno 28|not enough (?:disk )?space',
+     'The disk got full while installing (about 7 GB in `.venv`, and pip unpacks in the temporary '
      'folder, which TMPDIR can move): free some and run the same command again.'),
-    (r'CERTIFICATE_VERIFY_FAILED|SSLError|invalid peer certificate', 'The package index could not be reached safely: its certificate was not accepted. Behind a company '
+    (r'CERTIFICATE_VERIFY_FAILED|SSLError|invalid peer certificate',
+     'The package index could not be reached safely: its certificate was not accepted. Behind a company '
      'proxy, point PIP_CERT to its certificate; then run the same command again.'),
-    (r'NewConnectionError|Failed to establish|[Nn]ame resolution|getaddrinfo|[Nn]etwork is unreachable|[Tt]imed out|Connection refused|ConnectionError|'
-     r'RemoteDisconnected|dns error|error sending request|ProxyError|connection broken', 'The package index could not be reached: check the network (or the proxy, or pip\'s '
+    (r'NewConnectionError|Failed to establish|[Nn]ame resolution|getaddrinfo|[Nn]etwork is unreachable|[Tt]imed '
+     r'out|Connection refused|ConnectionError|'
+     r'RemoteDisconnected|dns error|error sending request|ProxyError|connection broken',
+     'The package index could not be reached: check the network (or the proxy, or pip\'s '
      'index setting) and run the same command again; what is already downloaded is kept.'),
-    (r'No module named (?:ensurepip|venv)|ensurepip is not available', 'This Python has no `venv`: on Debian and Ubuntu run `sudo apt install python3-venv`, then try again.'),
-    (r'Permission denied|Errno 13', 'Part of `.venv` or of pip\'s cache may not be written: see whom it belongs to, or remove `.venv`, then run the same command again.'),
-    (r'No matching distribution|No solution found', 'The package index has no version of a package for this Python and kind of machine: try Python 3.12 '
+    (r'No module named (?:ensurepip|venv)|ensurepip is not available',
+     'This Python has no `venv`: on Debian and Ubuntu run `sudo apt install python3-venv`, then try again.'),
+    (r'Permission denied|Errno 13',
+     'Part of `.venv` or of pip\'s cache may not be written: see whom it belongs to, or remove `.venv`, then run the '
+     'same command again.'),
+    (r'No matching distribution|No solution found',
+     'The package index has no version of a package for this Python and kind of machine: try Python 3.12 '
      '(`make lab PYTHON=python3.12`); where that is what you have, check the network and pip\'s index setting.'),
 ]
 
@@ -154,7 +177,8 @@ def explain(
 
 def install():
     "Runs the installer, shows what it is at, and keeps its whole output in `.venv/setup.log`"
-    p = subprocess.Popen(installer(), cwd=root, env=environ(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding='utf-8', errors='replace')
+    p = subprocess.Popen(installer(), cwd=root, env=environ(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                         text=True, encoding='utf-8', errors='replace')
     try:
         with log.open('w', encoding='utf-8') as f:
             for line in follow(p.stdout): f.write(line)
@@ -164,7 +188,9 @@ def install():
             p.terminate()
             p.wait()
     out = log.read_text(encoding='utf-8')
-    if code: raise TaskError(explain(out) or f'Installing failed: {last_line(out)} (all of it is in {log.relative_to(root)})', code)
+    if code:
+        raise TaskError(explain(out)
+                        or f'Installing failed: {last_line(out)} (all of it is in {log.relative_to(root)})', code)
 
 def follow(
     lines,  # output of an installer
@@ -188,7 +214,8 @@ def setup(*args):
     check_disk()
     with suppress(FileNotFoundError): stamp.unlink()
     make_venv()
-    say('Installing the course into .venv: a first time about 5 minutes and 7 GB of disk (mostly PyTorch), later seconds …')
+    say('Installing the course into .venv: a first time about 5 minutes and 7 GB of disk (mostly PyTorch), later '
+        'seconds …')
     key = wanted()
     install()
     stamp.write_text(key + '\n')
@@ -212,7 +239,9 @@ def fetch_data():
     "Gets the ratings before they are needed and shows the map of the course; the lab opens without them too"
     code = subprocess.run([exe(), '-c', FETCH], cwd=root, env=environ()).returncode
     if code==130: raise KeyboardInterrupt
-    if code: say('\nThe ratings could not be fetched (see above). JupyterLab opens all the same; the chapters will try again.\n')
+    if code:
+        say('\nThe ratings could not be fetched (see above). JupyterLab opens all the same; the chapters will try '
+            'again.\n')
 
 def has_browser():
     "Whether a browser can be opened from here"
@@ -224,7 +253,8 @@ def lab_command(
     browser=True,   # open one?
 ):
     "The command line of JupyterLab on the index"
-    res = [exe(), '-m', 'jupyterlab', '--log-level=ERROR', '--LabApp.log_level=ERROR', f'--ServerApp.root_dir={root}', '-y',
+    res = [exe(), '-m', 'jupyterlab', '--log-level=ERROR', '--LabApp.log_level=ERROR', f'--ServerApp.root_dir={root}',
+           '-y',
            '--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate', '--LabApp.news_url=None']
     if hasattr(os, 'geteuid') and os.geteuid()==0: res.append('--allow-root')
     if not browser: res.append('--no-browser')
@@ -263,8 +293,10 @@ def check_lab(
 ):
     "The server answers, knows the index and serves the page that opens it"
     json.loads(ask(info, 'api/status'))
-    if json.loads(ask(info, 'api/contents/nbs/index.ipynb?content=1'))['type']!='notebook': raise TaskError('nbs/index.ipynb is no notebook.')
-    if b'jupyter-config-data' not in ask(info, 'lab/tree/nbs/index.ipynb'): raise TaskError('The page of JupyterLab is not served.')
+    if json.loads(ask(info, 'api/contents/nbs/index.ipynb?content=1'))['type']!='notebook':
+        raise TaskError('nbs/index.ipynb is no notebook.')
+    if b'jupyter-config-data' not in ask(info, 'lab/tree/nbs/index.ipynb'):
+        raise TaskError('The page of JupyterLab is not served.')
     ask(info, 'api/shutdown', 'POST')
 
 def lab(*args):
@@ -291,7 +323,8 @@ def lab(*args):
 
 def hashes():
     "What is in the notebooks and in the modules made from them"
-    files = [o for d,pat in ((root/'nbs', '*.ipynb'), (lib, '*.py'), (lib, '*.md')) for o in sorted(d.rglob(pat)) if '.ipynb_checkpoints' not in o.parts]
+    files = [o for d,pat in ((root/'nbs', '*.ipynb'), (lib, '*.py'), (lib, '*.md')) for o in sorted(d.rglob(pat))
+             if '.ipynb_checkpoints' not in o.parts]
     return {str(o.relative_to(root)): hashlib.sha256(o.read_bytes()).hexdigest() for o in files}
 
 def export(*args):
@@ -313,8 +346,11 @@ def same_readme():
     tool('readme', '--check', todo='run `make readme`.')
 
 def lint():
-    "ruff on notebooks, library and everything else"
-    run([exe('ruff'), 'check', '--quiet', 'nbs', lib.name, 'tasks.py', 'tools', 'tests', 'bench', 'docs', 'setup.py'], 'mend what is named above.')
+    "ruff on notebooks, library and everything else; lines of notebooks end at 100 characters"
+    run([exe('ruff'), 'check', '--quiet', 'nbs', lib.name, 'tasks.py', 'tools', 'tests', 'bench', 'docs', 'setup.py'],
+        'mend what is named above.')
+    run([exe('ruff'), 'check', '--quiet', '--select', 'E501', '--line-length', '100', 'nbs'],
+        'wrap what is named above.')
 
 def cores():
     "How many processor cores we may use"
@@ -324,15 +360,35 @@ def test_notebooks():
     "Every cell of every notebook runs"
     threads = os.environ.get('OMP_NUM_THREADS') or '1'
     workers = max(1, min(4, cores()//int(threads))) if threads.isdigit() else 1
-    run([exe('nbdev-test'), '--n-workers', workers], 'the traceback above names notebook and cell.', OMP_NUM_THREADS=threads, MPLBACKEND='agg')
+    run([exe('nbdev-test'), '--n-workers', workers], 'the traceback above names notebook and cell.',
+        OMP_NUM_THREADS=threads, MPLBACKEND='agg')
+
+def has_chromium():
+    "Whether a browser for the tests is there, on the machine or as Playwright's own"
+    if any(map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome', 'chrome'))): return True
+    code = 'from playwright.sync_api import sync_playwright as s, Error\nwith s() as p: p.chromium.launch().close()'
+    return subprocess.run([exe(), '-c', code], cwd=root, env=environ(), capture_output=True).returncode==0
+
+def browser():
+    "Get Chromium where there is none: from Playwright, else from Debian's packages"
+    if has_chromium(): return
+    say('      getting Chromium for the tests of pages …')
+    cmd = [exe('playwright'), 'install', 'chromium']
+    if subprocess.run(cmd, cwd=root, env=environ(), capture_output=True).returncode==0: return
+    if not shutil.which('apt-get') or os.geteuid(): return # the tests say what is missing
+    for cmd in (['apt-get', 'update', '-qq'], ['apt-get', 'install', '-y', '-qq', 'chromium']):
+        subprocess.run(cmd, env={**environ(), 'DEBIAN_FRONTEND': 'noninteractive'}, capture_output=True)
 
 def pytest(*args):
     "The tests of tests/, one file a core at a time"
-    run([exe(), '-m', 'pytest', '-q', '-n', min(4, cores()), '--dist', 'loadfile', *args], 'see the failures above.', MPLBACKEND='agg')
+    browser()
+    run([exe(), '-m', 'pytest', '-q', '-n', min(4, cores()), '--dist', 'loadfile', *args], 'see the failures above.',
+        MPLBACKEND='agg')
 
 def test(*args):
     "everything that must hold: export, README, lint, notebooks, tests"
-    steps = [('export and clean', same_after_export), ('README', same_readme), ('ruff', lint), ('notebooks', test_notebooks), ('tests', pytest)]
+    steps = [('export and clean', same_after_export), ('README', same_readme), ('ruff', lint),
+             ('notebooks', test_notebooks), ('tests', pytest)]
     done = []
     for i,(name,f) in enumerate(steps):
         say(f'[{i+1}/{len(steps)}] {name}')
@@ -340,7 +396,8 @@ def test(*args):
         try: f()
         except TaskError as e:
             left = ', '.join(o for o,_ in steps[i+1:])
-            raise TaskError(f'Step "{name}" failed after {span(time.monotonic()-t)}: {e}' + (f' Not run: {left}.' if left else ''), e.code) from None
+            raise TaskError(f'Step "{name}" failed after {span(time.monotonic()-t)}: {e}'
+                            + (f' Not run: {left}.' if left else ''), e.code) from None
         done.append((name, time.monotonic()-t))
         if i+1<len(steps): say(f'      passed, {span(done[-1][1])}')
     say(f"All steps passed in {span(sum(t for _,t in done))}: " + ', '.join(f'{n} {span(t)}' for n,t in done))
@@ -348,7 +405,7 @@ def test(*args):
 # ---- the rest ----
 
 def course(*args):
-    "run notebooks top to bottom in a real kernel and save their outputs (all, or those named: `make course ARGS=\"03 bias\"`)"
+    "run notebooks in a real kernel and save their outputs (all, or those named: `make course ARGS=\"03 bias\"`)"
     tool('execute', *args, todo='the message above names notebook and cell; the others are saved.')
 
 def drift(*args):
@@ -357,7 +414,8 @@ def drift(*args):
 
 def bench(*args):
     "the measurements of bench/ (all, or the files named)"
-    files = [Path(o).resolve() for o in args] or sorted(o for o in (root/'bench').glob('*') if o.suffix in ('.py', '.ipynb') and o.name[0] not in '_.')
+    files = [Path(o).resolve() for o in args] or sorted(o for o in (root/'bench').glob('*')
+                                                        if o.suffix in ('.py', '.ipynb') and o.name[0] not in '_.')
     for o in files:
         if o.suffix=='.ipynb': tool('execute', o, '--workers', 1, todo='the message above names the cell.')
         else: run([exe(), o], 'see the message above.')
@@ -370,7 +428,8 @@ def practice(*args):
     "write nbs/practice from the teacher's edition in nbs/teaching, and run what is new (all, or the chapters named)"
     export()
     tool('practice', *args, todo='the message above names the exercise.')
-    tool('execute', *(f'practice/{o}' for o in args or ['']), todo='the message above names notebook and cell; the others are saved.')
+    tool('execute', *(f'practice/{o}' for o in args or ['']),
+         todo='the message above names notebook and cell; the others are saved.')
 
 def docs(*args):
     "the website from the saved notebooks, in _docs/ (`--repo owner/name`: with buttons for Colab and Binder)"
@@ -378,18 +437,22 @@ def docs(*args):
 
 def clean(*args):
     "remove what can be made again (`--all`: .venv too)"
-    here = ['build', 'dist', '_proc', '_docs', '.pytest_cache', '.ruff_cache', '.hypothesis', *(['.venv', 'bench/peers/.venv'] if '--all' in args else [])]
-    dirs = [root/o for o in here] + [o for d in (root, lib, root/'nbs', root/'tests', root/'tools', root/'bench', root/'bench'/'peers') for o in d.glob('*')
+    here = ['build', 'dist', '_proc', '_docs', '.pytest_cache', '.ruff_cache', '.hypothesis',
+            *(['.venv', 'bench/peers/.venv'] if '--all' in args else [])]
+    dirs = [root/o for o in here] + [o for d in (root, lib, root/'nbs', root/'tests', root/'tools', root/'bench',
+                                                 root/'bench'/'peers') for o in d.glob('*')
                                      if o.name in ('__pycache__', '.ipynb_checkpoints') or o.suffix=='.egg-info']
     for o in dirs: shutil.rmtree(o, ignore_errors=True)
 
-tasks = dict(lab=lab, test=test, course=course, drift=drift, bench=bench, readme=readme, practice=practice, docs=docs, export=export, setup=setup, clean=clean)
+tasks = dict(lab=lab, test=test, course=course, drift=drift, bench=bench, readme=readme, practice=practice, docs=docs,
+             export=export, setup=setup, clean=clean)
 
 def main(
     args,  # task and its arguments
 ):
     "Runs a task; the exit code"
-    for o in (sys.stdout, sys.stderr): getattr(o, 'reconfigure', lambda **kw: None)(errors='replace')  # a console may lack our dots and arrows
+    # a console may lack our dots and arrows
+    for o in (sys.stdout, sys.stderr): getattr(o, 'reconfigure', lambda **kw: None)(errors='replace')
     if not args or args[0] not in tasks:
         say('\n'.join(f'  {k:<10}{f.__doc__}' for k,f in tasks.items()))
         return 0 if not args or args[0] in ('help', '-h', '--help') else 2

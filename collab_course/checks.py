@@ -6,15 +6,16 @@
 __all__ = ['Arg', 'ArgError', 'ArgTypeError', 'brief', 'listed', 'must_be', 'is_whole', 'is_number', 'check_whole', 'check_above',
            'check_rate', 'check_share', 'check_seed', 'check_choice', 'check_range', 'kind_of', 'close_matches',
            'did_you_mean', 'to_numpy', 'as_list', 'some_rows', 'check_columns', 'check_table', 'check_no_gaps',
-           'check_values']
+           'is_numeric', 'check_values']
 
 # %% ../nbs/library/checks.ipynb #b22106d2
 import difflib
 from bisect import bisect_left
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from numbers import Real
 from typing import Any
-import numpy as np, pandas as pd
+import numpy as np
+import pandas as pd
 
 # %% ../nbs/library/checks.ipynb #1bbbb0d9
 class Arg:
@@ -44,7 +45,7 @@ class ArgError(ValueError):
         self.expected = expected
 
     def render(self,
-        name=str, # Function that writes an `Arg`
+        name: Callable[[Arg], str] = str, # Function that writes an `Arg`
     ) -> str:
         "Write the message, with each argument as `name` writes it"
         return ''.join(name(o) if isinstance(o, Arg) else o for o in self.args)
@@ -58,7 +59,7 @@ class ArgTypeError(ArgError, TypeError):
 def brief(
     value: Any, # Any object
 ) -> str:
-    "Return the `repr` of a value, cut in the middle if it is long"
+    "Return the `repr` of a value, cut if it is long"
     text = repr(value)
     return text if len(text)<=80 else f'{text[:60]}…{text[-10:]}'
 
@@ -82,14 +83,15 @@ def is_whole(
     value: Any, # Any object
     least: int = 0, # Smallest number allowed
 ) -> bool:
-    "Test for a whole number of at least `least`; True and False don't count as numbers"
+    "Test for a whole number of at least `least`, not a bool"
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value>=least
 
 def is_number(
     value: Any, # Any object
 ) -> bool:
-    "Test for a finite real number; True and False don't count as numbers"
-    return isinstance(value, Real) and not isinstance(value, (bool, np.bool_)) and bool(np.isfinite(value))
+    "Test for a finite real number that is not a bool"
+    if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)): return False
+    return bool(-np.inf<value<np.inf)
 
 def check_whole(
     least: int = 1, # Smallest number allowed
@@ -110,10 +112,11 @@ def check_rate(
     below: float|None = None, # The number must stay below this; None: no limit
     **args: Any, # Argument names with their values
 ):
-    "Check that each argument is a finite number, at least 0 (and below `below`)"
+    "Check that each argument is a finite number, at least 0"
     expected = 'a number, at least 0' + ('' if below is None else f' and below {below}')
     for arg,value in args.items():
-        if not is_number(value) or value<0 or (below is not None and value>=below): raise must_be(arg, expected, value)
+        ok = is_number(value) and value>=0 and (below is None or value<below)
+        if not ok: raise must_be(arg, expected, value)
 
 # %% ../nbs/library/checks.ipynb #1850d6a6
 def check_share(
@@ -135,18 +138,20 @@ def check_choice(
     allowed: Collection, # The values it may have
 ):
     "Check that `value` is one of those allowed"
-    if not isinstance(value, Hashable) or value not in allowed: raise must_be(arg, ' or '.join(map(repr, allowed)), value)
+    if isinstance(value, Hashable) and value in allowed: return
+    raise must_be(arg, ' or '.join(map(repr, allowed)), value)
 
 def check_range(
     value: Any, # The range; None passes
     arg: str = 'rating_range', # Name of the argument
     finite: bool = False, # Must both ends be finite?
 ):
-    "Check that a range is a pair of numbers, the lower one first"
+    "Check that a range is two numbers, the lower one first"
     if value is None: return
-    ok = isinstance(value, (tuple, list)) and len(value)==2 and all(isinstance(o, Real) for o in value)
-    if ok and finite: ok = bool(np.isfinite(value).all())
-    if not ok or not value[0]<value[1]: raise must_be(arg, '(lowest, highest), such as (1, 5)', value)
+    ok = isinstance(value, (tuple, list)) and len(value)==2 and all(isinstance(end, Real) for end in value)
+    ok = ok and value[0]<value[1]
+    if ok and finite: ok = all(map(is_number, value))
+    if not ok: raise must_be(arg, '(lowest, highest), such as (1, 5)', value)
 
 # %% ../nbs/library/checks.ipynb #7fc5cf25
 def kind_of(
@@ -160,7 +165,7 @@ def close_matches(
     asked: str, # What somebody wrote
     known: Collection[str], # What there is
     n: int = 3, # How many to return at most
-    wide: int = 1000, # In large collections, compare with so many alphabetical neighbours on each side, and as many others
+    wide: int = 1000, # Of large collections, compare so many neighbours in the alphabet, and as many others
 ) -> list[str]:
     "Return up to `n` known texts that resemble `asked`, whatever their case"
     if len(known)>3*wide:
@@ -176,14 +181,14 @@ def did_you_mean(
     asked: Any, # What somebody wrote
     known: Iterable, # What there is
 ) -> str:
-    "Return ` (did you mean …?)` if something known resembles `asked`, else nothing"
+    "Return ` (did you mean …?)` if something known resembles `asked`"
     near = close_matches(str(asked), [*map(str, known)], 1)
     return f' (did you mean {near[0]!r}?)' if near else ''
 
 # %% ../nbs/library/checks.ipynb #f41d19b0
 def to_numpy(
     values: Any, # Tensor on any device, array, or sequence of numbers
-    dtype=None, # dtype of the result; None: as it comes
+    dtype: Any = None, # dtype of the result; None: as it comes
 ) -> np.ndarray:
     "Return values as a numpy array"
     if hasattr(values, 'detach'): values = values.detach().cpu()
@@ -193,7 +198,7 @@ def as_list(
     arg: str, # Name of the argument
     values: Any, # Collection of ids
 ) -> list:
-    "Return a collection as a list; a text isn't a collection of letters"
+    "Return a collection as a list, but refuse a text"
     if isinstance(values, (str, bytes)) or not hasattr(values, '__iter__') or not hasattr(values, '__len__'):
         raise must_be(arg, 'a collection of ids', values, ArgTypeError)
     return list(values)
@@ -210,14 +215,18 @@ def check_columns(
     df: Any, # Ratings, a row each
     **names: Hashable, # Argument names with the columns that they name
 ):
-    "Check that `df` is a DataFrame with rows, and has each named column exactly once"
-    if not isinstance(df, pd.DataFrame): raise must_be('ratings', 'a pandas DataFrame', type(df), ArgTypeError)
+    "Check that a table has rows, and each named column exactly once"
+    if not isinstance(df, pd.DataFrame):
+        raise ArgTypeError(Arg('ratings'), f' must be a pandas DataFrame, not {type(df).__name__}',
+                           arg='ratings', got=df, expected='a pandas DataFrame')
     if len(set(names.values()))<len(names): raise ArgError(f'each of {[*names]} needs a column of its own: {names}')
     for arg,name in names.items():
         n = int((df.columns==name).sum())
         if n>1: raise ArgError(f'{n} columns are called {name!r}: rename them', arg=arg, got=name)
-        if n==0: raise ArgError(f'there is no column {name!r}{did_you_mean(name, df.columns)}; the table has\n{[*df.columns]}\nName the right one with ', Arg(arg),
-                                arg=arg, got=name, expected='a column of the table')
+        if n==0:
+            says = f'there is no column {name!r}{did_you_mean(name, df.columns)}; the table has\n{[*df.columns]}\n'
+            raise ArgError(says, 'Name the right one with ', Arg(arg),
+                           arg=arg, got=name, expected='a column of the table')
     if not len(df): raise ArgError('the table of ratings has no rows', arg='ratings')
 
 def check_table(
@@ -225,10 +234,14 @@ def check_table(
     cols: Iterable[Hashable] = (), # Columns that it must have
 ):
     "Check that `df` is a DataFrame with each of `cols` exactly once"
-    if not isinstance(df, pd.DataFrame): raise ArgTypeError(f'pass a DataFrame, such as df.iloc[[0]], not {type(df).__name__}', got=df)
-    if not df.columns.is_unique: raise ArgError(f'the table has several columns named {df.columns[df.columns.duplicated()].tolist()[0]!r}')
+    if not isinstance(df, pd.DataFrame):
+        raise ArgTypeError(f'pass a DataFrame, such as df.iloc[[0]], not {type(df).__name__}', got=df)
+    if not df.columns.is_unique:
+        twice = df.columns[df.columns.duplicated()].tolist()[0]
+        raise ArgError(f'the table has several columns named {twice!r}', got=twice)
     for c in cols:
-        if c not in df: raise ArgError(f'there is no column {c!r}{did_you_mean(c, df.columns)}; the table has {list(df)}', got=c)
+        if c in df: continue
+        raise ArgError(f'there is no column {c!r}{did_you_mean(c, df.columns)}; the table has {list(df)}', got=c)
 
 # %% ../nbs/library/checks.ipynb #9c5e780b
 def check_no_gaps(
@@ -237,7 +250,16 @@ def check_no_gaps(
     "Check that no value is missing"
     for c in df:
         bad = df[c].isna()
-        if bad.any(): raise ArgError(f'column {c!r} has no value for {int(bad.sum()):,} ids, such as {df.index[bad].tolist()[:3]}: fill it first')
+        if not bad.any(): continue
+        some = df.index[bad].tolist()[:3]
+        raise ArgError(f'column {c!r} has no value for {int(bad.sum()):,} ids, such as {some}: fill it first')
+
+def is_numeric(
+    col: pd.Series, # A column
+) -> bool:
+    "Test for real numbers; True and False don't count"
+    types = pd.api.types
+    return types.is_numeric_dtype(col) and not types.is_bool_dtype(col) and not types.is_complex_dtype(col)
 
 def check_values(
     df: pd.DataFrame, # Ratings, a row each
@@ -246,14 +268,18 @@ def check_values(
 ):
     "Check that a column holds finite numbers within the range"
     y = df[col]
-    types = pd.api.types
-    if (bad := y.isna()).any(): raise ArgError(f'column {col!r} has no rating in {some_rows(df, bad)}Drop them')
-    if not types.is_numeric_dtype(y) or types.is_bool_dtype(y) or types.is_complex_dtype(y):
-        raise ArgError(f'column {col!r} is not numeric: it starts with {brief(y.tolist()[0])}. Convert it, e.g. with pd.to_numeric')
-    if (bad := ~(y.astype(float).abs() <= np.finfo(np.float32).max)).any():
-        raise ArgError(f'column {col!r} is infinite, or too large for float32, in {some_rows(df, bad)}Drop them')
+    missing = y.isna()
+    if missing.any(): raise ArgError(f'column {col!r} has no rating in {some_rows(df, missing)}Drop them')
+    if not is_numeric(y):
+        first = brief(y.tolist()[0])
+        raise ArgError(f'column {col!r} is not numeric: it starts with {first}. Convert it, e.g. with pd.to_numeric')
+    large = ~(y.astype(float).abs() <= np.finfo(np.float32).max)
+    if large.any():
+        raise ArgError(f'column {col!r} is infinite, or too large for float32, in {some_rows(df, large)}Drop them')
     check_range(rating_range)
     if rating_range is None: return
-    lo,hi = rating_range
-    if (bad := ~y.between(lo, hi)).any():
-        raise ArgError(f'column {col!r} is not between {lo} and {hi} in {some_rows(df, bad)}Drop them, or give another ', Arg('rating_range'))
+    lowest,highest = rating_range
+    outside = ~y.between(lowest, highest)
+    if outside.any():
+        raise ArgError(f'column {col!r} is not between {lowest} and {highest} in {some_rows(df, outside)}'
+                       'Drop them, or give another ', Arg('rating_range'))

@@ -1,4 +1,4 @@
-"Pictures of three pages of the built website, light, dark and on a phone, as one sheet `docs/pages.png`: `python docs/pictures.py` after `make docs`"
+"Draw three pages of the website, light, dark and on a phone, as one sheet `docs/pages.png`: run it after `make docs`"
 import io, shutil
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -32,7 +32,8 @@ def shot(browser, url, at, width, scheme):
 
 def sheet(rows, gap=12):
     "Pictures side by side, row below row"
-    out = Image.new('RGB', (max(sum(o.width+gap for o in r) for r in rows)+gap, sum(r[0].height+gap for r in rows)+gap), '#888')
+    out = Image.new('RGB', (max(sum(o.width+gap for o in r) for r in rows)+gap, sum(r[0].height+gap for r in rows)+gap),
+                    '#888')
     for i,r in enumerate(rows):
         x = gap
         for o in r:
@@ -40,9 +41,14 @@ def sheet(rows, gap=12):
             x += o.width + gap
     return out
 
-with ThreadingHTTPServer(('127.0.0.1', 0), partial(Quiet, directory=str(root/'_docs'))) as server, sync_playwright() as p:
+with ThreadingHTTPServer(('127.0.0.1', 0),
+                         partial(Quiet, directory=str(root/'_docs'))) as server, sync_playwright() as p:
     Thread(target=server.serve_forever, daemon=True).start()
-    browser = p.chromium.launch(executable_path=next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None))
-    rows = [[shot(browser, f'http://127.0.0.1:{server.server_port}/{k}.html', at, *look) for look in LOOKS.values()] for k,at in PAGES.items()]
+    browser = p.chromium.launch(executable_path=next(filter(None,
+                                                            map(shutil.which,
+                                                                ('chromium', 'chromium-browser', 'google-chrome'))),
+                                                                None))
+    rows = [[shot(browser, f'http://127.0.0.1:{server.server_port}/{k}.html', at, *look) for look in LOOKS.values()]
+            for k,at in PAGES.items()]
     sheet(rows).quantize(128).save(root/'docs'/'pages.png', optimize=True)
     server.shutdown()

@@ -1,4 +1,4 @@
-"Make the website from the committed notebooks and the library: `python tools/docs.py` writes `_docs/`; nothing is run and nothing fetched"
+"Build the website `_docs/` from the committed notebooks and the library; nothing is run or fetched"
 import json, os, re, shutil, subprocess, sys, time
 from argparse import ArgumentParser
 from importlib.util import find_spec
@@ -12,8 +12,11 @@ from execute import root
 from readme import change_links, outside, page
 from reference import page as reference
 
-PARTS = [('Part 1: from a row to a model', range(10)), ('Part 2: past the book', range(10, 12)), ('The product', range(12, 16)), ('How the course works', range(16, 100))]
-FOLDERS = dict(practice='Practice', projects='Projects', teaching='For teachers', bench='Measurements', api='Library')
+# the walk in parts, and the folders beside it, as the navigation shows them
+PARTS = [('Part 1: from a row to a model', range(10)), ('Part 2: how good, how fast, how far', range(10, 15)),
+         ('Part 3: the product', range(15, 100))]
+FOLDERS = dict(practice='Practice', projects='Projects', library='Library pages', course='How the course works',
+               teaching='For teachers', bench='Measurements', api='Reference')
 PLOTLY = 'application/vnd.plotly.v1+json'
 
 class DocsError(Exception): "Why there is no website, and where to look"
@@ -58,7 +61,8 @@ def buttons(
 ):
     "The line with `Open in Colab` and `Binder`; empty where nobody knows where the repository lives"
     if not repo or name=='index' or name.split('/')[0] in ('bench', 'api'): return ''
-    to = {'Open in Colab': colab_url(repo, name), 'Open in Binder': f'https://mybinder.org/v2/gh/{repo}/{branch}?urlpath=lab/tree/nbs/{name}.ipynb'}
+    to = {'Open in Colab': colab_url(repo, name),
+          'Open in Binder': f'https://mybinder.org/v2/gh/{repo}/{branch}?urlpath=lab/tree/nbs/{name}.ipynb'}
     return '<p class="open-in">' + ' '.join(f'<a href="{v}">{k}</a>' for k,v in to.items()) + '</p>'
 
 def colab_url(repo, name): return f'https://colab.research.google.com/github/{repo}/blob/gh-pages/colab/{name}.ipynb'
@@ -72,7 +76,8 @@ def setup_cell(
 if 'google.colab' in sys.modules: # elsewhere the course is installed already
     import subprocess
     print('Installing the course, a few minutes …')
-    subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', 'git+https://github.com/{repo}@{branch}'], check=True)''', id='colab-setup')
+    url = 'git+https://github.com/{repo}@{branch}'
+    subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', url], check=True)''', id='colab-setup')
 
 def colab(
     name,    # of a page
@@ -86,11 +91,14 @@ def colab(
         if outside(to): return to
         to,*anchor = to.split('#')
         page,full = _target(pages[name], to, pages)
-        if page is None or page.startswith('bench/'): return f'https://github.com/{repo}/blob/{branch}/{full.relative_to(root).as_posix()}'
+        if page is None or page.startswith('bench/'):
+            return f'https://github.com/{repo}/blob/{branch}/{full.relative_to(root).as_posix()}'
         return '#'.join([colab_url(repo, page), *anchor])
     for c in nb.cells:
         if c.cell_type=='markdown': c.source = change_links(c.source, link)
-        else: c.source = re.sub(r'(?:\.\./)+bench/results/', f'https://raw.githubusercontent.com/{repo}/{branch}/bench/results/', c.source)
+        else:
+            c.source = re.sub(r'(?:\.\./)+bench/results/',
+                              f'https://raw.githubusercontent.com/{repo}/{branch}/bench/results/', c.source)
     at = next((i for i,c in enumerate(nb.cells) if c.cell_type=='code'), len(nb.cells))
     nb.cells.insert(at, setup_cell(repo, branch))
     return nb
@@ -101,7 +109,8 @@ def _live(output):
     "A plotly figure as a picture, and beside it what the page draws it from"
     data = dict(output.data)
     fig = json.dumps(data.pop(PLOTLY), separators=(',', ':')).replace('</', '<\\/')
-    script = nbformat.v4.new_output('display_data', {'text/html': f'<script type="application/json" class="plotly-json">{fig}</script>'})
+    html = f'<script type="application/json" class="plotly-json">{fig}</script>'
+    script = nbformat.v4.new_output('display_data', {'text/html': html})
     return [nbformat.v4.new_output('display_data', data), script]
 
 def _alt(c):
@@ -121,7 +130,8 @@ def undescribed(
 ):
     "Pictures that nothing describes, as (page, id of the cell)"
     shows = lambda c: any('image/png' in o.get('data', {}) for o in c.get('outputs', []))
-    return [(k, c.id) for k,v in pages.items() for c in page(nbformat.read(v, as_version=4)).cells if shows(c) and not _alt(c)]
+    return [(k, c.id) for k,v in pages.items() for c in page(nbformat.read(v, as_version=4)).cells if shows(c)
+            and not _alt(c)]
 
 def site_page(
     name,    # of a page
@@ -139,7 +149,8 @@ def site_page(
     if bar := buttons(name, repo, branch): nb.cells.insert(1, nbformat.v4.new_markdown_cell(bar, id='open-in'))
     return nb
 
-def _toctree(title, names): return f'```{{toctree}}\n:caption: {title}\n:titlesonly:\n:hidden:\n\n' + '\n'.join(names) + '\n```\n\n'
+def _toctree(title, names):
+    return f'```{{toctree}}\n:caption: {title}\n:titlesonly:\n:hidden:\n\n' + '\n'.join(names) + '\n```\n\n'
 
 def navigation(
     names,  # of all pages
@@ -147,7 +158,8 @@ def navigation(
     "The tree beside each page, as Markdown for the index"
     number = lambda o: int(m[0]) if (m := re.match(r'\d+', o)) else 99
     top = [o for o in names if '/' not in o and o!='index']
-    groups = [(t, [o for o in top if number(o) in r]) for t,r in PARTS] + [(t, [o for o in names if o.startswith(f'{d}/')]) for d,t in FOLDERS.items()]
+    groups = [(t, [o for o in top if number(o) in r]) for t,
+              r in PARTS] + [(t, [o for o in names if o.startswith(f'{d}/')]) for d,t in FOLDERS.items()]
     return ''.join(_toctree(t, ns) for t,ns in groups if ns)
 
 def _write(path, text):
@@ -160,7 +172,9 @@ def api_pages(
     "{name of a page: its Markdown}, one for each module that has public names; exercises are none"
     by_path = {v:k for k,v in pages.items()}
     where = lambda path: f'../{by_path[path]}.ipynb' if path in by_path else None
-    mods = {f'api/{o.stem}': reference(o, where) for o in sorted((root/'collab_course').glob('*.py')) if o.name[0]!='_' and o.stem!='all'}
+    lib = root/'collab_course'
+    files = [o for o in sorted(lib.rglob('*.py')) if o.name[0]!='_' and o.stem!='all' and o.parent.name!='practice']
+    mods = {f'api/{o.relative_to(lib).with_suffix("").as_posix()}': reference(o, where) for o in files}
     return {k:v for k,v in mods.items() if v}
 
 def prepare(
@@ -187,7 +201,9 @@ def sphinx(
     dest,  # folder for the website
 ):
     "Runs Sphinx; a warning is an error, and names notebook and link"
-    cmd = [sys.executable, '-m', 'sphinx', '-q', '-W', '--keep-going', '--color' if sys.stderr.isatty() else '--no-color', '-j', 'auto', '-c', root/'docs', '-d', src.parent/'doctrees', src, dest]
+    cmd = [sys.executable, '-m', 'sphinx', '-q', '-W', '--keep-going',
+           '--color' if sys.stderr.isatty() else '--no-color', '-j', 'auto', '-c', root/'docs', '-d',
+           src.parent/'doctrees', src, dest]
     env = {**os.environ, 'PYTHONPATH': str(root/'tools'), 'PYTHONUTF8': '1'}
     r = subprocess.run([str(o) for o in cmd], env=env, cwd=root, capture_output=True, text=True, encoding='utf-8')
     if r.returncode: raise DocsError(r.stderr.replace(f'{src}/', 'nbs/').strip())
@@ -236,8 +252,10 @@ def main(
 ):
     "Build; 1 where there is nothing new to see"
     p = ArgumentParser(description='The website, from the committed notebooks and the library')
-    p.add_argument('--repo', default=os.environ.get('GITHUB_REPOSITORY'), help='owner/name on GitHub, for the buttons (default: GITHUB_REPOSITORY)')
-    p.add_argument('--branch', default=os.environ.get('GITHUB_REF_NAME') or 'main', help='that the notebooks are on (default: GITHUB_REF_NAME, or main)')
+    p.add_argument('--repo', default=os.environ.get('GITHUB_REPOSITORY'),
+                   help='owner/name on GitHub, for the buttons (default: GITHUB_REPOSITORY)')
+    p.add_argument('--branch', default=os.environ.get('GITHUB_REF_NAME') or 'main',
+                   help='that the notebooks are on (default: GITHUB_REF_NAME, or main)')
     o,t = p.parse_args(args),time.monotonic()
     try: names = build(repo=o.repo or None, branch=o.branch)
     except DocsError as e:

@@ -1,11 +1,13 @@
-"""Run notebooks afresh and compare with what they have saved: `python tools/drift.py [NOTEBOOK…]`, or two files with `--files SAVED FRESH`
+"""Run notebooks afresh and compare with what they have saved: `python tools/drift.py [NOTEBOOK…]`
 
-Same code, same seed, other processor: sums are taken in another order, so the last digits differ, and training carries the difference on.
-Counts don't: whole numbers must be equal. A number with decimals may differ by half a percent and 0.003, or by one step of its last printed
-digit where that's more. For a loss of 0.87 that's 0.007. Five epochs on MovieLens 100k, with torch using AVX2 and using no vector instructions,
-on one core and on two, ended in losses that were equal to five decimals, so other machines have room; a wrong learning rate, decay or model moves
-a loss by hundredths. What is measured in seconds has its cell marked `#| timing`: there only the kinds of output are compared.
-"""
+With `--files SAVED FRESH` it compares two files.
+
+Same code, same seed, other processor: sums are taken in another order, so the last digits differ, and training carries
+the difference on. Counts don't: whole numbers must be equal. A number with decimals may differ by half a percent and
+0.003, or by one step of its last printed digit where that's more. For a loss of 0.87 that's 0.007. Five epochs on
+MovieLens 100k, with torch using AVX2 and using no vector instructions, on one core and on two, ended in losses that
+were equal to five decimals, so other machines have room; a wrong learning rate, decay or model moves a loss by
+hundredths. What is measured in seconds has its cell marked `#| timing`: there only the kinds of output are compared."""
 import json, re, struct, sys
 from base64 import b64decode
 from html import unescape
@@ -15,8 +17,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from execute import NotebookError, arguments, directives, notebooks, run_all
 
 REL, ABS = 0.005, 0.003
-_number = re.compile(r'(?<![\w.])[-+−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?(?:[eE][-+]?\d+)?(?!\w*\d|\.\d)|(?<![\w.])[-+−]?\.\d+(?!\w*\d)')
-_ignored = [(re.compile(r'\b\d+:\d\d(?::\d\d)?\b'), '⏱'), (re.compile(r'0x[0-9a-fA-F]+'), '0x'), (re.compile(r'(?<=[-─━=])[-─━=]{2,}'), '')]
+_number = re.compile(
+    r'(?<![\w.])[-+−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?(?:[eE][-+]?\d+)?(?!\w*\d|\.\d)'
+    r'|(?<![\w.])[-+−]?\.\d+(?!\w*\d)')
+_ignored = [(re.compile(r'\b\d+:\d\d(?::\d\d)?\b'), '⏱'), (re.compile(r'0x[0-9a-fA-F]+'), '0x'),
+            (re.compile(r'(?<=[-─━=])[-─━=]{2,}'), '')]
 
 def split_numbers(
     text,  # anything that a cell shows
@@ -56,9 +61,10 @@ def _around(a, b):
     return ' → '.join(repr(o[max(0,i-20):i+40]) for o in (a,b))
 
 def _html_text(html):
-    "The text of `html`, cells of tables apart from each other, then what its pictures are called and what figures that move are drawn from"
+    "Return the text of `html` with cells kept apart, then names of pictures and data of figures that move"
     html = re.sub(r'<(style|script)\b.*?</\1>', '', html, flags=re.S)
-    return unescape(' | '.join([re.sub(r'<[^>]*>', ' | ', html), *re.findall(r'\s(?:alt|data-playing)="([^"]*)"', html)]))
+    return unescape(' | '.join([re.sub(r'<[^>]*>', ' | ', html),
+                                *re.findall(r'\s(?:alt|data-playing)="([^"]*)"', html)]))
 
 def _png_size(data): return struct.unpack('>II', b64decode(data)[16:24])
 
@@ -79,7 +85,7 @@ def diff_output(
     a,  # saved
     b,  # fresh
 ):
-    "What differs between two outputs of equal kinds, or None; of several forms of one thing the richest counts, of a figure that moves the picture and the data"
+    "Return what differs between two outputs of equal kinds, or None; the richest form of each counts"
     if 'text' in a: return diff_text(_text(a['text']), _text(b['text']))
     da,db = a.get('data', {}),b.get('data', {})
     if 'image/png' in da:
@@ -105,7 +111,8 @@ def drift(
 ):
     "Pairs of cell id and difference"
     ca,cb = saved['cells'],fresh['cells']
-    if [_text(c['source']) for c in ca]!=[_text(c['source']) for c in cb]: return [('', 'the sources differ: these are not two runs of one notebook')]
+    if [_text(c['source']) for c in ca]!=[_text(c['source']) for c in cb]:
+        return [('', 'the sources differ: these are not two runs of one notebook')]
     return [(c['id'], d) for c,f in zip(ca,cb) if c['cell_type']=='code' for d in diff_cell(c, f)]
 
 def _load(p): return json.loads(Path(p).read_text(encoding='utf-8'))
@@ -127,12 +134,15 @@ def main(
     o = p.parse_args(args)
     try:
         if o.files: n = report(Path(o.files[0]).name, drift(*map(_load, o.files)))
-        else: n = sum(run_all(notebooks(o.notebooks), lambda path,nb: report(path.name, drift(_load(path), nb)), o.workers))
+        else:
+            n = sum(run_all(notebooks(o.notebooks), lambda path,nb: report(path.name, drift(_load(path), nb)),
+                            o.workers))
     except NotebookError as e:
         print(f'\n{e}', file=sys.stderr)
         return 1
     except KeyboardInterrupt: return 130
-    print(f"{n} difference{'s' if n!=1 else ''}; if they are meant, run `make course` and commit." if n else 'No drift.')
+    print(f"{n} difference{'s' if n!=1 else ''}; if they are meant, run `make course` and commit." if n
+          else 'No drift.')
     return int(n>0)
 
 if __name__=='__main__': sys.exit(main())

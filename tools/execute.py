@@ -23,12 +23,13 @@ TIMEOUT = 1200  # seconds that one cell may take
 class NotebookError(Exception): "A notebook that did not run, or that must not be saved"
 
 def notebooks(
-    names=(),           # paths, or names inside `folder` with or without number prefix and suffix, such as `03` or `practice/03`; its folders; none: all of them
+    names=(),           # paths, or names inside `folder` such as `03`, `practice/03` or `library`; none: all
     folder=root/'nbs',  # where the notebooks are
 ):
     "Paths of the notebooks named, or of all in order, `index` last"
     hidden = lambda o: any(p[0] in '_.' for p in o.relative_to(folder).parts)
-    every = sorted((o for o in Path(folder).rglob('*.ipynb') if not hidden(o)), key=lambda o: (o.stem=='index', len(o.parts), o.parts))
+    every = sorted((o for o in Path(folder).rglob('*.ipynb') if not hidden(o)),
+                   key=lambda o: (o.stem=='index', len(o.parts), o.parts))
     return [p for o in names for p in _find(str(o), every, Path(folder))] or every
 
 def _find(name, every, folder):
@@ -36,8 +37,12 @@ def _find(name, every, folder):
     if Path(name).is_file(): return [Path(name).resolve()]
     if inside := [o for o in every if o.parent!=folder and o.parent==folder/name]: return inside
     sub,_,stem = name.rpartition('/')
-    found = [o for o in every if o.parent==folder/sub and stem in (o.name, o.stem, o.stem.split('_')[0], o.stem.split('_', 1)[-1])]
-    if len(found)!=1: raise NotebookError(f"no notebook `{name}`; there are: {', '.join(o.relative_to(folder).with_suffix('').as_posix() for o in every)}")
+    found = [o for o in every if o.parent==folder/sub
+             and stem in (o.name, o.stem, o.stem.split('_')[0], o.stem.split('_', 1)[-1])]
+    if len(found)!=1:
+        raise NotebookError(
+            f"no notebook `{name}`; there are: "
+            f"{', '.join(o.relative_to(folder).with_suffix('').as_posix() for o in every)}")
     return found
 
 def directives(
@@ -51,15 +56,17 @@ def directives(
 def _kernel(home):
     "A kernel of this very Python, whatever kernels are registered; its files go to the folder `home`"
     km = AsyncKernelManager(connection_file=str(Path(home)/'kernel.json'))
-    km._kernel_spec = KernelSpec(argv=[sys.executable, '-m', 'ipykernel_launcher', '-f', '{connection_file}', '--log-level=40'],
+    km._kernel_spec = KernelSpec(argv=[sys.executable, '-m', 'ipykernel_launcher', '-f', '{connection_file}',
+                                       '--log-level=40'],
                                  language='python', display_name='python3')
     return km
 
 def _kernel_env(home, threads=None):
-    "The environment with inline figures, without the user's IPython start-up files, kept progress and fastai's own warnings"
+    "Return an environment with inline figures, without IPython start-up files, progress notes and fastai's warnings"
     own = {} if threads is None or 'OMP_NUM_THREADS' in os.environ else {'OMP_NUM_THREADS': threads}
     quiet = ','.join(filter(None, [QUIET, os.environ.get('PYTHONWARNINGS')]))
-    return {**{k:v for k,v in os.environ.items() if k!='MPLBACKEND'}, 'IPYTHONDIR': home, 'PYTHONWARNINGS': quiet, 'COLLAB_COURSE_PROGRESS': str(Path(home)/'progress.jsonl'), **own}
+    return {**{k:v for k,v in os.environ.items() if k!='MPLBACKEND'}, 'IPYTHONDIR': home, 'PYTHONWARNINGS': quiet,
+            'COLLAB_COURSE_PROGRESS': str(Path(home)/'progress.jsonl'), **own}
 
 _style = re.compile(r'<style>(?:(?!</style>).)*progress(?:(?!</style>).)*</style>', re.S)
 _bar = re.compile(r'<div>\s*<progress(?:(?!</div>).)*</div>|<progress.*?</progress>', re.S)
@@ -68,7 +75,8 @@ _pct = re.compile(r'^.*\d+(?:\.\d+)?%\s*[\[|].*$')  # console bars of fastprogre
 
 def _visible(html):
     "Whether anything of `html` would be seen"
-    return bool(_shows.search(html) or re.sub(r'<(style|script)\b.*?</\1>|<[^>]*>|&nbsp;', '', html, flags=re.S).strip())
+    return bool(_shows.search(html) or re.sub(r'<(style|script)\b.*?</\1>|<[^>]*>|&nbsp;', '', html,
+                                              flags=re.S).strip())
 
 def _clean_stream(o):
     "What a terminal would show at the end, without progress bars"
@@ -83,7 +91,8 @@ def _clean_display(o):
     if (html := d.get('text/html')) is not None:
         d['text/html'] = html = _bar.sub('', _style.sub('', html)) if 'progress' in html else html
         if not _visible(html): return None
-        if d.pop('text/markdown', None): d.pop('text/plain', None)  # made by FastHTML objects: a copy and a long repr of the same table
+        # made by FastHTML objects: a copy and a long repr of the same table
+        if d.pop('text/markdown', None): d.pop('text/plain', None)
     return None if set(d) <= {'text/plain'} < was else o
 
 def strip_outputs(
@@ -92,7 +101,8 @@ def strip_outputs(
     "`outputs` without junk, neighbouring streams of one name joined"
     res = []
     for o in deepcopy(outputs):
-        if o.output_type=='stream' and res and res[-1].output_type=='stream' and res[-1].name==o.name: res[-1].text += o.text
+        if o.output_type=='stream' and res and res[-1].output_type=='stream' and res[-1].name==o.name:
+            res[-1].text += o.text
         else: res.append(o)
     keep = {'stream': _clean_stream, 'display_data': _clean_display, 'execute_result': _clean_display}
     return [o for o in (keep.get(o.output_type, lambda x: x)(o) for o in res) if o is not None]
@@ -101,15 +111,18 @@ def machine_paths(
     outputs,  # a code cell's outputs
 ):
     "Paths of this machine that the outputs show"
-    text = json.dumps([o if 'data' not in o else {k:v for k,v in o.data.items() if not k.startswith('image/')} for o in outputs])
+    text = json.dumps([o if 'data' not in o else {k:v for k,v in o.data.items() if not k.startswith('image/')}
+                       for o in outputs])
     text = re.sub(r'(?<=;base64,)[\w+/=]+', '', text) # pictures inside HTML: long, and no paths
     own = {str(p) for p in (root, Path.home(), Path(sys.prefix), Path(tempfile.gettempdir())/'ipykernel_')} - {'/', '.'}
-    found = [m for p in own for m in re.findall(rf'(?<![\w.~-]){re.escape(p)}(?![\w.-])[^\s"\\]*|{re.escape(p)}\d+[^\s"\\]*', text)]
+    found = [m for p in own
+             for m in re.findall(rf'(?<![\w.~-]){re.escape(p)}(?![\w.-])[^\s"\\]*|{re.escape(p)}\d+[^\s"\\]*', text)]
     return sorted(set(found) | set(re.findall(r'[^\s"\\]*/site-packages/[^\s"\\]*', text)))
 
 def _failure(name, i, cell, what):
     code = [l for l in cell.source.splitlines() if l.strip() and not l.startswith('#|')]
-    return NotebookError(f"{name}, cell {i+1} ({cell.get('id', '')}):\n" + '\n'.join(f'    {l}' for l in code[:4]) + f'\n  {what}')
+    return NotebookError(f"{name}, cell {i+1} ({cell.get('id', '')}):\n" + '\n'.join(f'    {l}' for l in code[:4])
+                         + f'\n  {what}')
 
 def _why(e):
     if isinstance(e, CellExecutionError): return f'{e.ename}: {e.evalue}'
@@ -118,15 +131,19 @@ def _why(e):
 
 async def _run(path, on_cell, threads):
     nb = nbformat.read(path, as_version=4)
-    todo = [(i,c) for i,c in enumerate(nb.cells) if c.cell_type=='code' and c.source.strip() and 'eval false' not in directives(c.source)]
+    todo = [(i,c) for i,c in enumerate(nb.cells) if c.cell_type=='code' and c.source.strip()
+            and 'eval false' not in directives(c.source)]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        client = NotebookClient(nb, km=_kernel(home), timeout=TIMEOUT, store_widget_state=False, resources=dict(metadata=dict(path=str(path.parent))))
+        client = NotebookClient(nb, km=_kernel(home), timeout=TIMEOUT, store_widget_state=False,
+                                resources=dict(metadata=dict(path=str(path.parent))))
         async with client.async_setup_kernel(env=_kernel_env(home, threads), cleanup_kc=True):
             for n,(i,cell) in enumerate(todo, 1):
                 try: await client.async_execute_cell(cell, i)
-                except (CellExecutionError, CellTimeoutError, DeadKernelError) as e: raise _failure(path.name, i, cell, _why(e)) from None
+                except (CellExecutionError, CellTimeoutError, DeadKernelError) as e:
+                    raise _failure(path.name, i, cell, _why(e)) from None
                 cell.outputs = strip_outputs(cell.outputs)
-                if bad := machine_paths(cell.outputs): raise _failure(path.name, i, cell, f"shows a path of this machine: {', '.join(bad[:3])}")
+                if bad := machine_paths(cell.outputs):
+                    raise _failure(path.name, i, cell, f"shows a path of this machine: {', '.join(bad[:3])}")
                 if on_cell: on_cell(n, len(todo))
     d = json.loads(nbformat.writes(nb))
     clean_nb(d, allowed_cell_metadata_keys=get_config(root).get('allowed_cell_metadata_keys'))
@@ -153,7 +170,8 @@ def save(
 
 def _show(working):
     "One line for the notebooks at work, where somebody can look"
-    if sys.stdout.isatty(): print('\r\033[K' + '   '.join(f'{k} {n}/{of}' for k,(n,of) in working.items()), end='', flush=True)
+    if sys.stdout.isatty():
+        print('\r\033[K' + '   '.join(f'{k} {n}/{of}' for k,(n,of) in working.items()), end='', flush=True)
 
 async def _run_all(paths, workers, each):
     gate,working,threads = asyncio.Semaphore(workers),{},'1' if workers>1 else None
@@ -166,7 +184,8 @@ async def _run_all(paths, workers, each):
             try: nb = await _run(path, on_cell, threads)
             except NotebookError as e: return e
             finally: working.pop(name, None)
-            print(f"{chr(13)+chr(27)+'[K' if sys.stdout.isatty() else ''}{name:<32}{time.perf_counter()-t:7.1f} s", flush=True)
+            print(f"{chr(13)+chr(27)+'[K' if sys.stdout.isatty() else ''}{name:<32}{time.perf_counter()-t:7.1f} s",
+                  flush=True)
             return each(path, nb)
     return await asyncio.gather(*map(one, paths))
 
@@ -185,8 +204,10 @@ def arguments(
 ):
     "The parser of a program that runs notebooks"
     p = ArgumentParser(description=about)
-    p.add_argument('notebooks', nargs='*', help='paths, or names such as 03, dot_product, practice/03 or practice (default: all in nbs/)')
-    p.add_argument('--workers', type=int, default=min(4, cores()), help='notebooks at a time (default: one a core, at most 4)')
+    p.add_argument('notebooks', nargs='*',
+                   help='paths, or names such as 03, dot_product, practice/03 or practice (default: all in nbs/)')
+    p.add_argument('--workers', type=int, default=min(4, cores()),
+                   help='notebooks at a time (default: one a core, at most 4)')
     return p
 
 def main(

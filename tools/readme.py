@@ -38,7 +38,8 @@ def change_links(
     "Markdown with other links; code is left alone"
     pats = [r'(\]\()([^)\s]+)((?:\s+"[^"]*")?\))', r'''(<(?:img|a)\b[^>]*?\b(?:src|href)=["'])([^"']+)(["'])''']
     parts = re.split(r'(^```.*?^```[^\n]*$|`[^`\n]+`)', text, flags=re.S|re.M)
-    for html,p in enumerate(pats): parts[::2] = [re.sub(p, lambda m: m[1]+f(m[2], bool(html))+m[3], o) for o in parts[::2]]
+    for html,p in enumerate(pats):
+        parts[::2] = [re.sub(p, lambda m: m[1]+f(m[2], bool(html))+m[3], o) for o in parts[::2]]
     return ''.join(parts)
 
 def outside(
@@ -65,7 +66,8 @@ def make(
         if alt := c.metadata.get('alt'): text = text.replace('![png]', f'![{alt}]', 1)
     text = re.sub(r'<style\b.*?</style>\s*', '', text, flags=re.S)
     text = '\n'.join(l.rstrip() for l in move_links(text, 'nbs').splitlines())
-    return MARK + re.sub(r'\n{3,}', '\n\n', text).strip() + '\n', {k.replace('\\', '/'):v for k,v in (res.get('outputs') or {}).items()}
+    return MARK + re.sub(r'\n{3,}', '\n\n', text).strip() + '\n', {k.replace('\\', '/'):v for k,
+        v in (res.get('outputs') or {}).items()}
 
 def stale(
     text,  # of the README

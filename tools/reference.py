@@ -1,4 +1,4 @@
-"Pages of the API reference, read from the source of the library: signatures, one-line docstrings and the comment beside each parameter"
+"Make pages of the API reference from the source: signatures, docstrings and the comment beside each parameter"
 import ast, io, json, re, tokenize
 from pathlib import Path
 
@@ -25,11 +25,13 @@ class Source:
         self.tree = ast.parse(text)
         comments = [o for o in tokenize.generate_tokens(io.StringIO(text).readline) if o.type==tokenize.COMMENT]
         self.comments = {o.start[0]: o.string[1:].strip() for o in comments}
-        self.cells = [(l, *m.groups()) for l,o in self.comments.items() if (m := re.fullmatch(r'%% (\S+\.ipynb) #(\S+)', o))]
+        self.cells = [(l, *m.groups()) for l,o in self.comments.items()
+                      if (m := re.fullmatch(r'%% (\S+\.ipynb) #(\S+)', o))]
 
     def public(self):
         "Names in `__all__`"
-        found = [o.value for o in self.tree.body if isinstance(o, ast.Assign) and getattr(o.targets[0], 'id', '')=='__all__']
+        found = [o.value for o in self.tree.body if isinstance(o, ast.Assign)
+                 and getattr(o.targets[0], 'id', '')=='__all__']
         return [o.value for o in found[0].elts] if found and isinstance(found[0], ast.List) else []
 
     def cell(self,
@@ -50,7 +52,7 @@ def _shown(f): return (f.name[0]!='_' or f.name in ('__call__',)) and 'overload'
 def classes(
     src,  # `Source`
 ):
-    "What is public: {class: its methods} and functions, in the order of the lesson; a patched class of another module has no tree"
+    "Return {public class: its methods} and functions in their order; a patched class of another module has no tree"
     funs = [o for o in src.tree.body if isinstance(o, (ast.FunctionDef, ast.AsyncFunctionDef))]
     own = {o.name: (o, [f for f in o.body if isinstance(f, ast.FunctionDef) and _shown(f)]) for o in src.tree.body
            if isinstance(o, ast.ClassDef) and o.name in src.public()}
@@ -79,11 +81,13 @@ def signature(
     ret=None, # tree of what is returned
 ):
     "A signature without types, but for the type returned"
-    return f"({', '.join(n if d is None else f'{n}={ast.unparse(d)}' for n,_,d in args)})" + (f' -> {ast.unparse(ret)}' if ret else '')
+    return f"({', '.join(n if d is None else f'{n}={ast.unparse(d)}' for n,_,d in args)})" + (f' -> {ast.unparse(ret)}'
+        if ret else '')
 
 def _table(src, args):
     "Markdown table of arguments, a row each"
-    rows = [(n, ast.unparse(o.annotation) if o.annotation else '', '' if d is None else ast.unparse(d), src.comments.get(o.lineno, '')) for n,o,d in args if o]
+    rows = [(n, ast.unparse(o.annotation) if o.annotation else '', '' if d is None else ast.unparse(d),
+             src.comments.get(o.lineno, '')) for n,o,d in args if o]
     if not rows: return ''
     code = lambda o: f'`{o}`'.replace('|', r'\|') if o else ''
     cols = [0, *([1] if any(o[1] for o in rows) else []), *([2] if any(o[2] for o in rows) else []), 3]
@@ -112,8 +116,10 @@ def function(
     decs = _decorators(f)
     if 'property' in decs: return _directive('property', f'{owner}{f.name}', _doc(f))
     args = _args(f, bool(owner))
-    names = {'cls_method', *decs} if 'cls_method=True' in map(ast.unparse, getattr(decs.get('patch'), 'keywords', [])) else set(decs)
-    options = [o for o,on in (('classmethod', names & {'classmethod', 'cls_method'}), ('staticmethod', 'staticmethod' in names)) if on]
+    names = {'cls_method', *decs} if 'cls_method=True' in map(ast.unparse,
+                                                              getattr(decs.get('patch'), 'keywords', [])) else set(decs)
+    options = [o for o,on in (('classmethod', names & {'classmethod', 'cls_method'}),
+                              ('staticmethod', 'staticmethod' in names)) if on]
     body = f"{_doc(f)}\n\n{_table(src, args)}{_returns(src, f)}{'' if owner else lesson(f)}"
     return _directive('method' if owner else 'function', f'{owner}{f.name}{signature(args, f.returns)}', body, options)
 
@@ -129,7 +135,8 @@ def klass(
     if node is None: return inner
     init = next((o for o in node.body if isinstance(o, ast.FunctionDef) and o.name=='__init__'), None)
     args = _args(init, True) if init else _fields(node)
-    return _directive('class', name + (signature(args) if args else ''), f'{_doc(node)}\n\n{_table(src, args)}{lesson(node)}', fence='::::') + inner
+    return _directive('class', name + (signature(args) if args else ''),
+                      f'{_doc(node)}\n\n{_table(src, args)}{lesson(node)}', fence='::::') + inner
 
 def _constants(src):
     "Public names that are neither functions nor classes"
@@ -166,11 +173,15 @@ def page(
     def lesson(node):
         cell = src.cell(node)
         if not cell or not (to := where(cell[0])): return ''
-        heads = nbs.setdefault(cell[0], headings(json.loads(cell[0].read_text(encoding='utf-8')))) if cell[0].exists() else {}
+        heads = nbs.setdefault(cell[0],
+                               headings(json.loads(cell[0].read_text(encoding='utf-8')))) if cell[0].exists() else {}
         title,name = heads.get(cell[1]) or (None, None)
         return f'\nLesson: [{title}](<{to}#{name}>)\n' if title else ''
     module = f'collab_course.{".".join(path.with_suffix("").parts[path.parts.index("collab_course")+1:])}'
     chapter = next((to for o in src.cells if (to := where((path.parent/o[1]).resolve()))), None)
-    parts = [(o.lineno, function(src, o, lesson)) for o in funs] + [(c[0].lineno if c[0] else 10**9, klass(src, n, *c, lesson)) for n,c in own.items()]
-    top = f'# {module.split(".", 1)[1]}\n\n{_doc(src.tree)}\n\n' + (f'Built in the chapter [](<{chapter}>).\n\n' if chapter else '')
-    return f'{top}```{{py:module}} {module}\n```\n\n{_constants(src)}' + ''.join(t for _,t in sorted(parts, key=lambda o: o[0]))
+    parts = [(o.lineno, function(src, o, lesson))
+             for o in funs] + [(c[0].lineno if c[0] else 10**9, klass(src, n, *c, lesson)) for n,c in own.items()]
+    top = f'# {module.split(".", 1)[1]}\n\n{_doc(src.tree)}\n\n' + (f'Built in the chapter [](<{chapter}>).\n\n'
+        if chapter else '')
+    return f'{top}```{{py:module}} {module}\n```\n\n{_constants(src)}' + ''.join(t for _,
+        t in sorted(parts, key=lambda o: o[0]))

@@ -29,11 +29,13 @@ def say(**kw): print(json.dumps(kw), flush=True)
 
 def folds(ratings):
     "(number, training positions, test positions) of each fold; rows of fold 0 are never tested on"
-    for i in sorted(set(ratings.fold) - {0}): yield int(i), np.flatnonzero(ratings.fold!=i), np.flatnonzero(ratings.fold==i)
+    for i in sorted(set(ratings.fold) - {0}):
+        yield int(i), np.flatnonzero(ratings.fold!=i), np.flatnonzero(ratings.fold==i)
 
 def hide(ratings, test, extra=()):
     "What a fit is given: a 3 in the place of each test rating"
-    return ratings[['user', 'movie', 'rating', *extra]].assign(rating=np.where(np.isin(np.arange(len(ratings)), test), 3, ratings.rating))
+    return ratings[['user', 'movie', 'rating', *extra]].assign(rating=np.where(np.isin(np.arange(len(ratings)), test),
+        3, ratings.rating))
 
 def rmse(pred, test):
     "Of a prediction for every test row"
@@ -57,7 +59,7 @@ def fit_folds(
     version,             # of the system
     fit,                 # (ratings, train, test, seed) → model; the test rows are there, their ratings are not
     predict=None,        # (model, DataFrame of user, movie and `extra`) → predictions; None: none are asked for
-    recommend_all=None,  # model → DataFrame with columns user and movie: everybody's 10, the best first; None: as before
+    recommend_all=None,  # model → DataFrame with user and movie: everybody's 10, the best first; None: as before
     seeds=1,             # how many
     extra=(),            # columns that `fit` and `predict` get besides, such as `timestamp`
     **note,              # goes into each line
@@ -100,11 +102,13 @@ def serve(
         recs,s = cpu(recommend_all, model)
         times.append(s)
     _check(recs, seen, len(users))
-    say(version=version, first_s=ones[0][1], one_s=median(s for _,s in ones[1:]), all_s=median(times), people=len(users), items=rows.movie.nunique(), peak=peak())
+    say(version=version, first_s=ones[0][1], one_s=median(s for _,s in ones[1:]), all_s=median(times),
+        people=len(users), items=rows.movie.nunique(), peak=peak())
 
 def asked(task, predict, recommend_all):
     "What `fit_folds` is to do for a task: 'fit': predictions; 'lists': everybody's ten; 'both'"
-    return dict(predict=predict if task in ('fit', 'both') else None, recommend_all=recommend_all if task in ('lists', 'both') else None)
+    return dict(predict=predict if task in ('fit', 'both') else None,
+                recommend_all=recommend_all if task in ('lists', 'both') else None)
 
 def side():
     "(people, films): what is known of them besides the ratings"

@@ -14,7 +14,8 @@ def predict(model, pairs): return model[0].predict(pairs.user, pairs.movie)
 def recommend_all(model):
     "One call a person, as cmfrec has it"
     cmf,rows = model
-    return recommended({u: cmf.topN(u, n=10, exclude=seen) for u,seen in rows.groupby('UserId').ItemId.unique().items()})
+    return recommended({u: cmf.topN(u, n=10, exclude=seen) for u,
+                        seen in rows.groupby('UserId').ItemId.unique().items()})
 
 if __name__=='__main__':
     ratings,task,variant,_ = arguments()

@@ -15,7 +15,8 @@ dl_type = TabWeightedDL
 
 def loaders(ratings, train, test):
     "What `CollabDataLoaders.from_df` does, with a split of our own: it makes a random one and accepts no other"
-    to = TabularCollab(ratings, [Categorify()], ['user', 'movie'], y_names=['rating'], y_block=TransformBlock(), splits=[list(train), list(test)])
+    to = TabularCollab(ratings, [Categorify()], ['user', 'movie'], y_names=['rating'], y_block=TransformBlock(),
+                       splits=[list(train), list(test)])
     return to.dataloaders(bs=64, dl_type=dl_type, device='cpu')
 
 def fit(ratings, train, test, seed, n_epoch=5):
@@ -27,7 +28,8 @@ def fit(ratings, train, test, seed, n_epoch=5):
 def fit_briefly(*args): return fit(*args, n_epoch=1) # what it learns makes no difference to the time that serving takes
 
 def predict(learn, pairs, bs=None):
-    with learn.no_bar(): return learn.get_preds(dl=learn.dls.test_dl(pairs, **({} if bs is None else {'bs': bs})))[0].squeeze().numpy()
+    with learn.no_bar():
+        return learn.get_preds(dl=learn.dls.test_dl(pairs, **({} if bs is None else {'bs': bs})))[0].squeeze().numpy()
 
 def _vocab(learn): return [np.array(list(learn.dls.classes[c])[1:]) for c in ('user', 'movie')]
 

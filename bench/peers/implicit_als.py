@@ -30,4 +30,5 @@ def recommend_all(fitted):
 
 if __name__=='__main__':
     ratings,_,_,more = arguments()
-    for kw in map(json.loads, more or ['{}']): fit_folds(ratings, version('implicit'), fitter(**kw), recommend_all=recommend_all, **kw)
+    for kw in map(json.loads, more or ['{}']):
+        fit_folds(ratings, version('implicit'), fitter(**kw), recommend_all=recommend_all, **kw)

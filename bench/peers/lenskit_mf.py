@@ -1,4 +1,4 @@
-"lenskit's scorers with their defaults, in the pipelines that lenskit makes for them: BiasedMFScorer (alternating least squares) unless the variant says otherwise"
+"lenskit's scorers with their defaults, in lenskit's pipelines: BiasedMFScorer unless the variant says otherwise"
 from importlib.metadata import version
 
 import torch
@@ -14,7 +14,8 @@ from lenskit.random import set_global_rng
 from clock import arguments, asked, fit_folds, serve
 
 torch.set_num_threads(1)
-SCORERS = {'-': BiasedMFScorer, 'bias': BiasScorer, 'itemknn': ItemKNNScorer, 'itemknn-implicit': lambda: ItemKNNScorer(feedback='implicit'), 'popular': PopScorer}
+SCORERS = {'-': BiasedMFScorer, 'bias': BiasScorer, 'itemknn': ItemKNNScorer,
+           'itemknn-implicit': lambda: ItemKNNScorer(feedback='implicit'), 'popular': PopScorer}
 
 def _train(pipeline, ratings, train, seed):
     set_global_rng(seed)

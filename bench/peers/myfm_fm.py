@@ -13,7 +13,8 @@ from clock import arguments, asked, fit_folds, side  # noqa: E402
 
 BAGS,SIDE,DATES = 'bags','side','dates'
 # variant: (what it uses besides the ids, samples)
-VARIANTS = {'mf': ((), 200), 'svdpp': ((BAGS,), 200), 'svdpp-side': ((BAGS, SIDE), 200), 'svdpp-dates': ((BAGS, DATES), 512), 'svdpp-side-dates': ((BAGS, SIDE, DATES), 512)}
+VARIANTS = {'mf': ((), 200), 'svdpp': ((BAGS,), 200), 'svdpp-side': ((BAGS, SIDE), 200),
+            'svdpp-dates': ((BAGS, DATES), 512), 'svdpp-side-dates': ((BAGS, SIDE, DATES), 512)}
 
 def one_hot(values, vocab):
     "A row for each value; of zeros where the vocabulary lacks it"
@@ -53,7 +54,8 @@ class Features:
             self.blocks[1] += about_films(self.movies)
         days = [] if self.days is None else [len(self.days)]
         self.groups = days + [b.shape[1] for o in self.blocks for b in o]
-        self.tables = [sparse.vstack([sparse.hstack(o), sparse.csr_matrix((1, sum(b.shape[1] for b in o)))], format='csr') for o in self.blocks]
+        self.tables = [sparse.vstack([sparse.hstack(o), sparse.csr_matrix((1, sum(b.shape[1] for b in o)))],
+                                     format='csr') for o in self.blocks]
 
     def _day(self, rows): return rows.timestamp.to_numpy()//86_400
 
@@ -68,7 +70,8 @@ def fit(ratings, train, test, seed):
     features = Features(rows, uses)
     dates,blocks = features(rows)
     fm = MyFMRegressor(rank=10, random_seed=seed)
-    return features, fm.fit(dates, rows.rating.to_numpy(), X_rel=blocks, n_iter=n_iter, n_kept_samples=n_iter, group_shapes=features.groups)
+    return features, fm.fit(dates, rows.rating.to_numpy(), X_rel=blocks, n_iter=n_iter, n_kept_samples=n_iter,
+                            group_shapes=features.groups)
 
 def predict(model, pairs):
     features,fm = model
@@ -77,4 +80,5 @@ def predict(model, pairs):
 if __name__=='__main__':
     ratings,task,variant,_ = arguments()
     uses,n_iter = VARIANTS[variant]
-    fit_folds(ratings, version('myfm'), fit, extra=('timestamp',) if DATES in uses else (), **asked(task, predict, None))
+    fit_folds(ratings, version('myfm'), fit, extra=('timestamp',) if DATES in uses else (),
+              **asked(task, predict, None))

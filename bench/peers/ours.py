@@ -1,4 +1,4 @@
-"The course's DotProductBias: trained by `lean_fit`, by the same recipe through fastai's Learner, and by Recommender; what Recommender's serving costs"
+"The course's models: `lean_fit`, the same recipe through fastai's Learner, and Recommender with its serving"
 from time import process_time
 
 started = process_time()
@@ -71,7 +71,8 @@ def fit_neighbours(ratings, train, test, seed, with_side=False, with_days=False)
 def _bags(dls):
     "Age, gender and occupation of people, genres and years of films"
     tables = [o.drop(columns=['zip', 'title'], errors='ignore') for o in side()]
-    return {f'{arg}_bags': feature_bags(o, c, dls.classes[c], on_missing='zero') for arg,o,c in zip(('user', 'item'), tables, ('user', 'movie'))}
+    return {f'{arg}_bags': feature_bags(o, c, dls.classes[c], on_missing='zero') for arg,o,
+            c in zip(('user', 'item'), tables, ('user', 'movie'))}
 
 @torch.no_grad()
 def predict_dated(trained, pairs):
@@ -112,7 +113,8 @@ def save(rec, path):
 def million(path, n_users=10_000, n_items=1_000_000):
     "Everybody's ten of a million items, by random weights; then the bundle"
     rng = np.random.default_rng(0)
-    ratings = pd.DataFrame({'user': np.repeat(np.arange(n_users), n_items//n_users), 'movie': rng.permutation(n_items), 'rating': rng.integers(1, 6, n_items)})
+    ratings = pd.DataFrame({'user': np.repeat(np.arange(n_users), n_items//n_users), 'movie': rng.permutation(n_items),
+                            'rating': rng.integers(1, 6, n_items)})
     at = np.arange(n_items)
     dls = RatingsDataLoaders.from_df(ratings, splits=(at[at%10_000>0], at[::10_000]), device='cpu')
     rec,make_s = cpu(Recommender.from_model, DotProductBias(dls.n_users, dls.n_items, 50), dls)
@@ -121,16 +123,19 @@ def million(path, n_users=10_000, n_items=1_000_000):
     recs,all_s = cpu(rec.recommend_all, 10)
     again = recs.merge(ratings, on=['user', 'movie'])
     assert len(recs)==10*n_users and not recs.duplicated(['user', 'movie']).any() and not len(again)
-    say(version=__version__, items=n_items, people=n_users, make_s=make_s, first_s=first_s, one_s=float(np.median(ones)), all_s=all_s, before=before, peak=peak(), **save(rec, path))
+    say(version=__version__, items=n_items, people=n_users, make_s=make_s, first_s=first_s,
+        one_s=float(np.median(ones)), all_s=all_s, before=before, peak=peak(), **save(rec, path))
 
 def load(path):
     "In a fresh process: loading and the first answers"
     rec,load_s = cpu(Recommender.load, path)
     user = rec.users[rec.user_name].iloc[0]
     first_s,one_s = (cpu(rec.recommend, user)[1] for _ in range(2))
-    say(import_s=import_s, load_s=load_s, first_s=first_s, one_s=one_s, people=len(rec.users), items=len(rec.items), peak=peak(), digest=digest(rec))
+    say(import_s=import_s, load_s=load_s, first_s=first_s, one_s=one_s, people=len(rec.users), items=len(rec.items),
+        peak=peak(), digest=digest(rec))
 
-NEIGHBOURS = {'neighbours': fit_neighbours, 'neighbours-side': partial(fit_neighbours, with_side=True), 'neighbours-dates': partial(fit_neighbours, with_days=True),
+NEIGHBOURS = {'neighbours': fit_neighbours, 'neighbours-side': partial(fit_neighbours, with_side=True),
+              'neighbours-dates': partial(fit_neighbours, with_days=True),
               'neighbours-side-dates': partial(fit_neighbours, with_side=True, with_days=True)}
 
 if __name__=='__main__':
@@ -141,7 +146,8 @@ if __name__=='__main__':
     dated = variant.endswith('dates')
     if dated: predict = predict_dated
     if task in ('fit', 'lists', 'both'):
-        fit_folds(ratings, __version__, fit, **asked(task, predict, recommend_trained), seeds=3 if (variant, task)==('lean', 'fit') else 1, extra=('timestamp',) if dated else ())
+        fit_folds(ratings, __version__, fit, **asked(task, predict, recommend_trained),
+                  seeds=3 if (variant, task)==('lean', 'fit') else 1, extra=('timestamp',) if dated else ())
     elif task=='serve': serve(ratings, __version__, fit, recommend, recommend_all)
     elif task=='million': million(folder/'million')
     elif task=='load': load(folder/more[0])

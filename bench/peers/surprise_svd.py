@@ -25,10 +25,12 @@ def unseen(model, inner_user):
     return [model.trainset.to_raw_iid(i) for i in model.trainset.all_items() if i not in seen]
 
 def recommend(model, user):
-    scored = sorted(((model.predict(user, i).est, i) for i in unseen(model, model.trainset.to_inner_uid(user))), reverse=True)
+    scored = sorted(((model.predict(user, i).est, i) for i in unseen(model, model.trainset.to_inner_uid(user))),
+                    reverse=True)
     return pd.DataFrame({'user': user, 'movie': [i for _,i in scored[:10]]})
 
-def recommend_all(model): return pd.concat([recommend(model, model.trainset.to_raw_uid(u)) for u in model.trainset.all_users()])
+def recommend_all(model):
+    return pd.concat([recommend(model, model.trainset.to_raw_uid(u)) for u in model.trainset.all_users()])
 
 if __name__=='__main__':
     ratings,task,variant,_ = arguments()
