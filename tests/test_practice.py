@@ -1,4 +1,4 @@
-"Every exercise and question of every chapter: what a check says is proven, and the practice notebooks are what the library makes"
+"Every exercise and question: what a check says is proven, and pages and notebooks are what the teacher's edition makes"
 import ast, json, re
 
 import nbformat, numpy as np, pytest
@@ -32,7 +32,8 @@ def test_each_mistake_is_wrong_and_recognised_as_itself(o, e):
     assert len(found)>=2 and all(r.status=='wrong' and r.mistake==says and says in r.text for r,says in found)
 
 @each_exercise
-def test_the_specification_is_not_the_solution(o, e): assert e.specification is not e.answer and not re.search(rf'\b{e.name}\(', source_of(e.specification))
+def test_the_specification_is_not_the_solution(o, e):
+    assert e.specification is not e.answer and not re.search(rf'\b{e.name}\(', source_of(e.specification))
 
 @each_exercise
 def test_cases_and_what_is_expected_are_the_same_each_time(o, e):
@@ -43,7 +44,8 @@ def test_cases_and_what_is_expected_are_the_same_each_time(o, e):
 
 @each_exercise
 def test_answers_of_the_wrong_kind_are_wrong_and_never_raise(o, e):
-    for bad in (lambda *a, **k: 'text', lambda *a, **k: [], lambda *a, **k: 1/0, lambda: 3, 3, 'text', object()): assert e.check(bad).status=='wrong'
+    for bad in (lambda *a, **k: 'text', lambda *a, **k: [], lambda *a, **k: 1/0, lambda: 3, 3, 'text', object()):
+        assert e.check(bad).status=='wrong'
 
 @each_exercise
 def test_hints_are_graded_and_the_task_says_what_is_asked(o, e):
@@ -63,7 +65,8 @@ def test_every_choice_is_explained(o, n, q):
 
 @each_question
 def test_code_marks_and_emphasis_are_closed(o, n, q):
-    for t in [q.text, q.answer, *(x for c in q.choices for x in c)]: assert t.count('`')%2==0 and re.sub(r'`[^`]*`', '', t).count('**')%2==0
+    for t in [q.text, q.answer, *(x for c in q.choices for x in c)]:
+        assert t.count('`')%2==0 and re.sub(r'`[^`]*`', '', t).count('**')%2==0
 
 @each_chapter
 def test_a_chapter_has_its_share(o):
@@ -89,12 +92,14 @@ def test_the_practice_notebook_is_what_the_library_makes(o):
 @each_chapter
 def test_the_committed_notebook_holds_stubs_only_and_says_so(o):
     nb = json.loads((folder/f'{o.chapter}_{o.name}.ipynb').read_text(encoding='utf-8'))
-    shown = {''.join(c['source']): ''.join(c['outputs'][0]['data']['text/plain']) for c in nb['cells'] if c['cell_type']=='code' and c['outputs']}
+    shown = {''.join(c['source']): ''.join(c['outputs'][0]['data']['text/plain'])
+             for c in nb['cells'] if c['cell_type']=='code' and c['outputs']}
     for e in o.exercises: assert shown[f'ex.{e.name}.check({e.name})'].startswith(f'{e.name}: not attempted')
 
 def test_every_chapter_has_practice_and_a_notebook_that_it_belongs_to(root):
     have = {f'{o.chapter}_{o.name}' for o in every}
-    assert have | {'12_lists', '14_feedback'}=={o.stem for o in (root/'nbs').glob('[01][0-9]_*.ipynb') if int(o.stem[:2])<=16}
+    assert have | {'12_lists',
+                   '14_feedback'}=={o.stem for o in (root/'nbs').glob('[01][0-9]_*.ipynb') if int(o.stem[:2])<=16}
     assert not have & {'12_lists', '14_feedback'} # their exercises are in 09 and 11
 
 def test_practice_and_teaching_have_the_same_chapters(root):
@@ -119,13 +124,18 @@ def test_no_explanation_says_the_verdict_twice(o, n, q):
 
 @each_chapter
 def test_the_page_says_what_the_teachers_notebook_says(o):
-    assert (pages/f'{o.name}.md').read_text(encoding='utf-8')==page(teaching/f'{o.chapter}_{o.name}.ipynb'), 'run `make practice`'
+    assert (pages/f'{o.name}.md').read_text(
+        encoding='utf-8')==page(teaching/f'{o.chapter}_{o.name}.ipynb'), 'run `make practice`'
 
-def test_each_practice_module_has_one_page_and_each_page_a_module(): assert {p.stem for p in pages.glob('*.md')}=={o.name for o in every}
+def test_each_practice_module_has_one_page_and_each_page_a_module():
+    assert {p.stem for p in pages.glob('*.md')}=={o.name for o in every}
 
 @each_chapter
 def test_the_teachers_notebook_keeps_words_out_of_python(o):
-    cells = [''.join(c['source']) for c in json.loads((teaching/f'{o.chapter}_{o.name}.ipynb').read_text(encoding='utf-8'))['cells'] if c['cell_type']=='code']
+    cells = [''.join(c['source'])
+             for c in json.loads((teaching/f'{o.chapter}_{o.name}.ipynb').read_text(encoding='utf-8'))['cells']
+             if c['cell_type']=='code']
     calls = [n for s in cells for n in ast.walk(ast.parse(s)) if isinstance(n, ast.Call)]
-    assert not [k.arg for n in calls if ast.unparse(n.func)=='ex.exercise' for k in n.keywords if k.arg in ('title', 'text', 'hints', 'then', 'stub')]
+    assert not [k.arg for n in calls if ast.unparse(n.func)=='ex.exercise'
+                for k in n.keywords if k.arg in ('title', 'text', 'hints', 'then', 'stub')]
     assert not [n for n in calls if ast.unparse(n.func)=='ex.ask']

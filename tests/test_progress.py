@@ -32,7 +32,8 @@ def test_what_is_checked_is_kept_after_consent(path, chapter):
     e.check(lambda *a: 5)
     e.hint(1)
     e.check(e.answer)
-    assert list(events().what)==['wrong', 'hint', 'right'] and set(events().name)=={e.name} and set(events().chapter)=={chapter.chapter}
+    assert list(events().what)==['wrong', 'hint',
+                                 'right'] and set(events().name)=={e.name} and set(events().chapter)=={chapter.chapter}
 
 def test_keeping_twice_loses_nothing(path):
     keep_progress()
@@ -110,10 +111,12 @@ def test_an_unknown_chapter_is_named():
 
 def test_the_module_is_light():
     code = 'import sys, collab_course.course.progress; print("torch" in sys.modules, "matplotlib" in sys.modules)'
-    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout.split()==['False', 'False']
+    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                          check=True).stdout.split()==['False', 'False']
 
 def test_a_chapter_is_found_as_practice_finds_it(chapter):
-    assert len({repr(progress(o)) for o in (chapter.chapter, int(chapter.chapter), str(int(chapter.chapter)), chapter.name)})==1
+    assert len({repr(progress(o))
+                for o in (chapter.chapter, int(chapter.chapter), str(int(chapter.chapter)), chapter.name)})==1
 
 @pytest.mark.parametrize('act', [keep_progress, forget_progress])
 def test_a_file_with_something_else_is_not_taken_and_not_deleted(path, act):
@@ -128,7 +131,8 @@ def test_a_folder_is_refused(path):
 
 def test_the_greeting_is_the_map_with_what_there_is_to_do(chapter):
     text = str(greeting())
-    assert all(f'{o.chapter} {o.title}' in text for o in practices()) and '0 of' not in text and 'keep_progress()' in text
+    assert all(f'{o.chapter} {o.title}' in text
+               for o in practices()) and '0 of' not in text and 'keep_progress()' in text
 
 def test_the_greeting_says_where_you_stand(chapter):
     keep_progress()

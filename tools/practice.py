@@ -1,4 +1,4 @@
-"Write the pages and the practice notebooks from the teacher's edition: `python tools/practice.py [NN…] [--check] [--pages]`"
+"Write pages and practice notebooks from the teacher's edition: `python tools/practice.py [NN…] [--check] [--pages]`"
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
@@ -18,11 +18,14 @@ INTRO = '''# Practice: {o.chapter} {o.title}
 
 > {o.counts}, on [chapter {o.chapter}](../{o.chapter}_{o.name}.ipynb)
 
-Write your answers where the `...` stand, run the cell, then the check below it. It shows what it got and what it expected, and never stops the notebook. Stuck? `ex.{first}.hint()` gives one hint after the other, `ex.{first}.solution()` shows one way to do it. To keep your progress, run `keep_progress()` before you begin.'''
+Write your answers where the `...` stand, run the cell, then the check below it. It shows what it got and what \
+it expected, and never stops the notebook. Stuck? `ex.{first}.hint()` gives one hint after the other, \
+`ex.{first}.solution()` shows one way to do it. To keep your progress, run `keep_progress()` before you begin.'''
 
 END = '''## Where you stand
 
-`keep_progress()` writes one file on this machine, from then on, and nothing leaves it. `forget_progress()` deletes the file.'''
+`keep_progress()` writes one file on this machine, from then on, and nothing leaves it. `forget_progress()` \
+deletes the file.'''
 
 def page(
     path,  # a notebook of nbs/teaching
@@ -51,7 +54,8 @@ def cells(
     yield md('## Questions')
     yield md('Each choice unfolds and says why it is right or wrong. Choose before you look.')
     for n,q in enumerate(o.questions, 1): yield md(q.markdown(n))
-    yield md("Your choices can be checked here too: write letters in quotes, such as `'b'`, or `'ac'` where more than one is right.")
+    yield md("Your choices can be checked here too: write letters in quotes, such as `'b'`, or `'ac'` where more than "
+             "one is right.")
     yield code('ex.mark({\n' + ''.join(f'    {n}: ...,\n' for n in o.with_choices) + '})')
     yield md(END)
     yield code(f"progress('{o.chapter}')")
@@ -94,7 +98,8 @@ def write_notebooks(
     check,     # True: write nothing
 ):
     "Names of the practice notebooks that were not what the library makes"
-    from collab_course.course.exercises import practice, practices  # imports torch and reads the pages, so not before they are written
+    # imports torch and reads the pages, so not before they are written
+    from collab_course.course.exercises import practice, practices
     bad = []
     for o in [practice(c) for c in chapters] or practices():
         path = folder/f'{o.chapter}_{o.name}.ipynb'

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np, pandas as pd, torch
 
 # %% ../../nbs/course/differences.ipynb #53634a90
-kinds = dict(Tensor='a tensor', Parameter='a tensor', ndarray='an array', int='an int', DataFrame='a data frame',
+kinds = dict(Tensor='a tensor', Parameter='a tensor', ndarray='an array', int='an int',
+             DataFrame='a data frame',
              Series='a series', dict='a dict', list='a list', str='a text')
 
 def kind_of(
@@ -69,7 +70,8 @@ def explain_shape(
     "Say what may have happened to the shape, or ''"
     if got.ndim==2 and is_close(got.T, want, tol): return transposed
     if got.size==want.size and is_close(got.reshape(want.shape), want, tol):
-        return "The numbers are right but the shape isn't: look at `keepdim`, `squeeze` and `[:, None]`."
+        return ("The numbers are right but the shape isn't: look at `keepdim`, `squeeze` and `[:, "
+                "None]`.")
     if got.ndim==2 and want.ndim==1 and got.shape[0]==got.shape[1]==len(want):
         return ('A column met a row, or a matrix product paired every row with every row: '
                 'one number per row is expected.')
@@ -82,7 +84,8 @@ def explain_order(
     tol: float, # Tolerance of numbers
 ) -> str:
     "Say whether the rows are in another order or shifted, or ''"
-    if is_close(np.sort(got, 0), np.sort(want, 0), tol): return 'The numbers are right but in another order.'
+    if is_close(np.sort(got, 0), np.sort(want, 0), tol):
+        return 'The numbers are right but in another order.'
     up = is_close(got[1:], want[:-1], tol)
     down = is_close(got[:-1], want[1:], tol)
     return 'All numbers but one are there, shifted by one place.' if up or down else ''
@@ -149,7 +152,9 @@ def compare_numbers(
 ) -> str | None:
     "Return the first difference of two arrays in words, or None"
     if got.shape!=want.shape:
-        return f'Got shape {got.shape}, expected {want.shape}. {explain_shape(got, want, tol)}'.strip()
+        return ((((
+            f'Got shape {got.shape}, expected {want.shape}. {explain_shape(got, want, tol)}'.strip(
+                )))))
     if want.ndim and (got.dtype.kind=='f') != (want.dtype.kind=='f'):
         return f'Got dtype {got.dtype}, expected {want.dtype}.'
     wrong = ~np.isclose(got.astype(float), want.astype(float), rtol=tol, atol=tol, equal_nan=True)
@@ -163,7 +168,8 @@ def compare_part(
     tol: float, # Tolerance of numbers
 ) -> str | None:
     "Return the difference of one part in words, or None"
-    if got is None and want is not None: return f'Got None, expected {kind_of(want)}: is a `return` missing?'
+    if got is None and want is not None:
+        return f'Got None, expected {kind_of(want)}: is a `return` missing?'
     return difference(got, want, tol)
 
 def compare_dicts(
@@ -213,7 +219,8 @@ def difference(
     if got is ...: return 'There is still a `...` where a value belongs.'
     if got is None and want is not None: return 'Got nothing back: is a `return` missing?'
     if not same_kind(got, want): return f'Got {kind_of(got)}, expected {kind_of(want)}.'
-    if isinstance(want, (pd.DataFrame, pd.Series)): return compare_dicts(frame_parts(got), frame_parts(want), tol)
+    if isinstance(want, (pd.DataFrame, pd.Series)):
+        return compare_dicts(frame_parts(got), frame_parts(want), tol)
     if isinstance(want, dict): return compare_dicts(got, want, tol)
     if isinstance(want, (list, tuple)): return compare_lists(got, want, tol)
     if is_numeric(want): return compare_numbers(to_array(got), to_array(want), tol)

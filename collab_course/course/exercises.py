@@ -72,7 +72,8 @@ def methods_of(
 ) -> dict[str, list]:
     "Return the instructions of each function or method in a source"
     code = first(o for o in compile(source, '<stub>', 'exec').co_consts if inspect.iscode(o))
-    if isinstance(ast.parse(source).body[0], ast.FunctionDef): return {code.co_name: instructions(code)}
+    if isinstance(ast.parse(source).body[0], ast.FunctionDef):
+        return {code.co_name: instructions(code)}
     return {o.co_name: instructions(o) for o in code.co_consts if inspect.iscode(o)}
 
 # %% ../../nbs/course/exercises.ipynb #98dc3884
@@ -85,7 +86,8 @@ def is_stub(
     if inspect.isclass(answer):
         methods = {name: o for name,o in vars(answer).items() if inspect.isfunction(o)}
         return {name: instructions(o.__code__) for name,o in methods.items()}==methods_of(stub)
-    return inspect.isfunction(answer) and list(methods_of(stub).values())==[instructions(answer.__code__)]
+    return (inspect.isfunction(answer) and list(methods_of(stub).values())
+            ==[instructions(answer.__code__)])
 
 # %% ../../nbs/course/exercises.ipynb #5ddd1db2
 @dataclass
@@ -139,7 +141,8 @@ def last_line(
     error: BaseException, # As it was raised
 ) -> str:
     "Return the last line of the learner's own code before the error"
-    frames = [o for o in traceback.extract_tb(error.__traceback__) if not o.filename.startswith(not_theirs)]
+    frames = [o for o in traceback.extract_tb(error.__traceback__)
+              if not o.filename.startswith(not_theirs)]
     return frames[-1].line or '' if frames else ''
 
 # %% ../../nbs/course/exercises.ipynb #52a635ef
@@ -194,7 +197,8 @@ def fault(
     except Exception as e: return f"Can't compare what came back ({type(e).__name__}: {e})."
     if found: return found
     if outcome.changed:
-        return f'It changed its argument `{outcome.changed[0]}`, which belongs to the caller: work on a copy.'
+        return (f'It changed its argument `{outcome.changed[0]}`, which belongs to the caller: '
+                'work on a copy.')
     return None
 
 def outcomes(
@@ -256,7 +260,8 @@ def judge(
     "Compare an answer with the specification on all inputs"
     if is_stub(answer, ex.stub):
         todo = 'replace the `...` with your answer' if '...' in ex.stub else 'change it'
-        text = f'not attempted yet. This is still the starter code: {todo}, run that cell, then this one.'
+        text = (f'not attempted yet. This is still the starter code: {todo}, run that cell, then '
+                'this one.')
         return Result(ex.name, 'not attempted', text)
     if not callable(answer):
         text = f'got {kind_of(answer)}, expected `{ex.name}` itself: pass it without parentheses.'
@@ -305,7 +310,8 @@ class Exercise:
         self.usage: Callable = call
         self.hinted = 0
 
-    def __repr__(self): return f'{self.title}: write {self.name}, then ex.{self.name}.check({self.name})'
+    def __repr__(self):
+        return f'{self.title}: write {self.name}, then ex.{self.name}.check({self.name})'
 
     def spec(self,
         f: Callable, # Takes the arguments of a case
@@ -316,7 +322,8 @@ class Exercise:
         return f
 
     def cases(self,
-        f: Callable[[np.random.Generator], Iterable[tuple]], # Yields tuples of arguments, small ones first
+        f: Callable[[np.random.Generator],
+                    Iterable[tuple]], # Yields tuples of arguments, small ones first
     ) -> Callable:
         "Set the inputs to try (decorator)"
         self.make_inputs = f
@@ -360,7 +367,8 @@ class Exercise:
     ) -> Result:
         "Compare `answer` with the specification; never raise"
         try: res = judge(self, answer)
-        except Exception as e: res = Result(self.name, 'wrong', f"can't check this answer ({type(e).__name__}: {e}).")
+        except Exception as e:
+            res = Result(self.name, 'wrong', f"can't check this answer ({type(e).__name__}: {e}).")
         if res.status!='not attempted': record(self.chapter, self.name, res.status)
         return res
 
@@ -372,7 +380,8 @@ class Exercise:
         if n is None and self.hinted==last:
             return Note(f'That was the last hint: ex.{self.name}.solution() shows a way to do it.')
         if n is None: n = self.hinted + 1
-        if not isinstance(n, int) or not 1<=n<=last: return Note(f'There are {last} hints: hint(1) to hint({last}).')
+        if not isinstance(n, int) or not 1<=n<=last:
+            return Note(f'There are {last} hints: hint(1) to hint({last}).')
         self.hinted = n
         record(self.chapter, self.name, 'hint')
         return Note(f'Hint {n} of {last}: {self.hints[n-1]}')
@@ -395,7 +404,8 @@ class Exercise:
             res = judge(self, f)
             name = ('stub', 'solution')[i] if i<2 else f'mistake {i-1}'
             rows.append((name, res.status, res.mistake==says if says else ''))
-        return pd.DataFrame(rows, columns=[self.name, 'check says', 'recognised']).set_index(self.name)
+        return pd.DataFrame(rows,
+                            columns=[self.name, 'check says', 'recognised']).set_index(self.name)
 
 # %% ../../nbs/course/exercises.ipynb #0705c658
 def floats(
@@ -418,7 +428,8 @@ def chapter_page(
     name: str, # Name of a chapter, e.g. 'one_hot'
 ) -> Page:
     "Read the page of a chapter, which lies beside its module"
-    return read_page((files('collab_course.course.practice')/f'{name}.md').read_text(encoding='utf-8'))
+    return read_page((files('collab_course.course.practice')/f'{name}.md').read_text(
+        encoding='utf-8'))
 
 # %% ../../nbs/course/exercises.ipynb #f75d114c
 class Marks:
@@ -430,12 +441,14 @@ class Marks:
 
     def __repr__(self):
         lines = []
-        for row in self.table.itertuples(): lines.append(f'{row.Index:>3}. {row.chosen}: {row.verdict}. {row.because}')
+        for row in self.table.itertuples():
+            lines.append(f'{row.Index:>3}. {row.chosen}: {row.verdict}. {row.because}')
         return '\n'.join(lines)
 
     def _repr_html_(self):
         table = self.table.reset_index()
-        with pd.option_context('display.max_colwidth', None): return table.to_html(index=False, border=0)
+        with pd.option_context('display.max_colwidth', None):
+            return table.to_html(index=False, border=0)
 
 # %% ../../nbs/course/exercises.ipynb #53ba8356
 def chosen_letters(
@@ -461,7 +474,8 @@ def mark_question(
     if not q.choices: return str(mine), 'open', 'Compare yours with the folded answer.'
     letters = chosen_letters(mine)
     if unknown := sorted(set(letters) - set(q.letters)):
-        return str(mine), 'no such choice', f"The letters go from a to {q.letters[-1]}: there is no {unknown[0]!r}"
+        return (str(mine), 'no such choice',
+                f"The letters go from a to {q.letters[-1]}: there is no {unknown[0]!r}")
     wrong = [letter for letter in letters if letter not in q.right]
     reasons = map(q.why, wrong[:1] or letters)
     return letters, verdict(letters, q.right), ' '.join(reasons)
@@ -502,9 +516,11 @@ class Practice:
         "Make an exercise from its solution (decorator)"
         if solution is None: return lambda solution: self.exercise(solution, **kw)
         if words := self.words.get(solution.__name__):
-            kw = dict(title=words.title, text=words.task, hints=words.hints, then=words.then, stub=words.stub) | kw
+            kw = (dict(title=words.title, text=words.task, hints=words.hints, then=words.then,
+                       stub=words.stub) | kw)
         if 'title' not in kw:
-            raise ValueError(f'there is no section for {solution.__name__} on its page: run `make practice`')
+            raise ValueError(f'there is no section for {solution.__name__} on its page: run `make '
+                             'practice`')
         ex = Exercise(solution, **kw)
         ex.chapter = self.chapter
         self.exercises.append(ex)
@@ -544,13 +560,17 @@ class Practice:
         mine: dict[int, Any], # Number of a question → letters chosen, e.g. {1: 'b', 2: 'ac'}
     ) -> Marks | Note:
         "Return a table of your choices with the reasons"
-        if not isinstance(mine, dict): return Note("Write your choices as a dict, e.g. {1: 'b', 2: 'ac'}.")
-        chosen = {n: letters for n,letters in mine.items() if letters is not ... and letters not in (None, '')}
+        if not isinstance(mine, dict):
+            return Note("Write your choices as a dict, e.g. {1: 'b', 2: 'ac'}.")
+        chosen = {n: letters
+                  for n,letters in mine.items() if letters is not ... and letters not in (None, '')}
         unknown = [n for n in chosen if n not in range(1, len(self.questions)+1)]
         if unknown:
-            return Note(f'There is no question {unknown[0]!r}: they are numbers from 1 to {len(self.questions)}.')
+            return Note(f'There is no question {unknown[0]!r}: they are numbers from 1 to '
+                        f'{len(self.questions)}.')
         if not chosen:
-            return Note(f"You haven't chosen yet. Write letters, e.g. {{{first(self.with_choices) or 1}: 'a'}}.")
+            return Note("You haven't chosen yet. Write letters, e.g. "
+                        f"{{{first(self.with_choices) or 1}: 'a'}}.")
         rows = []
         for n,letters in chosen.items():
             text,verdict,why = mark_question(self.questions[n-1], letters)
@@ -602,5 +622,6 @@ def catalogue() -> pd.DataFrame:
         title = f'{o.chapter} {o.title}'
         notebook = f'{o.chapter}_{o.name}.ipynb'
         for e in o.exercises: rows.append((o.chapter, title, 'exercise', e.name, notebook))
-        for n in o.with_choices: rows.append((o.chapter, title, 'question', f'question {n}', notebook))
+        for n in o.with_choices:
+            rows.append((o.chapter, title, 'question', f'question {n}', notebook))
     return pd.DataFrame(rows, columns=['chapter', 'title', 'kind', 'name', 'notebook'])

@@ -26,7 +26,8 @@ def png_bytes(
 ) -> bytes:
     "Convert a picture to the bytes of a PNG file"
     out = BytesIO()
-    fig.savefig(out, format='png', dpi=110, facecolor='white', bbox_inches='tight', metadata={'Software': None})
+    fig.savefig(out, format='png', dpi=110, facecolor='white', bbox_inches='tight',
+                metadata={'Software': None})
     return out.getvalue()
 
 # %% ../../nbs/course/figures.ipynb #856c5921
@@ -44,8 +45,8 @@ const swatch = color => html('span', {style: `${block};background:${color}`})"""
 
 # %% ../../nbs/course/figures.ipynb #40c7c7df
 slider_tool = r"""const slider = (name, range, start, say, change, color) => {
-  const bar = {type: 'range', autocomplete: 'off', ...range, style: 'flex:1 1 6em;min-width:0;margin:0'}
-  const input = html('input', bar)
+  const bar = {type: 'range', autocomplete: 'off', style: 'flex:1 1 6em;min-width:0;margin:0'}
+  const input = html('input', {...bar, ...range})
   const digits = 'flex:0 0 3.2em;text-align:right;font-variant-numeric:tabular-nums'
   const value = html('span', {'aria-hidden': 'true', style: digits})
   const title = html('span', {style: 'flex:0 0 8.5em'}, ...(color ? [swatch(color)] : []), name)
@@ -57,7 +58,9 @@ slider_tool = r"""const slider = (name, range, start, say, change, color) => {
   }
   input.value = start
   input.addEventListener('input', () => { set(); change(+input.value) })
-  input.addEventListener('keydown', e => { if (/^(Arrow|Page|Home|End)/.test(e.key)) e.stopPropagation() })
+  input.addEventListener('keydown', e => {
+    if (/^(Arrow|Page|Home|End)/.test(e.key)) e.stopPropagation()
+  })
   set()
   const whole = 'display:flex;gap:.4em;align-items:center;max-width:36em;min-height:2em'
   return html('div', {style: whole}, label, value)
@@ -75,7 +78,8 @@ for (const fig of document.querySelectorAll('figure[data-draw="$kind"]:not([data
 })()""")
 
 # %% ../../nbs/course/figures.ipynb #45d025bf
-figure_frame = Template("""<figure class="playing" style="margin:1em 0" data-draw="$kind" data-playing="$data">
+figure_frame = Template(
+    """<figure class="playing" style="margin:1em 0" data-draw="$kind" data-playing="$data">
 <img src="data:image/png;base64,$png" alt="$alt" width="$width" height="$height"
  style="max-width:100%;height:auto">
 <figcaption>$caption</figcaption>
@@ -89,7 +93,8 @@ def check_text(
 ) -> None:
     "Raise unless `text` says something"
     if isinstance(text, str) and text.strip(): return
-    raise ValueError(f"{name} must say in words what the picture shows, for those who can't see it, not {text!r}")
+    raise ValueError(f"{name} must say in words what the picture shows, for those who can't see "
+                     f"it, not {text!r}")
 
 def check_draw(
     draw: str, # JavaScript
@@ -102,7 +107,7 @@ def check_draw(
 class Playable:
     "A picture with its description, and a script that adds controls where scripts run"
     def __init__(self,
-        draw: str, # JavaScript: takes the data and the tools `{html, svg, show, swatch, slider}`, returns an element
+        draw: str, # JavaScript: a function of data and tools that returns an element
         data: Any, # What `draw` gets: dicts, lists, texts, finite numbers
         png: bytes, # The picture, bytes of a PNG file
         alt: str, # What the picture shows, in words
@@ -119,20 +124,24 @@ class Playable:
 
     def __repr__(self): return self.alt
     def _repr_mimebundle_(self, include=None, exclude=None):
-        return {'text/html': self.html(), 'image/png': b64encode(self.png).decode(), 'text/plain': self.alt}
+        return {'text/html': self.html(), 'image/png': b64encode(self.png).decode(),
+                'text/plain': self.alt}
 
     def html(self) -> str:
         "Return the figure with its script, complete in itself"
         kind = hashlib.sha256(self.draw.encode()).hexdigest()[:8]
-        script = script_frame.substitute(tools=f'{element_tools}\n{slider_tool}', draw=self.draw, kind=kind)
+        script = script_frame.substitute(tools=f'{element_tools}\n{slider_tool}', draw=self.draw,
+                                         kind=kind)
         width,height = struct.unpack('>II', self.png[16:24])
         texts = dict(data=self.data, alt=self.alt, caption=self.caption)
         texts = {name: escape(text) for name,text in texts.items()}
         png = b64encode(self.png).decode()
-        return figure_frame.substitute(texts, kind=kind, png=png, width=width, height=height, script=script)
+        return figure_frame.substitute(texts, kind=kind, png=png, width=width, height=height,
+                                       script=script)
 
 # %% ../../nbs/course/figures.ipynb #e99fbb9d
-colors = ('#0072B2', '#D55E00', '#009E73', '#CC79A7') # told apart by the colour-blind, and on light and dark pages
+# told apart by the colour-blind, and on light and dark pages
+colors = ('#0072B2', '#D55E00', '#009E73', '#CC79A7')
 
 def bar_pieces(
     parts: np.ndarray, # (bars, pieces) numbers of both signs
@@ -158,7 +167,8 @@ def draw_bars(
     "Draw a bar per row: one piece per column"
     at = range(len(df))
     lefts,widths = bar_pieces(parts)
-    for k,name in enumerate(df.columns): ax.barh(at, widths[:,k], 0.62, lefts[:,k], color=colors[k], label=name)
+    for k,name in enumerate(df.columns):
+        ax.barh(at, widths[:,k], 0.62, lefts[:,k], color=colors[k], label=name)
     ax.plot(parts.sum(1), at, '|', color='black', ms=13, mew=3, label='score: the sum')
     for i,total in enumerate(parts.sum(1)):
         ax.text(1.02, i, minus(total), transform=ax.get_yaxis_transform(), va='center')
@@ -180,7 +190,8 @@ def draw_scores(
     ax.spines[['top', 'right', 'left']].set_visible(False)
     ax.tick_params(axis='y', length=0)
     handles,labels = ax.get_legend_handles_labels()
-    fig.legend(handles, labels, loc='lower center', bbox_to_anchor=(0.5, 0.98), ncols=5, frameon=False)
+    fig.legend(handles, labels, loc='lower center', bbox_to_anchor=(0.5, 0.98), ncols=5,
+               frameon=False)
     return png_bytes(fig)
 
 # %% ../../nbs/course/figures.ipynb #3daa96de
@@ -190,9 +201,9 @@ score_row = r"""  const bar = (x, width, fill) => svg('rect', {y: 1, height: 8, 
     const pieces = d.colors.map(c => bar(0, 0, c))
     const sum = svg('path', {...thin, 'stroke-width': 4})
     const zero = svg('path', {...thin, d: 'M0,0V10'})
-    const box = {viewBox: `${-d.span} 0 ${2*d.span} 10`, preserveAspectRatio: 'none', 'aria-hidden': 'true'}
+    const box = {viewBox: `${-d.span} 0 ${2*d.span} 10`, preserveAspectRatio: 'none'}
     const size = 'width:100%;height:1.4em;overflow:visible'
-    const pic = svg('svg', {...box, style: size}, zero, ...pieces, sum)
+    const pic = svg('svg', {...box, 'aria-hidden': 'true', style: size}, zero, ...pieces, sum)
     const score = html('span', {style: 'text-align:right;font-variant-numeric:tabular-nums'})
     const numbers = factors.map(v => String(v).replace('-', '−')).join(', ')
     const small = html('small', {style: 'display:block'}, numbers)
@@ -230,7 +241,8 @@ score_list = r"""  const rows = d.names.map((name, i) => row(name, d.factors[i])
     if (!matchMedia('(prefers-reduced-motion: reduce)').matches)
       rows.forEach((r, i) => glide(r.item, tops[i] - r.item.offsetTop))
     const best = order[0], last = order.at(-1)
-    said.textContent = `Highest: ${best.name}, ${show(best.score)}. Lowest: ${last.name}, ${show(last.score)}.`
+    const named = r => `${r.name}, ${show(r.score)}`
+    said.textContent = `Highest: ${named(best)}. Lowest: ${named(last)}.`
   }
   const control = (label, k) => {
     const change = v => { person[k] = v; move() }
@@ -250,10 +262,12 @@ def check_numbers(
     "Raise unless a table has rows, columns and finite numbers in them"
     if not df.size: raise ValueError(f'{what} must have rows and columns, not the shape {df.shape}')
     for name,col in df.items():
-        if not pd.api.types.is_numeric_dtype(col): raise ValueError(f'column {name!r} of {what} must hold numbers')
+        if not pd.api.types.is_numeric_dtype(col):
+            raise ValueError(f'column {name!r} of {what} must hold numbers')
         for i,v in col.items():
             if not np.isfinite(v):
-                raise ValueError(f'column {name!r} of {what} must hold finite numbers, not {v} for {str(i)!r}')
+                raise ValueError(f'column {name!r} of {what} must hold finite numbers, not {v} for '
+                                 f'{str(i)!r}')
 
 def check_person(
     person: Sequence[float], # Factors of a person
@@ -263,16 +277,18 @@ def check_person(
 ) -> None:
     "Raise unless there is one number per factor, each on its slider"
     if len(person)!=len(names):
-        raise ValueError(f"person must have {len(names)} numbers ({', '.join(names)}), not {len(person)}")
+        raise ValueError(f"person must have {len(names)} numbers ({', '.join(names)}), not "
+                         f"{len(person)}")
     lo,hi = limits
     for name,v in zip(names, person):
         steps = (v - lo)/step
         if not lo<=v<=hi or abs(steps - round(steps))>1e-6:
-            raise ValueError(f"person's {name} must be from {lo} to {hi} in steps of {step}, not {v}")
+            raise ValueError(f"person's {name} must be from {lo} to {hi} in steps of {step}, not "
+                             f"{v}")
 
 # %% ../../nbs/course/figures.ipynb #c9d589b2
 def play_scores(
-    factors: pd.DataFrame, # A row for each item, its name in the index; a column for each factor, at most four
+    factors: pd.DataFrame, # A row for each item, a column for each of up to four factors
     person: Sequence[float], # The person's factors at the start, in the order of the columns
     alt: str, # What the picture of the start shows, in words
     caption: str='', # Below the figure
@@ -284,10 +300,12 @@ def play_scores(
     labels = [str(name) for name in factors.columns]
     person = [round(float(v), 6) for v in person]
     if len(labels)>len(colors):
-        raise ValueError(f'factors must have at most {len(colors)} columns, one per colour, not {len(labels)}')
+        raise ValueError(f'factors must have at most {len(colors)} columns, one per colour, not '
+                         f'{len(labels)}')
     check_person(person, labels, limits, step)
     furthest = factors.abs().sum(axis=1).max()*max(map(abs, limits))
-    data = dict(names=[str(name) for name in factors.index], factors=factors.to_numpy(float).round(4).tolist(),
+    data = dict(names=[str(name) for name in factors.index],
+                factors=factors.to_numpy(float).round(4).tolist(),
                 labels=labels, person=person, range=dict(min=limits[0], max=limits[1], step=step),
                 span=round(float(furthest) or 1., 4), colors=colors[:len(labels)])
     return Playable(scores_script, data, draw_scores(factors, person), alt, caption)
@@ -346,7 +364,8 @@ def draw_runs(
     curves.set(title=title, xlabel=d['x'], ylabel=d['y'], xticks=d['xs'])
     ends.set(title='where each run ends', xlabel=d['by'])
     ends.set_xticks(at, [str(setting) for setting in d['settings']])
-    for ax,ticks in zip((curves, ends), d['ticks']): ax.set(yticks=ticks, ylim=(ticks[0], ticks[-1]))
+    for ax,ticks in zip((curves, ends), d['ticks']):
+        ax.set(yticks=ticks, ylim=(ticks[0], ticks[-1]))
     curves.legend(frameon=False)
     fig.tight_layout()
     return png_bytes(fig)
@@ -369,8 +388,9 @@ run_panel = r"""  const W = 340, H = 230, L = 46, R = 14, T = 10, B = 42
     places.forEach((p, i) => pic.append(text(px(p), H-B+17, labels[i])))
     const turned = {transform: `translate(11,${py((lo+hi)/2)}) rotate(-90)`}
     pic.append(text(px(.5), H-5, below), text(0, 0, d.y, turned))
+    const bold = {fill: 'none', 'stroke-width': 2.5}
     const line = (_, k) =>
-      svg('path', {fill: 'none', stroke: d.colors[k], 'stroke-width': 2.5, 'stroke-dasharray': dashes[k]})
+      svg('path', {...bold, stroke: d.colors[k], 'stroke-dasharray': dashes[k]})
     const lines = d.names.map(line)
     pic.append(...lines)
     const draw = (k, ys) => {
@@ -424,15 +444,18 @@ def check_runs(
     "Raise unless there is one row per run and step"
     for name in (by, x):
         if name not in runs:
-            raise ValueError(f"there is no column {name!r} in runs; there are: {', '.join(map(str, runs))}")
+            raise ValueError(f"there is no column {name!r} in runs; there are: "
+                             f"{', '.join(map(str, runs))}")
     check_numbers('runs', runs)
     n_curves = len(runs.columns) - 2
     if not 1 <= n_curves <= len(colors):
-        raise ValueError(f'runs must have 1 to {len(colors)} columns besides {by!r} and {x!r}, not {n_curves}')
+        raise ValueError(f'runs must have 1 to {len(colors)} columns besides {by!r} and {x!r}, not '
+                         f'{n_curves}')
     if runs.duplicated([by, x]).any() or len(runs)!=runs[by].nunique()*runs[x].nunique():
         raise ValueError(f'runs must have one row for each {by} and {x}')
     if start not in runs[by].to_list():
-        raise ValueError(f'there is no run with {by} {start}: start must be one of {whole_if_even(runs[by])}')
+        raise ValueError(f'there is no run with {by} {start}: start must be one of '
+                         f'{whole_if_even(runs[by])}')
 
 # %% ../../nbs/course/figures.ipynb #a13df754
 def play_runs(

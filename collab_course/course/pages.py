@@ -34,7 +34,7 @@ class Question:
     "A question: with `choices`, or open with an `answer`"
     def __init__(self,
         text: str, # The question, markdown
-        choices: Iterable[tuple[str, str]]=(), # (text, why it is right or wrong) for each, in the order a, b, c …
+        choices: Iterable[tuple[str, str]]=(), # (text, why it is right or wrong) of a, b, c …
         right: str='', # Letters of the right ones, e.g. 'b' or 'ac'
         answer: str='', # Answer of an open question
     ):
@@ -44,7 +44,8 @@ class Question:
         self.answer = answer
         unknown = set(self.right) - set(self.letters)
         if unknown or bool(self.choices)==bool(answer) or bool(self.choices)!=bool(right):
-            raise ValueError(f'{text!r} must have choices and the letters of the right ones, or an answer')
+            raise ValueError(f'{text!r} must have choices and the letters of the right ones, or an '
+                             'answer')
 
     @property
     def letters(self) -> str:
@@ -141,7 +142,8 @@ def read_page(
     page = Page(chapter, title)
     for section in sections:
         heading,_,body = section.partition('\n')
-        if heading=='Questions': page.questions = [read_question(asked) for _,asked in labelled(body)]
+        if heading=='Questions':
+            page.questions = [read_question(asked) for _,asked in labelled(body)]
         else:
             name,title = heading.split(': ', 1)
             page.words[name] = read_words(title, body)
@@ -179,10 +181,13 @@ def write_section(
     found = [label for label,_ in labelled('\n\n'.join(texts))]
     for label in ('Task', 'Hints', 'When right'):
         n = found.count(label)
-        if n!=1: raise ValueError(f'{heading!r} must have one cell that begins with **{label}.**, not {n}')
+        if n!=1:
+            raise ValueError(f'{heading!r} must have one cell that begins with **{label}.**, not '
+                             f'{n}')
     names = [solution_name(source) for kind,source in cells if kind=='code']
     name = first(filter(None, names))
-    if not name: raise ValueError(f'{heading!r} must have a solution: a function below @ex.exercise')
+    if not name:
+        raise ValueError(f'{heading!r} must have a solution: a function below @ex.exercise')
     return '\n\n'.join([f'## {name}: {heading}', *texts])
 
 # %% ../../nbs/course/pages.ipynb #cbf3028f
@@ -194,10 +199,13 @@ def write_page(
     "Write a page from a teacher's notebook"
     (_,top),*rest = cells
     title = re.match(r"# Teacher's edition: (\d\d .+)", top)
-    if not title: raise ValueError(f"the first cell must begin with # Teacher's edition: NN Title, not {top[:40]!r}")
+    if not title:
+        raise ValueError("the first cell must begin with # Teacher's edition: NN Title, not "
+                         f"{top[:40]!r}")
     sections: list[tuple[str, list]] = []
     for kind,source in rest:
-        if kind=='markdown' and source.startswith('## '): sections.append((source.splitlines()[0][3:].strip(), []))
+        if kind=='markdown' and source.startswith('## '):
+            sections.append((source.splitlines()[0][3:].strip(), []))
         elif sections: sections[-1][1].append((kind, source))
     texts = [write_section(*section) for section in sections]
     return '\n\n'.join([f'{made}\n# {title[1]}', *texts]) + '\n'

@@ -38,7 +38,8 @@ def check_progress(
     "Raise unless `path` is free or holds progress"
     if not path.exists() or is_progress(path): return
     if path.is_file():
-        raise ValueError(f'{path} holds something else: name another file in COLLAB_COURSE_PROGRESS, or move it')
+        raise ValueError(f'{path} holds something else: name another file in '
+                         'COLLAB_COURSE_PROGRESS, or move it')
     raise IsADirectoryError(f'{path} must be a file, not a folder or a device: '
                             'name a file in COLLAB_COURSE_PROGRESS, or unset it')
 
@@ -56,10 +57,12 @@ def keep_progress() -> Note:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     except OSError as e:
-        raise OSError(f"can't write {path} ({e.strerror}): name another file in COLLAB_COURSE_PROGRESS") from None
+        raise OSError(f"can't write {path} ({e.strerror}): name another file in "
+                      "COLLAB_COURSE_PROGRESS") from None
     return Note('From now on, your right and wrong answers and the hints and solutions you ask for '
                 f'are kept in {path}, and nowhere else. '
-                "What you checked before doesn't count: run those checks again. forget_progress() deletes the file.")
+                "What you checked before doesn't count: run those checks again. forget_progress() "
+                "deletes the file.")
 
 # %% ../../nbs/course/progress.ipynb #476c4352
 def forget_progress() -> Note:
@@ -95,7 +98,8 @@ def is_event(
 def events() -> pd.DataFrame:
     "Return one row per event that was kept, in order"
     path = progress_file()
-    lines = path.read_text(encoding='utf-8', errors='replace').splitlines() if path.is_file() else []
+    lines = (path.read_text(encoding='utf-8', errors='replace').splitlines() if path.is_file()
+             else [])
     rows = []
     for line in lines:
         with suppress(ValueError): rows.append(json.loads(line))

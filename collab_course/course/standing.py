@@ -21,7 +21,8 @@ def answered(
         by_name = cat.notebook.str[3:-6]==chapter
         cat = cat[by_number | by_name].reset_index(drop=True)
     if not len(cat):
-        raise ValueError(f"there is no practice for chapter {chapter!r}: write chapters as '01' or 'one_hot'")
+        raise ValueError(f"there is no practice for chapter {chapter!r}: write chapters as '01' or "
+                         "'one_hot'")
     log = events()
     log = log[log.what=='right']
     done = set(zip(log.chapter, log.name))
@@ -47,10 +48,12 @@ def what_next(
 ) -> str:
     "Return the first exercise that isn't right yet, and where it is"
     if not progress_file().is_file():
-        return ("Your progress isn't kept. To keep it, call keep_progress() in any notebook of nbs/practice: "
+        return ("Your progress isn't kept. To keep it, call keep_progress() in any notebook of "
+                "nbs/practice: "
                 'it writes one file on this machine, which forget_progress() deletes.')
     left = cat[~cat.right]
-    if not len(left): return 'You have answered all of it. Next: another chapter, or a project in nbs/projects.'
+    if not len(left):
+        return 'You have answered all of it. Next: another chapter, or a project in nbs/projects.'
     exercises = left[left.kind=='exercise']
     first = (exercises if len(exercises) else left).iloc[0]
     return f'Next: {first["name"]} in nbs/practice/{first.notebook}'
@@ -85,6 +88,8 @@ def greeting() -> Note:
         for kind in ('exercises', 'questions'): table[kind] = table[kind].str.split(' of ').str[-1]
     width = max(map(len, table.chapter))
     lines = [f'  {"chapter":<{width}}  {"exercises":>9}  {"questions":>9}']
-    for row in table.itertuples(): lines.append(f'  {row.chapter:<{width}}  {row.exercises:>9}  {row.questions:>9}')
-    where = 'Chapters begin with nbs/00_whole_game.ipynb; practice is in nbs/practice, projects are in nbs/projects.'
+    for row in table.itertuples():
+        lines.append(f'  {row.chapter:<{width}}  {row.exercises:>9}  {row.questions:>9}')
+    where = ('Chapters begin with nbs/00_whole_game.ipynb; practice is in nbs/practice, projects '
+             'are in nbs/projects.')
     return Note('\n'.join([*lines, '', where, now.todo]))
