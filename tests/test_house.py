@@ -9,7 +9,7 @@ ORDER = '''checks quiet movielens tables vocab reading ranking distances metrics
 one_hot dot_product create_params loops training features embedding_nn svdpp served baselines fastai_collab model_tables
 interpretation factor_map scoring evaluation lists newcomer_tables newcomers feedback convert answers fitting recommender
 command_line all'''.split()
-COURSE = 'progress figures exercises'.split()
+COURSE = 'progress figures differences pages exercises standing'.split()
 # these start without torch, fastai and matplotlib
 LIGHT = '''checks movielens tables vocab reading ranking distances metrics crowds folding served bundle feedback answers
 recommender command_line'''.split()
