@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 import collab_course
-from collab_course.checks import Arg, ArgError, did_you_mean, one_of
+from collab_course.checks import Arg, ArgError, check_spread, did_you_mean, one_of
 from collab_course.reading import RatingsTable, counted, is_plain_number, match_titles, open_table
 from collab_course.reading import ratings_table, read_ratings, read_titles
 if TYPE_CHECKING:
@@ -201,19 +201,19 @@ def say_report(
                   f'by averages alone (user and item): {report["baseline_rmse"]:.4f}')
     if report['refit']: say(args, 'and again, on all ratings:')
 
-# %% ../nbs/library/command_line.ipynb #4132d932
+# %% ../nbs/library/command_line.ipynb #d4ae66e5
 def check_ratings(
     table: RatingsTable, # What was read
     rating_range: list[float]|None, # (lowest, highest) rating that there is; None: as in the table
 ):
-    "Check that ratings lie in their range, and differ"
-    from collab_course.checks import check_spread, check_values
-    name = table.names['rating_name']
+    "Check that a model can be trained on ratings, all but pairs rated twice"
+    from collab_course.tables import validate_ratings
+    names = [table.names[arg] for arg in ('user_name', 'item_name', 'rating_name')]
     if rating_range and not rating_range[0]<rating_range[1]:
         raise ArgError(Arg('rating_range'), ' takes the lowest rating and the highest, such as ',
                        Arg('rating_range', (1, 5)), f', not {typed(rating_range)}')
-    check_values(table.ratings, name, rating_range)
-    check_spread(table.ratings[name])
+    validate_ratings(table.ratings, *names, rating_range, duplicates='keep')
+    check_spread(table.ratings[names[2]])
 
 def check_pairs(
     table: RatingsTable, # What was read

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TableError', 'RatingsTable', 'read_ratings']
 
-# %% ../nbs/library/reading.ipynb #d775b600
+# %% ../nbs/library/reading.ipynb #433483ca
 import bz2, csv, gzip, io, lzma, os, re, sys, zipfile, zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -303,7 +303,7 @@ def looks_numeric(
     "Test for a number with a decimal point or comma"
     return is_plain_number(text) or is_comma_number(text)
 
-# %% ../nbs/library/reading.ipynb #1cc822b4
+# %% ../nbs/library/reading.ipynb #37ffd0b5
 def has_header(
     rows: list[list[str]], # The first records
 ) -> bool:
@@ -315,7 +315,7 @@ def has_header(
     if {'user', 'rating'} & guess_roles(first).keys(): return True
     return any(rest and all(looks_numeric(row[i]) for row in rest) for i in words)
 
-# %% ../nbs/library/reading.ipynb #37336bb9
+# %% ../nbs/library/reading.ipynb #b8534c5a
 def check_separator(
     sep: str|None, # What the caller says that separates; None: nothing said
 ):
@@ -509,7 +509,7 @@ def name_them(
     "List the arguments that name columns"
     return [Arg(f'{role}_name', value) for role,value in values.items()]
 
-# %% ../nbs/library/reading.ipynb #994505e6
+# %% ../nbs/library/reading.ipynb #530f3fab
 def unsure(
     src: Source, # A table with names of columns
     found: dict[str, list[int]], # Candidates for each role in doubt
@@ -578,7 +578,7 @@ def choose_columns(
         raise TableError(f'{src.name}: {", ".join(res)} need a column each, and two of them name the same')
     return res
 
-# %% ../nbs/library/reading.ipynb #b63e28b8
+# %% ../nbs/library/reading.ipynb #39a6c04c
 class Column(NamedTuple):
     "A column of a file"
     src: Source # The table
@@ -800,7 +800,7 @@ class Note(str):
 
     render = ArgError.render
 
-# %% ../nbs/library/reading.ipynb #9a51197a
+# %% ../nbs/library/reading.ipynb #dd6c7256
 class RatingsTable(NamedTuple):
     "Ratings from a file, and what was found out about them"
     ratings: 'pd.DataFrame' # User, item, rating and perhaps title, under the names that they have in the file
@@ -828,7 +828,7 @@ def header_note(
     return [Note(f'careful: the first line is taken for names, though it holds the number {numbers[0]!r}. '
                  'If it is a rating, add ', Arg('no_header', True))]
 
-# %% ../nbs/library/reading.ipynb #0ef2bec0
+# %% ../nbs/library/reading.ipynb #129eef5c
 def check_places(
     src: Source, # A table
     at: int, # Position of the column taken for users
