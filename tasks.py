@@ -230,7 +230,7 @@ try: load_ratings()
 except KeyboardInterrupt: sys.exit(130)
 except Exception as e: failed = str(e)
 try:
-    from {lib.name}.course.progress import greeting
+    from {lib.name}.course.standing import greeting
     print(greeting())
 except Exception as e: print(f"The map of the course cannot be shown: {{e}}", file=sys.stderr)
 sys.exit(failed)'''
@@ -323,13 +323,14 @@ def lab(*args):
 
 def hashes():
     "What is in the notebooks and in the modules made from them"
-    files = [o for d,pat in ((root/'nbs', '*.ipynb'), (lib, '*.py')) for o in sorted(d.rglob(pat))
+    files = [o for d,pat in ((root/'nbs', '*.ipynb'), (lib, '*.py'), (lib, '*.md')) for o in sorted(d.rglob(pat))
              if '.ipynb_checkpoints' not in o.parts]
     return {str(o.relative_to(root)): hashlib.sha256(o.read_bytes()).hexdigest() for o in files}
 
 def export(*args):
     "write the modules from the notebooks, and clean the notebooks"
     run([exe('nbdev-export')], 'see the message above; the notebook it names has to be mended.')
+    tool('practice', '--pages', todo='the message above names the notebook of nbs/teaching.')
     run([exe('nbdev-clean')], 'see the message above.')
 
 def same_after_export():

@@ -1,32 +1,58 @@
-"""```python
-from collab_course.checks import *
-from collab_course.movielens import *
-from collab_course.tables import *
-from collab_course.vocab import *
-from collab_course.loaders import *
-from collab_course.features import *
-from collab_course.one_hot import *
-from collab_course.dot_product import *
-from collab_course.create_params import *
-from collab_course.baselines import *
-from collab_course.training import *
-from collab_course.interpretation import *
-from collab_course.factor_map import *
-from collab_course.fastai_collab import *
-from collab_course.embedding_nn import *
-from collab_course.newcomers import *
-from collab_course.evaluation import *
-from collab_course.lists import *
-from collab_course.svdpp import *
-from collab_course.feedback import *
-from collab_course.bundle import *
-from collab_course.recommender import *
-from collab_course.command_line import *
-```
+"""Embeddings and collaborative filtering, built from one-hot vectors up: a notebook course and the library that it exports.
 
-```python
-__all__ = [o for o in globals() if not o.startswith('_')] # all public names of the chapters
-```"""
+`from collab_course.recommender import Recommender` is the front door: `Recommender.fit(ratings)` trains on a table of
+ratings; `recommend`, `predict`, `similar`, `fold_in` and `explain` answer; `save` and `load` keep it in one file.
+`from collab_course.all import *` brings everything that people call.
 
+What the lessons build:
+
+- `one_hot`: 01: four ways to pick a row
+- `dot_product`: 02: latent factors
+- `create_params`: 05: the model from nothing but parameters
+- `interpretation`: 06: biases, components, neighbours
+- `fastai_collab`: 07: from fastai's learner to this library
+- `embedding_nn`: 08: networks on embeddings
+- `newcomers`: 09: rows for people and items without ratings
+- `training`: 10: the same steps for less time
+- `evaluation`: 11: how good a model is
+- `lists`: 12: factors trained for lists
+- `svdpp`: 13: SVD++ with bags, features and days
+- `feedback`: 14: a list that learns from itself
+
+What hardens the library:
+
+- `checks`: checks that name the argument, the value and what is allowed
+- `quiet`: fastai imported without side effects
+- `movielens`: MovieLens 100k: fetched, verified, installed in one step
+- `tables`: what can be wrong with a table of ratings, splits, planted ratings
+- `vocab`: ids and their row numbers
+- `reading`: files that others wrote
+- `ranking`: the best n, with one rule for ties
+- `distances`: nearest rows
+- `metrics`: errors, and measures of lists
+- `folding`: rows for newcomers by ridge regression
+- `served`: the models that are served, in numpy
+- `bundle`: a saved model in one file
+- `loaders`: loaders that slice tensors
+- `loops`: what every training loop needs
+- `features`: side features as columns or bags
+- `baselines`: means, biases, popularity, similar items
+- `model_tables`: a trained model beside its vocabulary
+- `factor_map`: the map of items with labels
+- `scoring`: scores for a whole catalogue, folds
+- `crowds`: the people of the feedback loop
+- `newcomer_tables`: what is known about newcomers
+- `convert`: trained models of other kinds as served ones
+- `answers`: the tables that a Recommender answers with
+- `fitting`: from a table to a trained model and a report
+- `recommender`: the class `Recommender`
+- `command_line`: the program `collab-course`
+- `all`: everything at once
+
+How the course works:
+
+- `course.progress`: notes of what was done, in one file
+- `course.figures`: figures that can be moved
+- `course.exercises`: exercises whose checks name the mistake"""
 
 __version__ = "0.0.1"

@@ -4,8 +4,10 @@ import random
 import numpy as np, pandas as pd, pytest, torch
 from hypothesis import given, settings, strategies as st
 
-from collab_course.course import exercises as learning
-from collab_course.course.exercises import Exercise, Practice, Question, difference, is_stub, practice, practices, source_of, stub_of
+from collab_course.course.differences import difference, shown
+from collab_course.course.exercises import (Exercise, Practice, catalogue, is_stub, practice, practices, source_of,
+                                            stub_of)
+from collab_course.course.pages import Question
 
 def lookup(
     weight,  # (n_rows, n_factors) table
@@ -35,7 +37,8 @@ def ex(): return make()
 
 def test_the_stub_is_the_solution_without_its_body():
     stub = stub_of(source_of(lookup))
-    assert stub.endswith('"Rows `ids` of `weight`."\n    ...') and 'return' not in stub and '# (batch,) row numbers' in stub
+    assert stub.endswith('"Rows `ids` of `weight`."\n    ...')
+    assert 'return' not in stub and '# (batch,) row numbers' in stub
 
 def stub_like(weight, ids): ...
 def stub_with_pass(weight, ids): pass
@@ -96,15 +99,18 @@ def test_classes_are_compared_method_by_method():
     ex.use(lambda cls, by, x: dict(out=cls(by)(x)))
     ex.cases(lambda rng: iter([(2., torch.arange(3.))]))
     assert ex.check(ex.untouched()).status=='not attempted'
-    assert 'out: None came, a tensor was expected: is a `return` missing?' in ex.check(HalfDone).text
+    assert 'out: Got None, expected a tensor: is a `return` missing?' in ex.check(HalfDone).text
     assert ex.check(Scale).status=='right'
     assert ex.check(Scale(2.)).status=='wrong'
 
 # ---- answers ----
 
-def test_a_right_answer_is_right_and_says_what_it_has_shown(ex): assert repr(ex.check(lookup))=='lookup: right, on 2 inputs. Well.'
+def test_a_right_answer_is_right_and_says_what_it_has_shown(ex):
+    assert repr(ex.check(lookup))=='lookup: right, on 2 inputs. Well.'
 
-@pytest.mark.parametrize('answer,says', [(lambda weight, ids: weight[:, ids], 'columns'), (lambda weight, ids: weight[ids-1], 'rows begin')])
+@pytest.mark.parametrize('answer,says',
+                         [(lambda weight, ids: weight[:, ids], 'columns'),
+                          (lambda weight, ids: weight[ids-1], 'rows begin')])
 def test_a_known_mistake_is_named(ex, answer, says):
     res = ex.check(answer)
     assert res.status=='wrong' and says in res.mistake and f'Perhaps: {res.mistake}' in res.text
@@ -119,7 +125,7 @@ def test_of_two_mistakes_at_once_the_one_that_is_shown_is_named(ex):
     assert ex.check(answer).mistake=='rows begin at 0'
 
 def test_each_part_of_a_dict_gets_a_line():
-    text = learning._short(dict(a=torch.ones(3), b=torch.ones(9, 9), c=torch.ones(2, 2)))
+    text = shown(dict(a=torch.ones(3), b=torch.ones(9, 9), c=torch.ones(2, 2)))
     assert [l.strip()[:2] for l in text.splitlines()]==['a:', 'b:', 'c:', '[1'] and 'shape (9, 9)' in text
 
 def boom(weight, ids): raise SystemExit(3)
@@ -130,8 +136,12 @@ class Rude:
     def __repr__(self): raise RuntimeError('no repr')
     def __getattr__(self, name): raise RuntimeError('no attributes')
 
-@pytest.mark.parametrize('answer', [boom, interrupt, deep, lambda: 1, lambda *a, **k: Rude(), lambda w, i: float('nan'), lambda w, i: [w], lambda w, i: dict(a=1), lambda w, i: 'text', lambda w, i: w[i].to_sparse(),
-                                    lambda w, i: w[i].long(), lambda w, i: w[i].requires_grad_()*2, lambda w, i: object(), lambda w, i: (o for o in w), len, print, 3, 'text', None, [1], {}, dict, int, Rude, torch.nn.Linear,
+@pytest.mark.parametrize('answer',
+                         [boom, interrupt, deep, lambda: 1, lambda *a, **k: Rude(), lambda w, i: float('nan'),
+                          lambda w, i: [w], lambda w, i: dict(a=1), lambda w, i: 'text', lambda w, i: w[i].to_sparse(),
+                                    lambda w, i: w[i].long(), lambda w, i: w[i].requires_grad_()*2,
+                          lambda w, i: object(), lambda w, i: (o for o in w), len, print, 3, 'text', None, [1], {},
+                          dict, int, Rude, torch.nn.Linear,
                                     torch.tensor([1.]), pd.DataFrame({'a': [1]})])
 def test_no_answer_makes_a_check_raise_or_pass(ex, answer):
     res = ex.check(answer)
@@ -189,11 +199,17 @@ def test_changing_a_frame_a_list_or_a_dict_is_told_too(arg):
     assert 'changed its argument `o`' in ex.check(answer).text and ex.check(size).status=='right'
 
 def test_the_generators_are_as_they_were(ex):
-    random.seed(1); np.random.seed(1); torch.manual_seed(1)
+    def seed():
+        random.seed(1)
+        np.random.seed(1)
+        torch.manual_seed(1)
+    seed()
     want = random.random(),np.random.rand(),torch.rand(1).item()
-    random.seed(1); np.random.seed(1); torch.manual_seed(1)
+    seed()
     def answer(weight, ids):
-        random.random(); np.random.rand(); torch.rand(1)
+        random.random()
+        np.random.rand()
+        torch.rand(1)
         return weight[ids]
     ex.check(answer)
     assert (random.random(),np.random.rand(),torch.rand(1).item()) == want
@@ -207,19 +223,35 @@ def test_a_random_answer_meets_the_same_dice_each_time(ex):
 T = torch.arange(6.).view(3, 2)
 
 @pytest.mark.parametrize('got,want,says', [
-    (T.T, T, 'turned on its side'), (-T, T, 'Every sign'), (2*T+2, T+1, '2 times'), (T+1, T, 'off by 1'), (torch.arange(8.).flip(0), torch.arange(8.), 'another order'), (torch.tensor([5, 6]), torch.tensor([4, 5]), 'off by 1'), (None, T, 'return'), (T.numpy(), T, 'an array came, a tensor'.capitalize()),
-    (torch.arange(4.)[:, None], torch.arange(4.), 'keepdim'), (torch.arange(4.), torch.arange(4.)[:, None], 'keepdim'), (torch.ones(3, 3), torch.ones(3), 'paired everybody'), (T.long(), T, 'dtype'),
-    (torch.tensor([1., 5., 9., 2.]), torch.tensor([5., 9., 2., 3.]), 'one place off'), (T*float('nan'), T, 'NaN'), (dict(a=1), dict(a=1, b=2), '`b` is missing'), (dict(a=1, b=2), dict(a=1), '`b`, which'),
-    ([1, 2], [1, 2, 3], 'length is 2'), ([1, 3], [1, 2], 'At [1]'), (dict(a=T, b=-T), dict(a=T, b=T), 'b: 5 of 6'), ('a', 'b', "'a' came"), (3.5, 3, '3.5 came'), (True, 'a', 'True came'), (dict(a=1), [1], 'A dict came, a list'), (dict(a=1, b=...), dict(a=1, b=2), 'b: There is still'), (dict(a=None), dict(a=T), 'a: None came, a tensor'), (np.bool_(False), 1, '0 came, 1'), (np.array([True, False]), np.array([False, True]), '2 of 2'),
-    (pd.DataFrame({'a': [1, 2]}), pd.DataFrame({'a': [1, 3]}), 'column `a`'), (pd.Series([1], index=['x']), pd.Series([1], index=['y']), 'index'), (pd.DataFrame({'a': [1]}), pd.DataFrame({'b': [1]}), 'missing')])
+    (T.T, T, 'transposed'), (-T, T, 'All signs are flipped'), (2*T+2, T+1, '2 times'), (T+1, T, 'off by 1'),
+    (torch.arange(8.).flip(0), torch.arange(8.), 'another order'),
+    (torch.tensor([5, 6]), torch.tensor([4, 5]), 'off by 1'), (None, T, 'return'),
+    (T.numpy(), T, 'Got an array, expected a tensor'),
+    (torch.arange(4.)[:, None], torch.arange(4.), 'keepdim'), (torch.arange(4.), torch.arange(4.)[:, None], 'keepdim'),
+    (torch.ones(3, 3), torch.ones(3), 'paired every row'), (T.long(), T, 'dtype'),
+    (torch.tensor([1., 5., 9., 2.]), torch.tensor([5., 9., 2., 3.]), 'shifted by one place'),
+    (T*float('nan'), T, 'It contains NaN'), (dict(a=1), dict(a=1, b=2), '`b` is missing'),
+    (dict(a=1, b=2), dict(a=1), '`b`, which'),
+    ([1, 2], [1, 2, 3], 'Got length 2'), ([1, 3], [1, 2], 'At [1]'), (dict(a=T, b=-T), dict(a=T, b=T), 'b: 5 of 6'),
+    ('a', 'b', "Got 'a'"), (3.5, 3, 'Got 3.5'), (True, 'a', 'Got True'),
+    (dict(a=1), [1], 'Got a dict, expected a list'), (dict(a=1, b=...), dict(a=1, b=2), 'b: There is still'),
+    (dict(a=None), dict(a=T), 'a: Got None, expected a tensor'), (np.bool_(False), 1, 'Got 0, expected 1'),
+    (np.array([True, False]), np.array([False, True]), '2 of 2'),
+    (pd.DataFrame({'a': [1, 2]}), pd.DataFrame({'a': [1, 3]}), 'column `a`'),
+    (pd.Series([1], index=['x']), pd.Series([1], index=['y']), 'index'),
+    (pd.DataFrame({'a': [1]}), pd.DataFrame({'b': [1]}), 'missing')])
 def test_a_difference_is_told_in_words(got, want, says): assert says in difference(got, want)
 
-@pytest.mark.parametrize('got,want', [(T.double(), T), (T.clone().requires_grad_(), T), (np.float64(2), 2.), (torch.tensor(2.), 2), ((1, 2), [1, 2]), (dict(b=1, a=2), dict(a=2, b=1)), (float('nan'), float('nan')), (T+1e-6, T),
-                                      (True, True), (pd.DataFrame({'a': [1]}), pd.DataFrame({'a': [1.]})), (torch.empty(0, 3), torch.empty(0, 3)), ('a', 'a'), (None, None)])
+@pytest.mark.parametrize('got,want',
+                         [(T.double(), T), (T.clone().requires_grad_(), T), (np.float64(2), 2.), (torch.tensor(2.), 2),
+                          ((1, 2), [1, 2]), (dict(b=1, a=2), dict(a=2, b=1)), (float('nan'), float('nan')), (T+1e-6, T),
+                                      (True, True), (pd.DataFrame({'a': [1]}), pd.DataFrame({'a': [1.]})),
+                          (torch.empty(0, 3), torch.empty(0, 3)), ('a', 'a'), (None, None)])
 def test_equal_is_equal(got, want): assert difference(got, want) is None
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.floats(-10, 10, width=32), min_size=1, max_size=6), st.lists(st.floats(-10, 10, width=32), min_size=1, max_size=6))
+@given(st.lists(st.floats(-10, 10, width=32), min_size=1, max_size=6),
+       st.lists(st.floats(-10, 10, width=32), min_size=1, max_size=6))
 def test_differences_agree_with_numpy(a, b):
     same = len(a)==len(b) and np.allclose(a, b, rtol=1e-4, atol=1e-4)
     assert (difference(torch.tensor(a), torch.tensor(b)) is None) == same
@@ -248,9 +280,12 @@ def test_a_question_folds_each_choice_with_its_explanation():
     assert md.startswith('**4.** How many?') and md.count('<details>')==md.count('</details>')==2
     assert '<summary>b) three <code>a&lt;b</code></summary>\n\n**Right.** yes, because' in md
 
-def test_an_open_question_folds_its_answer(): assert '<summary>An answer</summary>\n\nBecause.' in Question('Why?', answer='Because.').markdown(1)
+def test_an_open_question_folds_its_answer():
+    assert '<summary>An answer</summary>\n\nBecause.' in Question('Why?', answer='Because.').markdown(1)
 
-@pytest.mark.parametrize('kw', [dict(choices=CHOICES), dict(choices=CHOICES, right='c'), dict(), dict(choices=CHOICES, right='a', answer='x'), dict(answer='x', right='a')])
+@pytest.mark.parametrize('kw',
+                         [dict(choices=CHOICES), dict(choices=CHOICES, right='c'), dict(),
+                          dict(choices=CHOICES, right='a', answer='x'), dict(answer='x', right='a')])
 def test_a_question_that_cannot_be_marked_is_refused(kw):
     with pytest.raises(ValueError, match='Why'): Question('Why?', **kw)
 
@@ -265,7 +300,8 @@ def quiz():
 def test_choices_are_marked_with_the_reason_of_the_choice(quiz):
     res = quiz.mark({1: 'a', 2: 'C, A', 3: 'my words'}).table
     assert list(res.verdict)==['no', 'right', 'open'] and res.because[1]=='no, because'
-    assert list(quiz.mark({2: 'a'}).table.verdict)==['partly right'] and list(quiz.mark({2: 'ab'}).table.because)==['y is not']
+    assert list(quiz.mark({2: 'a'}).table.verdict)==['partly right']
+    assert list(quiz.mark({2: 'ab'}).table.because)==['y is not']
 
 def test_a_reason_is_shown_in_full_however_long():
     o = Practice('98', 'toy', 'Toy')
@@ -277,7 +313,9 @@ def test_zero_is_not_called_a_multiple(): assert 'times' not in difference(torch
 
 def test_nothing_chosen_says_how_to_choose(quiz): assert "{1: 'a'}" in quiz.mark({1: ..., 2: ..., 3: None})
 
-@pytest.mark.parametrize('mine,says', [({7: 'a'}, 'no question 7'), ({'a': 'b'}, "no question 'a'"), ({'1': 'b'}, "no question '1'")])
+@pytest.mark.parametrize('mine,says',
+                         [({7: 'a'}, 'no question 7'), ({'a': 'b'}, "no question 'a'"),
+                          ({'1': 'b'}, "no question '1'")])
 def test_a_number_without_question_is_told(quiz, mine, says): assert says in quiz.mark(mine)
 
 @pytest.mark.parametrize('mine', [{1: 'q'}, {1: 'abc'}, {1: 5}, {1: '!'}, {1: ['a', 'z']}])
@@ -296,7 +334,7 @@ def test_an_unknown_chapter_names_those_that_are():
     with pytest.raises(ValueError, match='one_hot'): practice('nowhere')
 
 def test_the_catalogue_has_each_thing_once():
-    cat = learning.catalogue()
+    cat = catalogue()
     assert len(cat) and not cat.duplicated(['chapter', 'name']).any()
 
 def test_an_exercise_that_is_not_there_names_the_nearest():
@@ -308,3 +346,7 @@ def test_an_exercise_that_is_not_there_names_the_nearest():
 def test_an_exercise_says_what_to_do(ex): assert repr(ex)=='Pick rows: write lookup, then ex.lookup.check(lookup)'
 
 def test_all_right_letters_give_their_reasons(quiz): assert quiz.mark({2: 'ac'}).table.because[2]=='x is z is'
+
+@pytest.mark.parametrize('mine', ['ac', 'ca', 'Ac', 'aC', 'Ca', 'cA', 'CA', 'C, a', ['c', 'A'], ('A', 'c')])
+def test_letters_count_in_any_order_and_in_either_case(quiz, mine):
+    assert list(quiz.mark({2: mine}).table.verdict)==['right']

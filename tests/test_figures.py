@@ -1,4 +1,4 @@
-"Figures that move: the forms that a notebook stores, what is refused, and what a reader in a browser gets with and without scripts"
+"Figures that move: forms that a notebook stores, what is refused, what a browser shows with and without scripts"
 import json, os, subprocess, sys
 from base64 import b64decode
 from html.parser import HTMLParser
@@ -6,17 +6,22 @@ from pathlib import Path
 
 import numpy as np, pandas as pd
 import pytest
-from collab_course.course.figures import Playable, _pieces, _runs_data, play_runs, play_scores
+from collab_course.course.figures import Playable, bar_pieces, play_runs, play_scores, runs_data
 
-NAMES = ['Star Wars (1977)', '<b>Bold</b> & "quoted" $x$', "</script><script>window.hacked=1</script>", '<img src=x onerror="window.hacked=1">', 'Die Hard (1988)']
-FACTORS = pd.DataFrame([[0.9, 0.8, 0.1], [-0.99, -0.3, 0.8], [0.5, -0.6, 0.4], [-1, 0.7, 0.7], [-0.8, 0.9, -0.4]], NAMES, ['science fiction', 'action', 'old'])
+NAMES = ['Star Wars (1977)', '<b>Bold</b> & "quoted" $x$', "</script><script>window.hacked=1</script>",
+         '<img src=x onerror="window.hacked=1">', 'Die Hard (1988)']
+FACTORS = pd.DataFrame([[0.9, 0.8, 0.1], [-0.99, -0.3, 0.8], [0.5, -0.6, 0.4], [-1, 0.7, 0.7], [-0.8, 0.9, -0.4]],
+                       NAMES, ['science fiction', 'action', 'old'])
 PERSON = [0.9, 0.8, -0.6]
-RUNS = pd.DataFrame([dict(decay=w, epoch=e, training=1/(1+e) + w/10, validation=0.9 + (w-0.4)**2 + 0.1/(1+e)) for w in (0, 0.4, 1.6) for e in range(4)])
+RUNS = pd.DataFrame([dict(decay=w, epoch=e, training=1/(1+e) + w/10, validation=0.9 + (w-0.4)**2 + 0.1/(1+e))
+                     for w in (0, 0.4, 1.6) for e in range(4)])
 ALT = 'Five films, "first" Star Wars & last <b>Bold</b>.'
 
 def scores(**kw): return play_scores(**{**dict(factors=FACTORS, person=PERSON, alt=ALT, caption='Films < films'), **kw})
 def runs(**kw): return play_runs(**{**dict(runs=RUNS, by='decay', start=0.4, alt='Losses by decay.'), **kw})
-def playable(**kw): return Playable(**{**dict(draw='(d, {html}) => html("p", {}, d.text)', data=dict(text='live'), png=scores().png, alt='A picture.'), **kw})
+def playable(**kw):
+    return Playable(**{**dict(draw='(d, {html}) => html("p", {}, d.text)', data=dict(text='live'), png=scores().png,
+                              alt='A picture.'), **kw})
 ROOT = Path(__file__).resolve().parents[1]
 ENV = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT/"tests")])}
 EVERY = [scores, runs, playable]
@@ -54,8 +59,11 @@ def test_the_html_holds_the_picture_and_one_script(make):
 def test_equal_input_gives_equal_html(make): assert make().html() == make().html()
 
 def test_the_html_is_the_same_in_another_process():
-    code = 'from test_figures import *; import hashlib; print(hashlib.sha256((scores().html() + runs().html()).encode()).hexdigest())'
-    def run(seed): return subprocess.run([sys.executable, '-c', code], cwd=str(ROOT/'tests'), env=ENV | {'PYTHONHASHSEED': seed}, capture_output=True, text=True, check=True).stdout
+    code = ('from test_figures import *; import hashlib; print(hashlib.sha256((scores().html() + '
+            'runs().html()).encode()).hexdigest())')
+    def run(seed):
+        return subprocess.run([sys.executable, '-c', code], cwd=str(ROOT/'tests'), env=ENV | {'PYTHONHASHSEED': seed},
+                              capture_output=True, text=True, check=True).stdout
     assert len(run('1')) == 65 and run('1') == run('2')
 
 def test_titles_survive_as_data():
@@ -68,7 +76,7 @@ def test_data_of_scores():
 
 def test_runs_are_in_order_whatever_the_order_of_rows():
     shuffled = RUNS.sample(frac=1, random_state=0)
-    assert _runs_data(shuffled, 'decay', 'epoch', 'loss', 0.4, 3) == _runs_data(RUNS, 'decay', 'epoch', 'loss', 0.4, 3)
+    assert runs_data(shuffled, 'decay', 'epoch', 'loss', 0.4, 3) == runs_data(RUNS, 'decay', 'epoch', 'loss', 0.4, 3)
     d = data_of(runs(runs=shuffled))
     assert d['settings'] == [0, 0.4, 1.6] and d['xs'] == [0, 1, 2, 3] and d['start'] == 1
     assert d['values'][2][0] == RUNS.training[8:].round(3).tolist()
@@ -76,11 +84,12 @@ def test_runs_are_in_order_whatever_the_order_of_rows():
 
 def test_ticks_enclose_the_curves():
     d = data_of(runs())
-    for ticks,values in zip(d['ticks'], (d['values'], d['ends'])): assert ticks[0] <= np.min(values) and np.max(values) <= ticks[-1]
+    for ticks,values in zip(d['ticks'], (d['values'], d['ends'])):
+        assert ticks[0] <= np.min(values) and np.max(values) <= ticks[-1]
 
 def test_pieces_touch_and_add_up():
     parts = np.random.default_rng(0).normal(size=(50, 4))
-    left,width = _pieces(parts)
+    left,width = bar_pieces(parts)
     for row,l,w in zip(parts, left, width):
         assert (l+w).max() == pytest.approx(row[row>0].sum()) and l.min() == pytest.approx(min(0, row[row<0].sum()))
         for sign in (row>0, row<0): assert w[sign].sum() == pytest.approx(abs(row[sign].sum()))
@@ -90,19 +99,23 @@ def test_pieces_touch_and_add_up():
 @pytest.mark.parametrize('make', EVERY)
 @pytest.mark.parametrize('alt', ['', ' \n', None])
 def test_no_picture_without_words(make, alt):
-    with pytest.raises(ValueError, match='alt: say in words'): make(alt=alt)
+    with pytest.raises(ValueError, match='alt must say in words'): make(alt=alt)
 
 wrong_scores = {
-    'no rows':        (dict(factors=FACTORS[:0]), 'factors: the table is empty'),
-    'no columns':     (dict(factors=FACTORS[[]]), 'factors: the table is empty'),
-    'text':           (dict(factors=FACTORS.assign(old='yes')), "factors: column 'old' holds no numbers"),
-    'NaN':            (dict(factors=FACTORS.assign(old=[0, 0, np.nan, 0, 0])), r"factors: column 'old' has no finite number for '</script>"),
-    'infinity':       (dict(factors=FACTORS.assign(old=[0, 0, 0, 0, np.inf])), r"column 'old' has no finite number for 'Die Hard"),
-    'many factors':   (dict(factors=pd.concat([FACTORS, FACTORS], axis=1), person=PERSON*2), 'factors: 6 columns, but only 4'),
-    'short person':   (dict(person=PERSON[:2]), r'person: 2 numbers for 3 factors \(science fiction, action, old\)'),
-    'NaN person':     (dict(person=[0, np.nan, 0]), 'person: action is nan'),
-    'beyond slider':  (dict(person=[0, 0, 1.1]), 'person: old is 1.1; the slider goes from -1 to 1'),
-    'between steps':  (dict(person=[0.25, 0, 0]), 'person: science fiction is 0.25; .* steps of 0.1'),
+    'no rows':        (dict(factors=FACTORS[:0]), r'factors must have rows and columns, not the shape \(0, 3\)'),
+    'no columns':     (dict(factors=FACTORS[[]]), r'factors must have rows and columns, not the shape \(5, 0\)'),
+    'text':           (dict(factors=FACTORS.assign(old='yes')), "column 'old' of factors must hold numbers"),
+    'NaN':            (dict(factors=FACTORS.assign(old=[0, 0, np.nan, 0, 0])),
+                       r"column 'old' of factors must hold finite numbers, not nan for '</script>"),
+    'infinity':       (dict(factors=FACTORS.assign(old=[0, 0, 0, 0, np.inf])),
+                       r"column 'old' of factors must hold finite numbers, not inf for 'Die Hard"),
+    'many factors':   (dict(factors=pd.concat([FACTORS, FACTORS], axis=1), person=PERSON*2), 'factors must have at '
+                                                                                             'most 4 columns, one per '
+                                                                                             'colour, not 6'),
+    'short person':   (dict(person=PERSON[:2]), r'person must have 3 numbers \(science fiction, action, old\), not 2'),
+    'NaN person':     (dict(person=[0, np.nan, 0]), "person's action must be .* not nan"),
+    'beyond slider':  (dict(person=[0, 0, 1.1]), "person's old must be from -1 to 1 in steps of 0.1, not 1.1"),
+    'between steps':  (dict(person=[0.25, 0, 0]), "person's science fiction must be .* steps of 0.1, not 0.25"),
 }
 
 @pytest.mark.parametrize('name', wrong_scores)
@@ -111,13 +124,15 @@ def test_bad_scores_are_named(name):
     with pytest.raises(ValueError, match=message): scores(**kw)
 
 wrong_runs = {
-    'no rows':        (dict(runs=RUNS[:0]), 'runs: the table is empty'),
-    'no column':      (dict(by='wd'), "runs: no column 'wd'; there are: decay, epoch, training, validation"),
-    'NaN':            (dict(runs=RUNS.assign(training=np.nan)), "runs: column 'training' has no finite number for '0'"),
-    'no curves':      (dict(runs=RUNS[['decay', 'epoch']]), 'runs: expected 1 to 4 columns of values'),
-    'an epoch short': (dict(runs=RUNS[:-1]), 'runs: expected one row for each decay and epoch'),
-    'a row twice':    (dict(runs=pd.concat([RUNS[:-1], RUNS[:1]])), 'runs: expected one row for each decay and epoch'),
-    'unknown start':  (dict(start=0.5), 'start: no run with decay 0.5'),
+    'no rows':        (dict(runs=RUNS[:0]), r'runs must have rows and columns, not the shape \(0, 4\)'),
+    'no column':      (dict(by='wd'), "there is no column 'wd' in runs; there are: decay, epoch, training, validation"),
+    'NaN':            (dict(runs=RUNS.assign(training=np.nan)),
+                       "column 'training' of runs must hold finite numbers, not nan for '0'"),
+    'no curves':      (dict(runs=RUNS[['decay', 'epoch']]),
+                       "runs must have 1 to 4 columns besides 'decay' and 'epoch', not 0"),
+    'an epoch short': (dict(runs=RUNS[:-1]), 'runs must have one row for each decay and epoch'),
+    'a row twice':    (dict(runs=pd.concat([RUNS[:-1], RUNS[:1]])), 'runs must have one row for each decay and epoch'),
+    'unknown start':  (dict(start=0.5), 'there is no run with decay 0.5'),
 }
 
 @pytest.mark.parametrize('name', wrong_runs)
@@ -125,7 +140,10 @@ def test_bad_runs_are_named(name):
     kw,message = wrong_runs[name]
     with pytest.raises(ValueError, match=message): runs(**kw)
 
-@pytest.mark.parametrize('kw,message', [(dict(png=b'GIF89a'), 'png: expected'), (dict(draw='() => "</Script>"'), 'draw: '), (dict(draw='<!--'), 'draw: '),
+@pytest.mark.parametrize('kw,message',
+                         [(dict(png=b'GIF89a'), 'png must be the bytes of a PNG file'),
+                          (dict(draw='() => "</Script>"'), 'draw must not hold `</script`'),
+                          (dict(draw='<!--'), 'draw must not hold `<!--`'),
                                         (dict(data=[float('nan')]), 'JSON compliant')])
 def test_bad_parts_are_refused(kw, message):
     with pytest.raises(ValueError, match=message): playable(**kw)
@@ -144,7 +162,8 @@ def show(browser, tmp_path):
         page.on('console', lambda m: seen.append(m.text))
         page.on('pageerror', lambda e: seen.append(str(e)))
         path = tmp_path/'page.html'
-        path.write_text(f'<!doctype html><meta charset="utf-8"><title>t</title><body style="{style}">' + '\n'.join(f.html() for f in figs), encoding='utf-8')
+        path.write_text(f'<!doctype html><meta charset="utf-8"><title>t</title><body style="{style}">'
+                        + '\n'.join(f.html() for f in figs), encoding='utf-8')
         page.goto(path.as_uri())
         return page
     yield open_page
@@ -156,7 +175,8 @@ def number(text): return float(text.replace('−', '-'))
 def ranking(figure):
     "Names and scores as they stand in the list of `figure`"
     items = figure.get_by_role('listitem').all()
-    return [(o.locator('span').first.evaluate('e => e.firstChild.data'), number(o.locator('span').last.inner_text())) for o in items]
+    return [(o.locator('span').first.evaluate('e => e.firstChild.data'), number(o.locator('span').last.inner_text()))
+            for o in items]
 
 def by_numpy(person):
     s = FACTORS.to_numpy() @ np.array(person)
@@ -173,13 +193,16 @@ def test_without_scripts_there_is_the_picture_and_no_control(show):
 def test_with_scripts_the_picture_is_replaced(show):
     page = show(scores(), runs())
     assert page.locator('img').count() == 0
-    assert [o.get_attribute('aria-valuetext') for o in page.get_by_role('slider').all()] == ['0.90', '0.80', '−0.60', '0.4']
+    assert [o.get_attribute('aria-valuetext')
+            for o in page.get_by_role('slider').all()] == ['0.90', '0.80', '−0.60', '0.4']
     assert page.locator('figcaption').first.inner_text() == 'Films < films'
 
 def test_the_start_is_what_numpy_gives(show): assert ranking(show(scores()).locator('figure')) == by_numpy(PERSON)
 
-@pytest.mark.parametrize('name,key,times,person', [('old', 'ArrowRight', 12, [0.9, 0.8, 0.6]), ('action', 'ArrowLeft', 3, [0.9, 0.5, -0.6]),
-                                                   ('science fiction', 'Home', 1, [-1, 0.8, -0.6]), ('old', 'End', 1, [0.9, 0.8, 1])])
+@pytest.mark.parametrize('name,key,times,person',
+                         [('old', 'ArrowRight', 12, [0.9, 0.8, 0.6]), ('action', 'ArrowLeft', 3, [0.9, 0.5, -0.6]),
+                                                   ('science fiction', 'Home', 1, [-1, 0.8, -0.6]),
+                          ('old', 'End', 1, [0.9, 0.8, 1])])
 def test_keys_move_the_scores_to_what_numpy_gives(show, name, key, times, person):
     page = show(scores())
     slider = page.get_by_role('slider', name=name, exact=True)
@@ -194,8 +217,10 @@ def test_keys_move_the_scores_to_what_numpy_gives(show, name, key, times, person
 def test_bars_and_mark_are_where_numpy_puts_them(show):
     page = show(scores())
     page.get_by_role('slider', name='old').press('End')
-    bars = page.get_by_role('listitem').filter(has_text='Die Hard').locator('rect').evaluate_all('es => es.map(e => [+e.getAttribute("x"), +e.getAttribute("width")])')
-    left,width = _pieces(FACTORS.loc[['Die Hard (1988)']].to_numpy()*[0.9, 0.8, 1])
+    bars = page.get_by_role('listitem').filter(
+        has_text='Die Hard').locator('rect').evaluate_all('es => es.map(e => [+e.getAttribute("x"), '
+                                                          '+e.getAttribute("width")])')
+    left,width = bar_pieces(FACTORS.loc[['Die Hard (1988)']].to_numpy()*[0.9, 0.8, 1])
     np.testing.assert_allclose(bars, np.column_stack([left[0], width[0]]), atol=1e-9)
     mark = page.get_by_role('listitem').filter(has_text='Die Hard').locator('path').last.get_attribute('d')
     assert float(mark[1:].split(',')[0]) == pytest.approx(FACTORS.loc['Die Hard (1988)'] @ [0.9, 0.8, 1])
@@ -249,7 +274,8 @@ def test_a_figure_of_your_own(show): assert show(playable()).locator('figure p')
 @pytest.mark.parametrize('java_script_enabled', [True, False])
 def test_a_phone_is_wide_enough(show, java_script_enabled):
     page = show(scores(), runs(), width=390, java_script_enabled=java_script_enabled)
-    right = page.locator('figure, figure *').evaluate_all('es => Math.max(...es.map(e => e.getBoundingClientRect().right))')
+    right = page.locator('figure, figure *').evaluate_all('es => Math.max(...es.map(e => '
+                                                          'e.getBoundingClientRect().right))')
     assert 300 < right <= 390
 
 def test_marks_have_the_colour_of_the_text(show):
@@ -267,5 +293,6 @@ def test_nothing_moves_by_itself_for_who_asked_for_rest(show):
 def test_keys_of_the_slider_stay_with_it_and_others_reach_the_page(show):
     page = show(scores())
     page.evaluate("window.keys = []; document.addEventListener('keydown', e => keys.push(e.key))")
-    for key in ('ArrowLeft', 'ArrowUp', 'Home', 'PageDown', 'Control+s', 'Escape'): page.get_by_role('slider', name='old').press(key)
+    for key in ('ArrowLeft', 'ArrowUp', 'Home', 'PageDown', 'Control+s', 'Escape'):
+        page.get_by_role('slider', name='old').press(key)
     assert page.evaluate('keys') == ['Control', 's', 'Escape']

@@ -1,12 +1,12 @@
 "Progress: nothing is kept without consent, nothing is lost, nothing leaves the machine"
-import json, os
+import json, os, subprocess, sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from collab_course import progress as pg
 from collab_course.course.exercises import practices
-from collab_course.course.progress import events, forget_progress, keep_progress, progress, progress_file, record
+from collab_course.course.progress import events, forget_progress, keep_progress, progress_file, record
+from collab_course.course.standing import greeting, progress
 
 @pytest.fixture(autouse=True)
 def path(tmp_path, monkeypatch):
@@ -32,7 +32,8 @@ def test_what_is_checked_is_kept_after_consent(path, chapter):
     e.check(lambda *a: 5)
     e.hint(1)
     e.check(e.answer)
-    assert list(events().what)==['wrong', 'hint', 'right'] and set(events().name)=={e.name} and set(events().chapter)=={chapter.chapter}
+    assert list(events().what)==['wrong', 'hint',
+                                 'right'] and set(events().name)=={e.name} and set(events().chapter)=={chapter.chapter}
 
 def test_keeping_twice_loses_nothing(path):
     keep_progress()
@@ -108,10 +109,14 @@ def test_html_and_text_tell_the_same(chapter):
 def test_an_unknown_chapter_is_named():
     with pytest.raises(ValueError, match="'77'"): progress('77')
 
-def test_the_module_is_light(): assert not hasattr(pg, 'torch')
+def test_the_module_is_light():
+    code = 'import sys, collab_course.course.progress; print("torch" in sys.modules, "matplotlib" in sys.modules)'
+    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                          check=True).stdout.split()==['False', 'False']
 
 def test_a_chapter_is_found_as_practice_finds_it(chapter):
-    assert len({repr(progress(o)) for o in (chapter.chapter, int(chapter.chapter), str(int(chapter.chapter)), chapter.name)})==1
+    assert len({repr(progress(o))
+                for o in (chapter.chapter, int(chapter.chapter), str(int(chapter.chapter)), chapter.name)})==1
 
 @pytest.mark.parametrize('act', [keep_progress, forget_progress])
 def test_a_file_with_something_else_is_not_taken_and_not_deleted(path, act):
@@ -125,13 +130,14 @@ def test_a_folder_is_refused(path):
     with pytest.raises(IsADirectoryError, match='name a file'): keep_progress()
 
 def test_the_greeting_is_the_map_with_what_there_is_to_do(chapter):
-    text = str(pg.greeting())
-    assert all(f'{o.chapter} {o.title}' in text for o in practices()) and '0 of' not in text and 'keep_progress()' in text
+    text = str(greeting())
+    assert all(f'{o.chapter} {o.title}' in text
+               for o in practices()) and '0 of' not in text and 'keep_progress()' in text
 
 def test_the_greeting_says_where_you_stand(chapter):
     keep_progress()
     record(chapter.chapter, chapter.exercises[0].name, 'right')
-    text = str(pg.greeting())
+    text = str(greeting())
     assert f'1 of {len(chapter.exercises)}' in text and f'Next: {chapter.exercises[1].name} in nbs/practice/' in text
 
 def test_nothing_is_added_to_a_file_of_somebody_else(path, chapter):
