@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TableError', 'RatingsTable', 'read_ratings']
 
-# %% ../nbs/library/reading.ipynb #d775b600
+# %% ../nbs/library/reading.ipynb #433483ca
 import bz2, csv, gzip, io, lzma, os, re, sys, zipfile, zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -312,7 +312,7 @@ def looks_numeric(
     "Test for a number with a decimal point or comma"
     return is_plain_number(text) or is_comma_number(text)
 
-# %% ../nbs/library/reading.ipynb #1cc822b4
+# %% ../nbs/library/reading.ipynb #37ffd0b5
 def has_header(
     rows: list[list[str]], # The first records
 ) -> bool:
@@ -324,7 +324,7 @@ def has_header(
     if {'user', 'rating'} & guess_roles(first).keys(): return True
     return any(rest and all(looks_numeric(row[i]) for row in rest) for i in words)
 
-# %% ../nbs/library/reading.ipynb #18c6bff0
+# %% ../nbs/library/reading.ipynb #21347590
 def check_separator(
     sep: str|None, # What the caller says that separates; None: nothing said
 ):
@@ -527,7 +527,7 @@ def name_them(
     "List the arguments that name columns"
     return [Arg(f'{role}_name', value) for role,value in values.items()]
 
-# %% ../nbs/library/reading.ipynb #a7d885c2
+# %% ../nbs/library/reading.ipynb #fdefb20c
 def unsure(
     src: Source, # A table with names of columns
     found: dict[str, list[int]], # Candidates for each role in doubt
@@ -599,7 +599,7 @@ def choose_columns(
                          'and two of them name the same')
     return res
 
-# %% ../nbs/library/reading.ipynb #b63e28b8
+# %% ../nbs/library/reading.ipynb #39a6c04c
 class Column(NamedTuple):
     "A column of a file"
     src: Source # The table
@@ -826,11 +826,11 @@ class Note(str):
 
     render = ArgError.render
 
-# %% ../nbs/library/reading.ipynb #bc07107b
+# %% ../nbs/library/reading.ipynb #b384b11d
 class RatingsTable(NamedTuple):
     "Ratings from a file, and what was found out about them"
-    ratings: 'pd.DataFrame' # User, item, rating, perhaps title, under their names in the file
-    names: dict[str, str] # user_name, item_name, rating_name, titles: as `Recommender.fit` has them
+    ratings: 'pd.DataFrame' # User, item, rating, maybe title, under their names in the file
+    names: dict[str, str] # user_name, item_name, rating_name, titles: arguments of `fit`
     notes: list[str] # What was read and guessed, a sentence each
 
 # %% ../nbs/library/reading.ipynb #e8ec9506
@@ -855,7 +855,7 @@ def header_note(
                  f'though it holds the number {numbers[0]!r}. '
                  'If it is a rating, add ', Arg('no_header', True))]
 
-# %% ../nbs/library/reading.ipynb #a01b1118
+# %% ../nbs/library/reading.ipynb #beb1beb6
 def check_places(
     src: Source, # A table
     at: int, # Position of the column taken for users
@@ -921,7 +921,7 @@ def ratings_table(
 # %% ../nbs/library/reading.ipynb #04d47823
 def read_ratings(
     path: str|os.PathLike, # CSV, TSV and the like or Parquet, maybe packed; `-`: standard input
-    user_name: str|int|None = None, # Column of user ids, or its number without a header; None: guess
+    user_name: str|int|None = None, # Column of user ids (a number: without a header); None: guess
     item_name: str|int|None = None, # Column of item ids; None: guess
     rating_name: str|int|None = None, # Column of ratings; None: guess
     title_name: str|int|None = None, # Column of item titles; None: guess, it may be missing
