@@ -322,7 +322,7 @@ def mask_of_flags(
 
 # %% ../nbs/library/answers.ipynb #68e72bcd
 stand_ins = ('raise', 'mean', 'popular')
-stand_in_advice = ('pass ', Arg('on_unknown', 'mean'), " or 'popular' to let an average stand in")
+stand_in_advice = ('pass ', Arg('on_unknown', 'mean', 'popular'), ' to let an average stand in')
 
 def popular_lists(
     history: RatingHistory, # Who rated what
