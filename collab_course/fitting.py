@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from fastprogress import progress_bar
 from typing import Any
 from .answers import RatingHistory, rating_errors, with_counts
-from .checks import Arg, ArgError, ArgTypeError, check_choice, check_range, check_seed, check_share
-from .checks import check_whole, must_be
+from .checks import Arg, ArgError, ArgTypeError, ArgWarning, check_choice, check_range, check_seed
+from .checks import check_share, check_spread, check_whole, must_be
 from .convert import to_served
 from .create_params import DotProductBias
 from .features import MultiHot, feature_bags
@@ -60,11 +60,11 @@ def rating_limits(
     "Return the range of the ratings, and warn if it's hardly used"
     low = ratings.min()
     high = ratings.max()
-    if low==high: raise ArgError(f'all {len(ratings):,} ratings are {low:g}: there is nothing to learn from')
+    check_spread(ratings)
     lowest,highest = map(float, rating_range or (low, high))
     if high-low < (highest-lowest)/2:
-        warnings.warn(f'the ratings go from {low:g} to {high:g}, less than half of '
-                      f'rating_range={rating_range}: is that the range?')
+        says = f'the ratings go from {low:g} to {high:g}, less than half of '
+        warnings.warn(ArgWarning(says, Arg('rating_range', rating_range), ': is that the range?'))
     return lowest,highest
 
 # %% ../nbs/library/fitting.ipynb #d224bcf2
@@ -372,9 +372,10 @@ def warn_of_report(
         warnings.warn(f"none of the {report['n_unknown']:,} ratings kept back has a user and an item with other "
                       'ratings, so nobody can tell how good the model is: bring more ratings')
     elif report['n_valid'] and report['n_factors'] and not beats_biases(report):
-        warnings.warn('on {n_valid:,} ratings kept back the model (RMSE {valid_rmse:.4f}) is no better than biases '
-                      'alone ({baseline_rmse:.4f}): its lists are little more than the best liked items. '
-                      'That is normal for small tables; more ratings help, or fewer n_factors'.format(**report))
+        says = ('on {n_valid:,} ratings kept back the model (RMSE {valid_rmse:.4f}) is no better than biases '
+                'alone ({baseline_rmse:.4f}): its lists are little more than the best liked items. '
+                'That is normal for small tables; more ratings help, or fewer ').format(**report)
+        warnings.warn(ArgWarning(says, Arg('n_factors')))
 
 # %% ../nbs/library/fitting.ipynb #56ef7d78
 def epoch_watcher(
