@@ -52,7 +52,10 @@ What hardens the library:
 How the course works:
 
 - `course.progress`: notes of what was done, in one file
-- `course.figures`: figures that can be moved
-- `course.exercises`: exercises whose checks name the mistake"""
+- `course.differences`: what came and what was expected, in words
+- `course.pages`: tasks, hints and questions as pages of words
+- `course.exercises`: exercises whose checks name the mistake
+- `course.standing`: the map of what was done
+- `course.figures`: figures that can be moved"""
 
 __version__ = "0.0.1"

@@ -405,8 +405,8 @@ def fold_newcomers(
     "Find a row for each newcomer"
     check_above(penalty=penalty)
     if isinstance(ratings, (dict, pd.DataFrame)) and not len(ratings):
-        raise ArgError('there are no ratings: for somebody without any, recommend(…, ', Arg('on_unknown', 'mean'),
-                       ") or 'popular' has a list", arg='ratings')
+        advice = ('recommend(…, ', Arg('on_unknown', 'mean', 'popular'), ') has a list')
+        raise ArgError('there are no ratings: for somebody without any, ', *advice, arg='ratings')
     df = newcomers_table(ratings, (users.name, items.name, rating_name))
     check_newcomers(df, users.name, items.name, rating_name, rating_range)
     found = newcomers_of(df, users.name)

@@ -372,7 +372,7 @@ def warn_of_report(
         warnings.warn(f"none of the {report['n_unknown']:,} ratings kept back has a user and an item with other "
                       'ratings, so nobody can tell how good the model is: bring more ratings')
     elif report['n_valid'] and report['n_factors'] and not beats_biases(report):
-        says = ('on {n_valid:,} ratings kept back the model (RMSE {valid_rmse:.4f}) is no better than averages '
+        says = ('on {n_valid:,} ratings kept back the model (RMSE {valid_rmse:.4f}) is no better than biases '
                 'alone ({baseline_rmse:.4f}): its lists are little more than the best liked items. '
                 'That is normal for small tables; more ratings help, or fewer ').format(**report)
         warnings.warn(ArgWarning(says, Arg('n_factors')))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner
     from torch import nn
+    from collab_course.create_params import DotProductBias
     from collab_course.loaders import RatingsDataLoaders
 
 # %% ../nbs/library/recommender.ipynb #a9878d11
@@ -349,8 +350,8 @@ class Recommender:
         return self._table(rows, count=self.history.item_counts[rows], mean_rating=self.history.item_means[rows])
 
     @cached_property
-    def model(self) -> 'nn.Module':
-        "Equal PyTorch model, for the functions of chapters 06 and 09"
+    def model(self) -> 'DotProductBias|Any':
+        "Equal PyTorch model, a `DotProductBias` or a `CollabNN`, for the functions of chapters 06 and 09"
         return self.served.to_torch()
 
     @cached_property

@@ -12,7 +12,7 @@ else: import tomli as tomllib
 
 # what `setup()` sets, and what `[project].dynamic` calls it; packages are no field of `[project]`
 FIELDS = dict(version='version', description='description', long_description='readme', long_description_content_type='readme', author='authors',
-              author_email='authors', license='license', keywords='keywords', classifiers='classifiers', install_requires='dependencies',
+              author_email='authors', license='license', keywords='keywords', classifiers='classifiers', install_requires='dependencies', package_data=None,
               extras_require='optional-dependencies', entry_points={'nbdev': 'entry-points', 'console_scripts': 'scripts'}, packages=None)
 PACKAGE = dict(fastcore='fastai', fastprogress='fastai', numpy='pandas', IPython='fastcore')  # comes with
 
@@ -61,7 +61,9 @@ def test_version(kwargs, root, settings):
 def test_setup_gives_what_the_settings_say(kwargs, settings):
     assert (kwargs['description'],kwargs['author'],kwargs['license']) == (settings['description'],settings['author'],settings['license'])
     assert kwargs['install_requires'] == settings['requirements'].split()
-    assert kwargs['packages'] == [settings['lib_name'], f"{settings['lib_name']}.practice"]
+    lib = settings['lib_name']
+    assert kwargs['packages'] == [lib, f'{lib}.course', f'{lib}.course.practice']
+    assert kwargs['package_data'] == {lib: ['py.typed'], f'{lib}.course.practice': ['*.md']}
     assert set(settings['dev_requirements'].split() + settings['course_requirements'].split()) == set(kwargs['extras_require']['dev'])
 
 def test_status_is_a_known_classifier(kwargs): assert any(re.fullmatch(r'Development Status :: [1-7] - [A-Z][\w/-]+', o) for o in kwargs['classifiers'])

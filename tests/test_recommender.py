@@ -537,7 +537,7 @@ def test_equal_ratings_teach_nothing():
 
 def test_a_model_that_is_no_better_than_biases_is_announced():
     noise = planted.assign(rating=np.random.default_rng(0).integers(1, 6, len(planted)))
-    with pytest.warns(UserWarning, match='no better than averages alone'): small_fit(noise, n_factors=50, wd=0., n_epoch=30)
+    with pytest.warns(UserWarning, match='no better than biases alone'): small_fit(noise, n_factors=50, wd=0., n_epoch=30)
 
 def test_nothing_to_measure_is_announced():
     apart = pd.DataFrame({'user': range(20), 'movie': range(20), 'rating': [1, 5]*10})

@@ -3,7 +3,7 @@ import numpy as np
 import pandas as pd
 from fastai.collab import CollabDataLoaders, collab_learner
 
-from collab_course.convert import from_fastai
+from collab_course.fastai_collab import from_fastai
 from collab_course.interpretation import bias_ranking, nearest
 from collab_course.loaders import RatingsDataLoaders, RatingsDataset
 from collab_course.movielens import load_movies, load_ratings
