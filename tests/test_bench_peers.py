@@ -41,7 +41,8 @@ fit_folds(ratings, '1', lambda df, train, test, seed: df.iloc[train], recommend_
 '''
     r,lines = run(root, code.replace('ALLOWED', 'True'))
     assert not r.returncode, r.stderr
-    assert [len(o['lists']) for o in lines]==[6, 6] and lines[0]['lists'][0]==list(range(100, 110)) and 'rmse' not in lines[0]
+    assert [len(o['lists']) for o in lines]==[6, 6] and lines[0]['lists'][0]==list(range(100, 110))
+    assert 'rmse' not in lines[0]
     r,lines = run(root, code.replace('ALLOWED', 'False'))
     assert 'these are no recommendations' in r.stderr and not lines
 

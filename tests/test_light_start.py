@@ -38,7 +38,8 @@ def movielens_size(tmp_path_factory):
     return rec.save(tmp_path_factory.mktemp('light')/'rec')
 
 def test_load_and_recommend_start_without_the_libraries_that_train(movielens_size, tmp_path, root):
-    out = subprocess.run([sys.executable, '-c', USE, str(movielens_size), str(tmp_path/'again')], capture_output=True, text=True, check=True, cwd=root).stdout
+    out = subprocess.run([sys.executable, '-c', USE, str(movielens_size), str(tmp_path/'again')], capture_output=True,
+                         text=True, check=True, cwd=root).stdout
     found = json.loads(out)
     assert found['heavy']==[] and all(found['rows'])
     assert found['megabytes']<200
