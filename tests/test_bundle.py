@@ -1,5 +1,6 @@
-"Bundles: what is saved comes back, what is damaged or hostile is refused, and a kill at any moment leaves the old bundle or the new"
-import builtins, errno, json, os, pickle, random, resource, shutil, signal, subprocess, sys, tempfile, threading, time, tracemalloc
+"What is saved comes back, what is damaged or hostile is refused, a kill leaves the old bundle or the new"
+import builtins, errno, json, os, pickle, random, resource, shutil, signal, subprocess, sys
+import tempfile, threading, time, tracemalloc
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,8 @@ from safetensors.numpy import load_file, save as st_save
 from safetensors.torch import load_file as load_torch
 
 from collab_course import bundle as bundles
-from collab_course.bundle import BundleError, bundle_info, check_free, check_meta, load_bundle, pack_ids, save_bundle, seal_at, seal_of, unpack_ids
+from collab_course.bundle import BundleError, bundle_info, check_free, load_bundle
+from collab_course.bundle import pack_ids, save_bundle, seal_at, seal_of, unpack_ids
 from collab_course.ranking import History, rank_items
 from collab_course.served import from_state
 

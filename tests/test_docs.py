@@ -1,4 +1,4 @@
-"The website: built offline, whole, and read in a browser by mouse, keyboard and axe, in light and dark, on a desk and on a phone"
+"The website: built offline, and read in a browser by mouse, keyboard and axe, light and dark, large and small"
 import ast, os, re, shutil, subprocess, sys
 from contextlib import contextmanager
 from functools import partial
@@ -271,7 +271,8 @@ def _tab(browser, size, scheme):
     t.on('pageerror', lambda e: t.said.append(str(e)))
     return t
 
-LOST = '''() => [...document.querySelectorAll('article *')].filter(o => o.getBoundingClientRect().right > innerWidth + 1 &&
+LOST = '''() => [...document.querySelectorAll('article *')]
+    .filter(o => o.getBoundingClientRect().right > innerWidth + 1 &&
     !o.closest('pre, .output, .table-wrapper, .math, svg')).map(o => o.outerHTML.slice(0, 90)).slice(0, 3)'''
 
 def test_pages_load_in_peace_and_fit_a_phone(tab, base, pages, texts):
@@ -325,7 +326,9 @@ def test_pictures_stand_in_without_script(browser, base):
         pics = t.locator('.cell_output img')
         assert pics.count()>5 and all(pics.nth(i).is_visible() for i in range(pics.count()))
 
-MOVES = r'''fig => { const i = fig.querySelector('input[type=range]'), now = () => i.value + fig.innerText + [...fig.querySelectorAll('svg *, img')].map(o => o.outerHTML).join('')
+MOVES = r'''fig => { const i = fig.querySelector('input[type=range]')
+    const drawn = () => [...fig.querySelectorAll('svg *, img')].map(o => o.outerHTML).join('')
+    const now = () => i.value + fig.innerText + drawn()
     i.focus(); window.seen = now; return now() }'''
 
 def test_figures_with_sliders_react_to_arrow_keys(tab, texts):
@@ -407,9 +410,12 @@ def test_paper_has_no_navigation(tab):
         assert t.locator('article h1').is_visible() and t.locator('img.has-live').first.is_visible()
     finally: t.emulate_media(media='screen')
 
+# of hundreds that look alike, a few
 TRIM = """document.querySelectorAll("article details").forEach(o => o.open = true)
-document.querySelectorAll("article .cell").forEach((o, i) => { if (i > 12 && !o.querySelector(".plotly-live")) o.remove() })
-document.querySelectorAll(".plotly-live ~ .plotly-live, .plotly-live .point ~ .point ~ .point").forEach(o => o.remove())"""  # of hundreds that look alike, a few
+document.querySelectorAll("article .cell").forEach((o, i) => {
+    if (i > 12 && !o.querySelector(".plotly-live")) o.remove() })
+document.querySelectorAll(".plotly-live ~ .plotly-live, .plotly-live .point ~ .point ~ .point")
+    .forEach(o => o.remove())"""
 
 def serious(res):
     return [(v['id'], n['target'], n['failureSummary'][:200]) for v in res.response['violations']

@@ -1,4 +1,4 @@
-"Chapter 11: marks of lists and of ratings against independent ones, baselines against plain loops, training for lists on planted data, and what is refused"
+"Measures against independent ones, baselines against plain loops, training for lists, and what is refused"
 import math
 import random
 

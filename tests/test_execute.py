@@ -124,7 +124,8 @@ def test_notebooks_in_folders_are_found_too(tmp_path):
         names('02')
 
 def test_two_at_a_time_and_one_that_fails_does_not_stop_the_other(tmp_path):
-    wait = 'import time, pathlib\npathlib.Path("{0}").touch()\nend = time.time()+60\nwhile not pathlib.Path("{1}").exists() and time.time()<end: time.sleep(.05)\nassert time.time()<end'
+    wait = ('import time, pathlib\npathlib.Path("{0}").touch()\nend = time.time()+60\n'
+            'while not pathlib.Path("{1}").exists() and time.time()<end: time.sleep(.05)\nassert time.time()<end')
     a,b = write(tmp_path/'a.ipynb', wait.format('x', 'y'), '1/0'),write(tmp_path/'b.ipynb', wait.format('y', 'x'),
         'import os; os.environ["OMP_NUM_THREADS"]')
     seen = {}

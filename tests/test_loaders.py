@@ -1,4 +1,4 @@
-"What is no lesson about the loaders: odd ids, odd splits, odd batch sizes, and all the ways in which fastai uses a loader"
+"Loaders with odd ids, odd splits and odd batch sizes, and all the ways in which fastai uses a loader"
 import datetime as dt, pickle, uuid, warnings
 from decimal import Decimal
 

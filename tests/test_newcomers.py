@@ -1,4 +1,4 @@
-"Chapter 09: marks against scikit-learn, fold-in against closed forms and known truth, what is refused, questions, metadata"
+"Fold-in against scikit-learn, closed forms and known truth; questions, metadata, and what is refused"
 import copy
 
 import numpy as np

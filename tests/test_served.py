@@ -1,4 +1,4 @@
-"Served models: numpy gives what PyTorch gives, in every batch; fold-in is least squares; arrays of strangers are checked"
+"Served models: numpy gives what PyTorch gives, in every batch; fold-in is least squares; arrays are checked"
 import subprocess, sys
 
 import numpy as np
@@ -164,7 +164,7 @@ def test_a_network_folds_in_to_a_row_that_is_better_than_the_centre(seed, names)
 
 @pytest.mark.parametrize('name', ['sigmoid', 'tanh', 'silu', 'mish'])
 def test_a_smooth_network_folds_in_to_a_row_that_no_small_step_betters(name):
-    "Where an activation has a kink, as `relu` has, the straight line may end at it; 200 steps, since far from the ratings the last digits come slowly"
+    "A straight line may end at a kink such as that of `relu`; far from the ratings the last digits come slowly"
     rng = np.random.default_rng(0)
     items,scores = np.array([1, 4, 9, 11]),scores_of(np.array([5., 4, 1, 2]), (0, 5.5))
     for seed in range(20):

@@ -3,7 +3,8 @@ import numpy as np, pandas as pd, pytest
 from hypothesis import given, settings, strategies as st
 
 from collab_course.movielens import load_ratings
-from collab_course.tables import Split, canonical_fold, planted_ratings, random_split, time_split, user_split, validate_ratings
+from collab_course.tables import Split, canonical_fold, planted_ratings, random_split, time_split
+from collab_course.tables import user_split, validate_ratings
 
 
 # ---- validation

@@ -27,7 +27,7 @@ def tasks(copy):
 
 @pytest.fixture
 def ready(tasks, monkeypatch):
-    "As `tasks`, with an installer that prints and returns what `ready.says` and `ready.code` say, on a disk that is large enough"
+    "`tasks` with an installer that prints `ready.says` and returns `ready.code`, on a disk that is large enough"
     def env():
         exe = tasks.Path(tasks.exe())
         exe.parent.mkdir(parents=True, exist_ok=True)

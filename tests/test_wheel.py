@@ -31,7 +31,7 @@ def meta(built):
 
 @pytest.fixture(scope='module')
 def python(built, tmp_path_factory):
-    "Python of a new environment into which the wheel alone is installed; other packages are those that are here already"
+    "Python of a new environment with the wheel alone; other packages are those that are here already"
     env = tmp_path_factory.mktemp('env')
     subprocess.run([sys.executable, '-m', 'venv', '--without-pip', env], check=True)
     exe = env/('Scripts' if os.name=='nt' else 'bin')/'python'
