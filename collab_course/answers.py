@@ -18,7 +18,8 @@ from typing import Any, Literal
 import warnings
 import numpy as np
 import pandas as pd
-from .checks import Arg, ArgError, ArgTypeError, as_list, check_above, check_columns, check_table
+from .checks import Arg, ArgError, ArgTypeError, as_list, check_above, check_columns
+from .checks import check_table
 from .checks import close_matches, kind_of, must_be
 from .folding import addends, check_newcomers, fold_rows, newcomers_of, newcomers_table
 from .metrics import mae, rmse
@@ -30,7 +31,8 @@ from .vocab import Vocab
 Table = pd.DataFrame|pd.Series # A DataFrame, also where a type checker can't tell
 ItemFilter = Collection|Callable[[pd.DataFrame], Any]|None # What may be recommended
 OnUnknown = Literal['raise', 'mean', 'popular'] # What to do about ids without training ratings
-OnMissing = Literal['raise', 'zero'] # What to do about ids and values that a table of features lacks
+# What to do about ids and values that a table of features lacks
+OnMissing = Literal['raise', 'zero']
 Duplicates = Literal['raise', 'keep', 'first', 'last', 'mean'] # What to do about pairs rated twice
 
 # %% ../nbs/library/answers.ipynb #edf1ccea
@@ -129,8 +131,10 @@ class RatingHistory:
         "Create a history in which newcomers' ratings count as trained on"
         n = self.n_train
         all_rows = np.concatenate([self.rows[:n], rows.astype(np.int32), self.rows[n:]])
-        all_ratings = np.concatenate([self.ratings[:n], ratings.astype(np.float32), self.ratings[n:]])
-        return RatingHistory(all_rows, all_ratings, n + len(rows), (self.sizes[0] + n_users, self.sizes[1]))
+        all_ratings = np.concatenate([self.ratings[:n], ratings.astype(np.float32),
+                                      self.ratings[n:]])
+        return RatingHistory(all_rows, all_ratings, n + len(rows),
+                             (self.sizes[0] + n_users, self.sizes[1]))
 
 def with_counts(
     vocab: Vocab, # Ids of one column
@@ -168,9 +172,12 @@ def warn_of_rows(
     n_seen: int, # Rows of these that are in the history
 ):
     "Warn if nothing was measured, or only what is in the history"
-    if not n: warnings.warn('no row has a user and an item with training ratings, so nothing was measured')
+    if not n:
+        warnings.warn(
+            'no row has a user and an item with training ratings, so nothing was measured')
     elif n_seen>n/2:
-        warnings.warn(f'{n_seen:,} of {n:,} rows are in the history: this says little about ratings to come')
+        warnings.warn(
+            f'{n_seen:,} of {n:,} rows are in the history: this says little about ratings to come')
 
 # %% ../nbs/library/answers.ipynb #7dbae2b4
 def titles_of_table(
@@ -181,13 +188,15 @@ def titles_of_table(
     "Return titles from a column of the table, one an item"
     if titles is None or isinstance(titles, (dict, pd.Series)): return titles
     if not isinstance(titles, str) and (not isinstance(titles, Hashable) or titles not in df):
-        raise must_be('titles', 'the name of a column, a Series or a dict from item id to title', titles, ArgTypeError)
+        raise must_be('titles', 'the name of a column, a Series or a dict from item id to title',
+                      titles, ArgTypeError)
     check_columns(df, titles=titles)
     if titles==item_name:
         ids = df[item_name].drop_duplicates()
         return pd.Series(ids.astype(str).to_numpy(), index=ids)
     if df[titles].isna().all():
-        raise ArgError(f'column {titles!r} is empty, so there are no titles in it: omit ', Arg('titles'), arg='titles')
+        raise ArgError(f'column {titles!r} is empty, so there are no titles in it: omit ',
+                       Arg('titles'), arg='titles')
     return df.dropna(subset=[titles]).drop_duplicates(item_name).set_index(item_name)[titles]
 
 def titles_by_row(
@@ -202,13 +211,17 @@ def titles_by_row(
     if not isinstance(titles, pd.Series):
         raise must_be('titles', 'a Series or a dict from item id to title', titles, ArgTypeError)
     twice = titles.index[titles.index.duplicated()].tolist()
-    if twice: raise ArgError(Arg('titles'), f' has several entries for {twice[0]!r}: keep one', arg='titles')
+    if twice:
+        raise ArgError(Arg('titles'), f' has several entries for {twice[0]!r}: keep one',
+                       arg='titles')
     found = titles.index.get_indexer(vocab.index)
     if not (found>=0).any(): raise no_titles_error(titles, vocab)
     texts = titles.to_numpy(object)[found]
     texts[(found<0) | pd.isna(texts)] = None
     odd = [text for text in texts if text is not None and not isinstance(text, str)]
-    if odd: raise ArgTypeError(Arg('titles'), f' must be text, not {odd[0]!r}: convert them, e.g. with .astype(str)')
+    if odd:
+        raise ArgTypeError(Arg('titles'),
+                           f' must be text, not {odd[0]!r}: convert them, e.g. with .astype(str)')
     return title_array([None if text is None else str(text) for text in texts])
 
 def no_titles_error(
@@ -218,8 +231,10 @@ def no_titles_error(
     "Make the error about titles of other items"
     mine = vocab.index[0]
     other = next((key for key in titles.index[:1].tolist() if kind_of(key)!=kind_of(mine)), None)
-    why = '' if other is None else f'; it holds {kind_of(other)}, such as {other!r}, and the ids are {kind_of(mine)}'
-    says = f' has none of the ids of {vocab.name!r}, such as {mine!r}: its index must hold them{why}'
+    why = ('' if other is None
+           else f'; it holds {kind_of(other)}, such as {other!r}, and the ids are {kind_of(mine)}')
+    says = (
+        f' has none of the ids of {vocab.name!r}, such as {mine!r}: its index must hold them{why}')
     return ArgError(Arg('titles'), says, arg='titles')
 
 def title_array(
@@ -241,7 +256,8 @@ def titled_like(
 ) -> list: # Ids
     "Find items whose title resembles a text"
     if titles is None: return []
-    by_title = {title: i for title,i in zip(title_list(titles), vocab.index.tolist()) if title is not None}
+    by_title = {title: i for title,i in zip(title_list(titles), vocab.index.tolist())
+                if title is not None}
     return [by_title[title] for title in close_matches(text, by_title.keys())]
 
 # %% ../nbs/library/answers.ipynb #926ab216
@@ -258,9 +274,11 @@ def check_names(
     if rating_name in columns_beside_ratings:
         raise ArgError(f'the column of ratings cannot be called {rating_name!r}, {taken}')
     for name in id_names:
-        if name in result_columns: raise ArgError(f'a column of ids cannot be called {name!r}, {taken}')
+        if name in result_columns:
+            raise ArgError(f'a column of ids cannot be called {name!r}, {taken}')
         if not has_titles or name!='title': continue
-        raise ArgError("there is a column of ids called 'title' already: rename it, or omit ", Arg('titles'))
+        raise ArgError("there is a column of ids called 'title' already: rename it, or omit ",
+                       Arg('titles'))
 
 def answer_table(
     vocab: Vocab, # Ids of the items
@@ -283,10 +301,12 @@ def as_pairs(
     if isinstance(pairs, dict) and all(map(np.isscalar, pairs.values())): pairs = [pairs]
     if isinstance(pairs, tuple): pairs = list(pairs)
     if isinstance(pairs, dict): pairs = pd.DataFrame(pairs)
-    elif isinstance(pairs, list) and all(isinstance(pair, dict) for pair in pairs): pairs = pd.DataFrame(pairs)
+    elif isinstance(pairs, list) and all(isinstance(pair, dict) for pair in pairs):
+        pairs = pd.DataFrame(pairs)
     check_table(pairs)
     if len(pairs.columns): check_table(pairs, names)
-    if 'prediction' in pairs: raise ArgError("the table has a column 'prediction' already: rename or drop it")
+    if 'prediction' in pairs:
+        raise ArgError("the table has a column 'prediction' already: rename or drop it")
     return pairs
 
 # %% ../nbs/library/answers.ipynb #b0e80532
@@ -311,7 +331,9 @@ def mask_of_flags(
     "Check that a filter function returned True or False for each item"
     flags = np.asarray(flags)
     if flags.dtype==bool and flags.shape==(n_rows-1,): return np.concatenate([[False], flags])
-    raise ArgError(f'the filter function must return True or False for each of the {n_rows-1:,} rows of .items, '
+    raise ArgError(
+        f'the filter function must return True or False for each of the {n_rows-1:,} rows of '
+        f'.items, '
                    f'not {flags.dtype} of shape {flags.shape}', arg='filter')
 
 # %% ../nbs/library/answers.ipynb #68e72bcd
@@ -324,7 +346,7 @@ def popular_lists(
     n: int, # How many items in each; fewer where fewer are left
     allowed: np.ndarray, # bool, one for each item row
     seen: History|None = None, # What each of these users has rated; None: hide nothing
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # Three flat arrays: which list, item row, mean rating
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # Flat arrays: which list, item row, mean
     "List the most rated items for each unknown user"
     order = np.argsort(-history.item_counts, kind='stable')
     order = order[allowed[order]]
@@ -345,9 +367,11 @@ def mean_lists(
     seen: History|None = None, # What each of these users has rated; None: hide nothing
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # Three flat arrays: which list, item row, score
     "List the best items of the mean user for each unknown user"
-    if seen is not None and len(seen.items): return rank_items(model, np.zeros(n_lists, np.int64), n, allowed, seen)
+    if seen is not None and len(seen.items):
+        return rank_items(model, np.zeros(n_lists, np.int64), n, allowed, seen)
     _,items,scores = rank_items(model, np.zeros(1, np.int64), n, allowed)
-    return np.repeat(np.arange(n_lists), len(items)),np.tile(items, n_lists),np.tile(scores, n_lists)
+    return np.repeat(np.arange(n_lists), len(items)),np.tile(items, n_lists),np.tile(scores,
+        n_lists)
 
 def joined_lists(
     *parts: tuple, # Positions of users, and their lists as three flat arrays
@@ -386,7 +410,7 @@ def check_turnable(
                    ', or explain by factors only, with ', Arg('by', 'factors'), arg='y_range')
 
 def fold_newcomers(
-    ratings: pd.DataFrame|dict, # Newcomers' ratings, or {item id: rating} for one, who is called 'new'
+    ratings: pd.DataFrame|dict, # Newcomers' ratings, or {item id: rating} for one called 'new'
     served: ServedModel, # The model
     users: Vocab, # Ids of the users
     items: Vocab, # Ids of the items, with counts
@@ -463,8 +487,10 @@ def reasons_table(
     columns = {'reason': reason, vocab.name: pd.Series(ids, dtype=object)}
     if titles is not None:
         texts = [titles[item] if item else None for item in items]
-        columns['title'] = pd.Series([None if pd.isna(text) else text for text in texts], dtype=object)
-    return pd.DataFrame(columns | {rating_name: pd.Series(ratings, dtype=float), 'contribution': contribution})
+        columns['title'] = pd.Series([None if pd.isna(text) else text for text in texts],
+                                     dtype=object)
+    return pd.DataFrame(columns | {rating_name: pd.Series(ratings, dtype=float),
+                                   'contribution': contribution})
 
 # %% ../nbs/library/answers.ipynb #b14b5bae
 def reasons_by_factors(
@@ -476,7 +502,9 @@ def reasons_by_factors(
 ) -> pd.DataFrame: # reason, contribution
     "Split a score by factors"
     parts = served.parts(user, item)
-    if parts is None: raise ArgError(f'{served.describe()} has no factors that add up: use ', Arg('by', 'ratings'))
+    if parts is None:
+        raise ArgError(f'{served.describe()} has no factors that add up: use ',
+                       Arg('by', 'ratings'))
     factors = parts['factors']
     named,others = largest_parts(factors, n)
     reasons = [(f'{names[1]} bias', parts['item_bias']), (f'{names[0]} bias', parts['user_bias'])]

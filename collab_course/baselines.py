@@ -39,7 +39,7 @@ def fit_biases(
 # %% ../nbs/library/baselines.ipynb #4b55f053
 def train_rows(
     dls: RatingsDataLoaders, # Loaders with training rows
-) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]: # Row numbers, ratings, and the sizes of both tables
+) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]: # Rows, ratings, sizes of both tables
     "Return the training rows as numpy"
     if not hasattr(dls, 'train_ds'):
         raise ArgTypeError(f'pass RatingsDataLoaders, not a {type(dls).__name__}', arg='dls')
@@ -96,7 +96,7 @@ baseline_kinds = {
 
 def baseline(
     dls: RatingsDataLoaders, # Only the training rows count
-    how: str = 'biases', # 'mean', 'item mean', 'biases' (shrunk, of users and items) or 'popularity' (for lists)
+    how: str = 'biases', # 'mean', 'item mean', 'biases' (shrunk) or 'popularity' (for lists)
 ) -> DotProductBias: # Without factors; on the device of the loaders
     "Build a model that knows nothing of taste"
     check_choice('how', how, tuple(baseline_kinds))
@@ -178,7 +178,7 @@ class ItemKNN(Module):
     def __init__(self,
         dls: RatingsDataLoaders, # Only the training rows count, and nothing more is to be trained
         k: int = 300, # Similar items kept for each item, whether or not a person rated them
-        shrink: float = 100, # With n people who rated both items, their similarity counts n/(n + shrink)
+        shrink: float = 100, # With n common raters a similarity counts n/(n + shrink)
         implicit: bool = False, # For lists: who rated what counts, and not how?
     ):
         check_whole(k=k)

@@ -35,14 +35,17 @@ def check_meta(
     where: Any = 'meta', # Where they are
 ):
     "Check that JSON gives settings back just as they are"
-    if type(meta) is not dict: raise BundleError(where, f'is of type {type(meta).__name__}', 'it must be a dict')
+    if type(meta) is not dict:
+        raise BundleError(where, f'is of type {type(meta).__name__}', 'it must be a dict')
     for key,value in meta.items():
         try: same = type(key) is str and json.loads(json.dumps(value, allow_nan=False))==value
         except (TypeError, ValueError, RecursionError): same = False
         if same: continue
         try: what = brief(value)
-        except (ValueError, RecursionError): what = type(value).__name__ # too large or too deep to show
-        todo = 'keep text, whole numbers, finite floats, bool, None, list and dict under keys of text'
+        # too large or too deep to show
+        except (ValueError, RecursionError): what = type(value).__name__
+        todo = ('keep text, whole numbers, finite floats, bool, None, '
+                'list and dict under keys of text')
         raise BundleError(f'{where}[{brief(key)}]', f'is {what}, which JSON would change', todo)
 
 stored_types = dict(F64=np.float64, F32=np.float32, I64=np.int64, I32=np.int32,
@@ -54,8 +57,10 @@ def to_stored(
 ) -> np.ndarray: # Contiguous, each number's smallest byte first
     "Return an array as a file can hold it, or refuse it"
     where = f'arrays[{brief(name)}]'
-    if type(name) is not str or not 0<len(name)<=200 or name=='__metadata__' or re.search('[\ud800-\udfff]', name):
-        raise BundleError(where, 'has a name that a file cannot hold', 'names are ordinary text of 1 to 200 characters')
+    if type(name) is not str or not 0<len(name)<=200 or name=='__metadata__' or re.search(
+        '[\ud800-\udfff]', name):
+        raise BundleError(where, 'has a name that a file cannot hold',
+                          'names are ordinary text of 1 to 200 characters')
     if not isinstance(array, np.ndarray):
         todo = 'it must be a numpy array, and all else belongs into meta'
         raise BundleError(where, f'is of type {type(array).__name__}', todo)
@@ -101,7 +106,8 @@ def seal_of(
     return res.hexdigest().encode()
 
 # %% ../nbs/library/bundle.ipynb #3a3069b5
-not_ours = ValueError,TypeError,KeyError,AttributeError,OverflowError,RecursionError # what odd JSON may raise
+# what odd JSON may raise
+not_ours = ValueError,TypeError,KeyError,AttributeError,OverflowError,RecursionError
 
 def specs_in(
     entries: dict, # What a header says about arrays
@@ -109,7 +115,8 @@ def specs_in(
     "Return the types and shapes that a header claims"
     res = {name: (entry['dtype'], entry['shape']) for name,entry in entries.items()}
     for _,shape in res.values():
-        if not all(type(n) is int and n>=0 for n in shape): raise ValueError('a shape of something else')
+        if not all(type(n) is int and n>=0 for n in shape):
+            raise ValueError('a shape of something else')
     return res
 
 def first_bytes(
@@ -120,7 +127,8 @@ def first_bytes(
     size = os.fstat(f.fileno()).st_size
     length = f.read(8)
     n = int.from_bytes(length, 'little')
-    if size<8 or n>min(size-8, max_header): raise BundleError(path, "isn't a bundle, or only the beginning of one")
+    if size<8 or n>min(size-8, max_header):
+        raise BundleError(path, "isn't a bundle, or only the beginning of one")
     return length + f.read(n)
 
 def entries_of(
@@ -133,7 +141,8 @@ def entries_of(
         about = entries.pop('__metadata__')
         ours,version = about['format']==bundle_format,about['format_version']
     except not_ours: ours = False
-    if not ours: raise BundleError(path, "isn't a bundle", 'name a file that this library has saved')
+    if not ours:
+        raise BundleError(path, "isn't a bundle", 'name a file that this library has saved')
     if version!=str(bundle_version):
         wrong = f'has format version {brief(version)}, and {bundle_version} can be read'
         raise BundleError(path, wrong, 'upgrade collab_course')
@@ -150,10 +159,12 @@ def read_header(
         specs,meta = specs_in(entries),json.loads(about['meta'])
         expected,n_bytes = header_of(about, specs)
     except not_ours: expected = None
-    if header!=expected: raise BundleError(path, "was altered, its header isn't one that this library writes")
+    if header!=expected:
+        raise BundleError(path, "was altered, its header isn't one that this library writes")
     check_meta(meta, f'{path}, meta')
     room = os.fstat(f.fileno()).st_size - len(header)
-    if n_bytes>room: raise BundleError(path, f'is truncated, {room:,} of {n_bytes:,} bytes are there')
+    if n_bytes>room:
+        raise BundleError(path, f'is truncated, {room:,} of {n_bytes:,} bytes are there')
     if n_bytes<room: raise BundleError(path, f'is longer than it was, by {room-n_bytes:,} bytes')
     return header, dict(about, meta=meta), specs
 
@@ -162,10 +173,12 @@ def as_path(
     path: Any, # Name of a file
 ) -> Path:
     "Return the name of a file as a Path"
-    with suppress(TypeError, ValueError, RuntimeError): # in turn: no path, no such text, no such home
+    # in turn: no path, no such text, no such home
+    with suppress(TypeError, ValueError, RuntimeError):
         res = Path(path).expanduser()
         if str(path) and b'\0' not in bytes(res): return res
-    raise BundleError(f'path {brief(path)}', "isn't a name that a file can have", 'give a str or a Path')
+    raise BundleError(f'path {brief(path)}', "isn't a name that a file can have",
+                      'give a str or a Path')
 
 def check_ordinary(
     path: Path, # Name of a file
@@ -173,11 +186,13 @@ def check_ordinary(
 ):
     "Check that a name stands for an ordinary file"
     if stat.S_ISREG(mode): return
-    if not stat.S_ISDIR(mode): raise BundleError(path, 'is a link, a pipe or a device', 'name an ordinary file')
+    if not stat.S_ISDIR(mode):
+        raise BundleError(path, 'is a link, a pipe or a device', 'name an ordinary file')
     if not os.path.exists(path/'bundle.json'):
         raise BundleError(path, 'is a folder, and a bundle is a file', 'name a file')
-    raise BundleError(path, "is a bundle of the first edition, a folder, which this version can't read",
-                      'train the model again and save it, or load it with the version that saved it')
+    raise BundleError(path,
+                      "is a bundle of the first edition, a folder, which this version can't read",
+                      'train and save the model again, or load it with the version that saved it')
 
 @contextmanager
 def disk(
@@ -192,9 +207,11 @@ def opened(
     path: Path, # Name of a bundle
 ) -> Iterator[BinaryIO]:
     "Open a bundle for reading"
-    flags = sum(getattr(os, o, 0) for o in ('O_NOFOLLOW', 'O_NONBLOCK', 'O_CLOEXEC')) # Windows has none
+    # Windows has none
+    flags = sum(getattr(os, o, 0) for o in ('O_NOFOLLOW', 'O_NONBLOCK', 'O_CLOEXEC'))
     try: check_ordinary(path, os.lstat(path).st_mode)
-    except FileNotFoundError: raise BundleError(path, 'does not exist', 'name a file that was saved') from None
+    except FileNotFoundError:
+        raise BundleError(path, 'does not exist', 'name a file that was saved') from None
     with open(path, 'rb', opener=lambda name,mode: os.open(name, mode|flags)) as f:
         check_ordinary(path, os.fstat(f.fileno()).st_mode) # it may have been exchanged since
         yield f
@@ -252,7 +269,8 @@ def check_free(
     try:
         with opened(path) as f: read_header(f, path)
     except BundleError as e:
-        raise BundleError(path, f'is in the way, since it {e.wrong}', 'save under another name') from None
+        raise BundleError(path, f'is in the way, since it {e.wrong}',
+                          'save under another name') from None
 
 def new_header(
     arrays: dict, # {name: array}, as `to_stored` gives them
@@ -276,7 +294,8 @@ def save_bundle(
     "Save arrays and settings in one file, in one step"
     path = as_path(path)
     if not isinstance(arrays, Mapping):
-        raise BundleError('arrays', f'is of type {type(arrays).__name__}', 'it must be a dict of arrays by name')
+        raise BundleError('arrays', f'is of type {type(arrays).__name__}',
+                          'it must be a dict of arrays by name')
     check_meta(meta)
     arrays = {name: to_stored(name, array) for name,array in arrays.items()}
     header = new_header(arrays, meta)
@@ -299,8 +318,10 @@ def read_array(
     except (MemoryError, ValueError):
         wrong = f'holds {brief(shape)} numbers, more than fit into memory'
         raise BundleError(path, wrong, 'load it on a larger machine') from None
-    if f.readinto(as_bytes(res))<res.nbytes: raise BundleError(path, 'became shorter while it was read')
-    if code=='BOOL' and (as_bytes(res)>1).any(): raise BundleError(path, 'holds bools that are neither 0 nor 1')
+    if f.readinto(as_bytes(res))<res.nbytes:
+        raise BundleError(path, 'became shorter while it was read')
+    if code=='BOOL' and (as_bytes(res)>1).any():
+        raise BundleError(path, 'holds bools that are neither 0 nor 1')
     return res
 
 def load_bundle(
@@ -322,7 +343,8 @@ def bundle_info(
     with disk(f'reading the bundle {path}'), opened(path) as f:
         _,about,specs = read_header(f, path)
         size = os.fstat(f.fileno()).st_size
-    arrays = {name: dict(dtype=np.dtype(stored_types[code]).name, shape=shape) for name,(code,shape) in specs.items()}
+    arrays = {name: dict(dtype=np.dtype(stored_types[code]).name, shape=shape)
+              for name,(code,shape) in specs.items()}
     return dict(about, format_version=bundle_version, bytes=size, arrays=arrays)
 
 # %% ../nbs/library/bundle.ipynb #9654986b
@@ -354,7 +376,8 @@ def unpack_ids(
     ends = arrays[f'{name}.ends'].tolist()
     data = arrays[f'{name}.text'].tobytes()
     try: res = [data[a:b].decode('utf-8', 'surrogatepass') for a,b in zip([0, *ends], ends)]
-    except UnicodeDecodeError: raise ArgError(f"{name} holds text that isn't UTF-8", arg=name) from None
+    except UnicodeDecodeError:
+        raise ArgError(f"{name} holds text that isn't UTF-8", arg=name) from None
     none = arrays.get(f'{name}.none', np.zeros(len(res), bool))
     return [None if no else o for o,no in zip(res, none.tolist())]
 

@@ -29,7 +29,8 @@ class Arg:
         self.name = name
         self.values = values
 
-    def __str__(self) -> str: return f'{self.name}={one_of(map(repr, self.values))}' if self.values else self.name
+    def __str__(self) -> str:
+        return f'{self.name}={one_of(map(repr, self.values))}' if self.values else self.name
     __repr__ = __str__
 
 def one_of(
@@ -57,7 +58,7 @@ def join_parts(
 
 # %% ../nbs/library/checks.ipynb #77e511ad
 class ArgError(ValueError):
-    "An argument whose value isn't allowed, with the argument, the value and what was expected as fields"
+    "An argument whose value isn't allowed; argument, value and expectation are fields"
     def __init__(self,
         *parts: str|Arg, # The message in parts
         arg: str|None = None, # The argument that is wrong
@@ -107,7 +108,8 @@ def must_be(
     kind: type = ArgError, # `ArgTypeError` for a value of the wrong type
 ) -> ArgError:
     "Make the error *arg must be expected, not got*"
-    return kind(Arg(arg), f' must be {expected}, not {brief(got)}', arg=arg, got=got, expected=expected)
+    return kind(Arg(arg), f' must be {expected}, not {brief(got)}', arg=arg, got=got,
+                expected=expected)
 
 # %% ../nbs/library/checks.ipynb #65599cc8
 def is_whole(
@@ -130,7 +132,8 @@ def check_whole(
 ):
     "Check that each argument is a whole number of at least `least`"
     for arg,value in args.items():
-        if not is_whole(value, least): raise must_be(arg, f'a whole number, at least {least}', value)
+        if not is_whole(value, least):
+            raise must_be(arg, f'a whole number, at least {least}', value)
 
 def check_above(
     **args: Any, # Argument names with their values
@@ -179,7 +182,8 @@ def check_range(
 ):
     "Check that a range is two numbers, the lower one first"
     if value is None: return
-    ok = isinstance(value, (tuple, list)) and len(value)==2 and all(isinstance(end, Real) for end in value)
+    ok = isinstance(value, (tuple, list)) and len(value)==2 and all(isinstance(end, Real)
+        for end in value)
     ok = ok and value[0]<value[1]
     if ok and finite: ok = all(map(is_number, value))
     if not ok: raise must_be(arg, '(lowest, highest), such as (1, 5)', value)
@@ -196,7 +200,7 @@ def close_matches(
     asked: str, # What somebody wrote
     known: Collection[str], # What there is
     n: int = 3, # How many to return at most
-    wide: int = 1000, # Of large collections, compare so many neighbours in the alphabet, and as many others
+    wide: int = 1000, # Of large collections, compare so many neighbours in the alphabet
 ) -> list[str]:
     "Return up to `n` known texts that resemble `asked`, whatever their case"
     if len(known)>3*wide:
@@ -231,7 +235,8 @@ def as_list(
     values: Any, # Collection of ids
 ) -> list:
     "Return a collection as a list, but refuse a text"
-    if isinstance(values, (str, bytes)) or not hasattr(values, '__iter__') or not hasattr(values, '__len__'):
+    if isinstance(values, (str, bytes)) or not hasattr(values, '__iter__') or not hasattr(values,
+        '__len__'):
         raise must_be(arg, 'a collection of ids', values, ArgTypeError)
     return list(values)
 
@@ -252,12 +257,15 @@ def check_columns(
     if not isinstance(df, pd.DataFrame):
         raise ArgTypeError(Arg('ratings'), f' must be a pandas DataFrame, not {type(df).__name__}',
                            arg='ratings', got=df, expected='a pandas DataFrame')
-    if len(set(names.values()))<len(names): raise ArgError(f'each of {[*names]} needs a column of its own: {names}')
+    if len(set(names.values()))<len(names):
+        raise ArgError(f'each of {[*names]} needs a column of its own: {names}')
     for arg,name in names.items():
         n = int((df.columns==name).sum())
         if n>1: raise ArgError(f'{n} columns are called {name!r}: rename them', arg=arg, got=name)
         if n==0:
-            says = f'there is no column {name!r}{did_you_mean(name, df.columns)}; the table has\n{[*df.columns]}\n'
+            says = (
+                f'there is no column {name!r}{did_you_mean(name, df.columns)}; the table '
+                f'has\n{[*df.columns]}\n')
             raise ArgError(says, 'Name the right one with ', Arg(arg),
                            arg=arg, got=name, expected='a column of the table')
     if not len(df): raise ArgError('the table of ratings has no rows', arg='ratings')
@@ -269,13 +277,16 @@ def check_table(
     "Check that `df` is a DataFrame with each of `cols` exactly once"
     import pandas as pd
     if not isinstance(df, pd.DataFrame):
-        raise ArgTypeError(f'pass a DataFrame, such as df.iloc[[0]], not {type(df).__name__}', got=df)
+        raise ArgTypeError(f'pass a DataFrame, such as df.iloc[[0]], not {type(df).__name__}',
+                           got=df)
     if not df.columns.is_unique:
         twice = df.columns[df.columns.duplicated()].tolist()[0]
         raise ArgError(f'the table has several columns named {twice!r}', got=twice)
     for c in cols:
         if c in df: continue
-        raise ArgError(f'there is no column {c!r}{did_you_mean(c, df.columns)}; the table has {list(df)}', got=c)
+        raise ArgError(
+            f'there is no column {c!r}{did_you_mean(c, df.columns)}; the table has {list(df)}',
+            got=c)
 
 # %% ../nbs/library/checks.ipynb #9c5e780b
 def check_no_gaps(
@@ -286,7 +297,8 @@ def check_no_gaps(
         bad = df[c].isna()
         if not bad.any(): continue
         some = df.index[bad].tolist()[:3]
-        raise ArgError(f'column {c!r} has no value for {int(bad.sum()):,} ids, such as {some}: fill it first')
+        raise ArgError(
+            f'column {c!r} has no value for {int(bad.sum()):,} ids, such as {some}: fill it first')
 
 def is_numeric(
     col: 'pd.Series', # A column
@@ -294,7 +306,8 @@ def is_numeric(
     "Test for real numbers; True and False don't count"
     import pandas as pd
     types = pd.api.types
-    return types.is_numeric_dtype(col) and not types.is_bool_dtype(col) and not types.is_complex_dtype(col)
+    return types.is_numeric_dtype(col) and not types.is_bool_dtype(
+        col) and not types.is_complex_dtype(col)
 
 def check_values(
     df: 'pd.DataFrame', # Ratings, a row each
@@ -305,19 +318,25 @@ def check_values(
     import numpy as np
     y = df[col]
     missing = y.isna()
-    if missing.any(): raise ArgError(f'column {col!r} has no rating in {some_rows(df, missing)}Drop them')
+    if missing.any():
+        raise ArgError(f'column {col!r} has no rating in {some_rows(df, missing)}Drop them')
     if not is_numeric(y):
         first = brief(y.tolist()[0])
-        raise ArgError(f'column {col!r} is not numeric: it starts with {first}. Convert it, e.g. with pd.to_numeric')
+        raise ArgError(
+            f'column {col!r} is not numeric: it starts with {first}. Convert it, e.g. with '
+            f'pd.to_numeric')
     large = ~(y.astype(float).abs() <= np.finfo(np.float32).max)
     if large.any():
-        raise ArgError(f'column {col!r} is infinite, or too large for float32, in {some_rows(df, large)}Drop them')
+        raise ArgError(
+            f'column {col!r} is infinite, or too large for float32, in '
+            f'{some_rows(df, large)}Drop them')
     check_range(rating_range)
     if rating_range is None: return
     lowest,highest = rating_range
     outside = ~y.between(lowest, highest)
     if outside.any():
-        raise ArgError(f'column {col!r} is not between {lowest} and {highest} in {some_rows(df, outside)}'
+        raise ArgError(
+            f'column {col!r} is not between {lowest} and {highest} in {some_rows(df, outside)}'
                        'Drop them, or give another ', Arg('rating_range'))
 
 # %% ../nbs/library/checks.ipynb #ba16b5f7
@@ -325,4 +344,5 @@ def check_spread(
     y: 'pd.Series', # Ratings
 ):
     "Check that ratings differ"
-    if y.min()==y.max(): raise ArgError(f'all {len(y):,} ratings are {y.min():g}: there is nothing to learn from')
+    if y.min()==y.max():
+        raise ArgError(f'all {len(y):,} ratings are {y.min():g}: there is nothing to learn from')

@@ -67,14 +67,20 @@ def check_fastai_model(
     theirs: nn.Module, # A model
 ):
     "Check that a model is fastai's own dot product, with finite weights"
-    if not isinstance(theirs, EmbeddingDotBias) or forward_of(theirs) is not EmbeddingDotBias.forward:
-        raise ArgTypeError(f'the model is {type(theirs).__name__}; only an EmbeddingDotBias, as collab_learner makes '
-                           'it without use_nn, predicts as a DotProductBias does. Any other model works on '
+    if not isinstance(theirs,
+                      EmbeddingDotBias) or forward_of(theirs) is not EmbeddingDotBias.forward:
+        raise ArgTypeError(
+            f'the model is {type(theirs).__name__}; only an EmbeddingDotBias, as '
+            f'collab_learner makes '
+                           'it without use_nn, predicts as a DotProductBias does. Any other model '
+                           'works on '
                            'RatingsDataLoaders: '
                            'pass these to collab_learner or Learner', arg='model')
     for name,layer in theirs.named_children():
         if layer.weight.isfinite().all(): continue
-        raise ArgError(f'{name} holds weights that are not finite: the training failed, maybe by a missing rating')
+        raise ArgError(
+            f'{name} holds weights that are not finite: the training failed, maybe by a '
+            f'missing rating')
 
 def check_fastai_rows(
     theirs: EmbeddingDotBias, # fastai's dot product
@@ -83,9 +89,12 @@ def check_fastai_rows(
     "Check that the model's tables were made for these vocabularies"
     sides = zip(classes.items(), (theirs.u_weight, theirs.i_weight), ('user', 'item'))
     for (name,vocab),layer,side in sides:
-        made_for = list(theirs.classes[getattr(theirs, side)]) if hasattr(theirs, 'classes') else vocab
+        made_for = list(theirs.classes[getattr(theirs, side)]) if hasattr(theirs,
+            'classes') else vocab
         if len(vocab)==len(layer.weight) and vocab==made_for: continue
-        raise ArgError(f"the model's {len(layer.weight):,} rows for {name!r} belong to another vocabulary than that of "
+        raise ArgError(
+            f"the model's {len(layer.weight):,} rows for {name!r} belong to another vocabulary "
+            f"than that of "
                        f'the loaders, which has {len(vocab):,}: give the learner the loaders that '
                        'the model was made with')
 
@@ -98,7 +107,8 @@ def plain_vocab(
     first,*rest = list(ids)
     rest = pd.Series(rest).tolist()
     if first==na and na not in rest: return [na, *rest]
-    raise ArgError(f'the vocabulary of {name!r} must hold {na!r} once, as its first; it begins with {first!r}')
+    raise ArgError(
+        f'the vocabulary of {name!r} must hold {na!r} once, as its first; it begins with {first!r}')
 
 def dataset_of_table(
     to: Tabular, # A part of fastai's table
@@ -111,21 +121,23 @@ def dataset_of_table(
     return RatingsDataset(rows, ratings, classes, rating_name)
 
 def to_loaders(
-    dls: DataLoaders, # `CollabDataLoaders` of fastai; `RatingsDataLoaders` are given back as they are
+    dls: DataLoaders, # `CollabDataLoaders` of fastai; ours come back as they are
 ) -> RatingsDataLoaders:
     "Build loaders with the vocabulary and the rows of fastai's"
     if isinstance(dls, RatingsDataLoaders): return dls
     table = dls.train_ds
     if not isinstance(table, Tabular) or len(table.cat_names)!=2:
         raise ArgTypeError(f"{type(table).__name__} isn't a table of a user and an item column: "
-                           'make the loaders with CollabDataLoaders or RatingsDataLoaders', arg='dls', got=dls)
+                           'make the loaders with CollabDataLoaders or RatingsDataLoaders',
+                           arg='dls', got=dls)
     classes = {name: plain_vocab(dls.classes[name], name) for name in table.cat_names}
     train = RatingsDL(dataset_of_table(table, classes), bs=dls.train.bs, shuffle=True)
     valid = RatingsDL(dataset_of_table(dls.valid_ds, classes), bs=dls.valid.bs)
     return RatingsDataLoaders(train, valid, path=dls.path, device=dls.device)
 
 # %% ../nbs/library/convert.ipynb #8f0c8608
-activation_names = {nn.ReLU: 'relu', nn.Sigmoid: 'sigmoid', nn.Tanh: 'tanh', nn.SiLU: 'silu', nn.Mish: 'mish'}
+activation_names = {nn.ReLU: 'relu', nn.Sigmoid: 'sigmoid', nn.Tanh: 'tanh', nn.SiLU: 'silu',
+                    nn.Mish: 'mish'}
 
 def flat_layers(
     layers: Iterable[nn.Module], # Layers, some of them `nn.Sequential`
@@ -140,7 +152,9 @@ def scale_and_shift(
 ) -> tuple[np.ndarray, np.ndarray]: # float64, one number a column
     "Return what batch normalisation multiplies and adds in evaluation"
     if not norm.track_running_stats:
-        raise ArgTypeError('a BatchNorm without running statistics makes a prediction depend on the rest of its batch: '
+        raise ArgTypeError(
+            'a BatchNorm without running statistics makes a prediction depend on the rest of '
+            'its batch: '
                            'use track_running_stats=True', arg='model')
     scale = (norm.running_var.double() + norm.eps).rsqrt()
     if norm.weight is not None: scale = scale*norm.weight.double()
@@ -176,7 +190,8 @@ def plain_layers(
             scale,shift = scale_and_shift(layer)
             done[-1] = (weight*scale[:,None], bias*scale + shift)
         elif isinstance(layer, nn.BatchNorm1d) and norm is None: norm = scale_and_shift(layer)
-        elif type(layer) in activation_names and norm is None: done.append(activation_names[type(layer)])
+        elif type(layer) in activation_names and norm is None:
+            done.append(activation_names[type(layer)])
         else: raise layer_error(layer)
     return done
 
@@ -193,7 +208,7 @@ def network_tables(
     user_rows: torch.Tensor, # Shape (users, width)
     item_rows: torch.Tensor, # Shape (items, another width)
     layers: Iterable[nn.Module], # Layers on both rows side by side
-    y_range: tuple|None = None, # (lowest, highest) prediction; a `SigmoidRange` at the end of the layers goes first
+    y_range: tuple|None = None, # (lowest, highest); a last `SigmoidRange` layer goes first
 ) -> NetworkTables:
     "Return a network as tables and plain layers"
     layers = list(layers)
@@ -206,8 +221,10 @@ def feature_network_tables(
     model: SideFeatureNN, # A network with side features
 ) -> NetworkTables:
     "Return a network with features as columns of the rows"
-    tables = [model.user_factors.weight, model.item_factors.weight, model.user_features, model.item_features]
-    users,items,user_features,item_features = model.layers[0].weight.split([table.shape[1] for table in tables], 1)
+    tables = [model.user_factors.weight, model.item_factors.weight, model.user_features,
+              model.item_features]
+    users,items,user_features,item_features = model.layers[0].weight.split(
+        [table.shape[1] for table in tables], 1)
     first = deepcopy(model.layers[0])
     first.weight.data = torch.cat([users, user_features, items, item_features], 1)
     user_rows = torch.cat([tables[0], tables[2]], 1)
@@ -215,7 +232,8 @@ def feature_network_tables(
     return network_tables(user_rows, item_rows, [first, *model.layers[1:]], model.y_range)
 
 # %% ../nbs/library/convert.ipynb #c8210ff2
-converters: list[tuple[Callable, Callable]] = [] # (test of a model, function of a model and its vocabularies)
+# (test of a model, function of a model and its vocabularies)
+converters: list[tuple[Callable, Callable]] = []
 
 def converts(
     applies: Callable[[nn.Module], bool], # Test by which a model of this kind is known
@@ -237,7 +255,8 @@ def looks_up_as(
     cls: type, # `CollabNN` or `SideFeatureNN`
 ) -> Callable[[nn.Module], bool]:
     "Return a test for networks that look up rows as a class does"
-    def applies(model): return forward_of(model) is CollabNN.forward and type(model).rows is cls.rows
+    def applies(model):
+        return forward_of(model) is CollabNN.forward and type(model).rows is cls.rows
     return applies
 
 # %% ../nbs/library/convert.ipynb #4d4e5326
@@ -274,9 +293,11 @@ def convert_network(
     classes: dict[Hashable, list], # Its vocabularies
 ) -> NetworkTables:
     "Convert a `CollabNN`"
-    return network_tables(model.user_factors.weight, model.item_factors.weight, model.layers, model.y_range)
+    return network_tables(model.user_factors.weight, model.item_factors.weight, model.layers,
+                          model.y_range)
 
-@converts(lambda model: predicts_as(TabularModel)(model) and model.n_cont==0 and len(model.embeds)==2)
+@converts(lambda model: predicts_as(TabularModel)(model) and model.n_cont==0
+          and len(model.embeds)==2)
 def convert_fastai_network(
     model: TabularModel, # fastai's network, such as an `EmbeddingNN`
     classes: dict[Hashable, list], # Its vocabularies
@@ -298,7 +319,8 @@ def embedding_tables(
     model: nn.Module, # A model
 ) -> dict[str, torch.Tensor]: # Empty where its tables have other names, or it has other parameters
     "Return the tables of a model of embeddings under known names"
-    layers = {name: layer for name,layer in model.named_children() if isinstance(layer, nn.Embedding)}
+    layers = {name: layer for name,layer in model.named_children()
+              if isinstance(layer, nn.Embedding)}
     tables = {name.replace('movie_', 'item_'): layer.weight for name,layer in layers.items()}
     factors = {'user_factors', 'item_factors'}
     known = set(tables) in (factors, factors | {'user_bias', 'item_bias'})
@@ -323,7 +345,8 @@ def convert(
     "Convert a model of a registered kind"
     for applies,function in converters:
         if applies(model): return function(model, classes)
-    raise ArgTypeError(f"{type(model).__name__} can't be served: use DotProduct, DotProductBias, CollabNN or "
+    raise ArgTypeError(
+        f"{type(model).__name__} can't be served: use DotProduct, DotProductBias, CollabNN or "
                        'SideFeatureNN of this library, or what collab_learner of fastai makes '
                        '(EmbeddingDotBias, EmbeddingNN)', arg='model')
 
@@ -334,11 +357,15 @@ def check_served(
     "Check that tables have a row for each id, and finite numbers"
     for (name,vocab),n_rows in zip(classes.items(), (served.n_users, served.n_items)):
         if n_rows==len(vocab): continue
-        raise ArgError(f'the model has {n_rows:,} rows for {name!r}, and the vocabulary {len(vocab):,} entries: '
+        raise ArgError(
+            f'the model has {n_rows:,} rows for {name!r}, and the vocabulary {len(vocab):,} '
+            f'entries: '
                        'pass the loaders that it was trained on', arg='dls')
     for name,array in served.state().items():
         if np.isfinite(array).all(): continue
-        raise ArgError(f'{name} of the model holds NaN or infinite numbers: its training has failed', arg='model')
+        raise ArgError(
+            f'{name} of the model holds NaN or infinite numbers: its training has failed',
+            arg='model')
 
 def check_same(
     model: nn.Module, # Trained model
@@ -350,8 +377,12 @@ def check_same(
     drawn = np.random.default_rng(0).integers(np.minimum(1, sizes-1), sizes, (500, 2))
     pairs = np.concatenate([drawn, known[:500]])
     with torch.no_grad(): expected = model(torch.from_numpy(pairs)).reshape(-1).numpy()
-    if np.allclose(expected, served.predict(pairs[:,0], pairs[:,1]), rtol=1e-3, atol=1e-3, equal_nan=False): return
-    raise ArgTypeError(f"{type(model).__name__} has the tables of a known model but predicts otherwise, by a forward "
+    if np.allclose(expected, served.predict(pairs[:,0], pairs[:,1]), rtol=1e-3, atol=1e-3,
+                   equal_nan=False):
+        return
+    raise ArgTypeError(
+        f"{type(model).__name__} has the tables of a known model but predicts otherwise, by a "
+        f"forward "
                        "or a hook of its own: it can't be served", arg='model', got=model)
 
 def to_served(
@@ -377,7 +408,7 @@ def check_learner(
 
 def rows_of_loaders(
     dls: RatingsDataLoaders, # Loaders of this library
-) -> tuple[np.ndarray, np.ndarray, int]: # Row numbers, int64, ratings, float32, and how many are training rows
+) -> tuple[np.ndarray, np.ndarray, int]: # Rows, ratings, how many are training rows
     "Return the rows of both parts, without those on `#na#`"
     parts = []
     for ds in (dls.train_ds, dls.valid_ds):
@@ -386,17 +417,20 @@ def rows_of_loaders(
         parts.append((rows[known], ds.y.cpu().numpy()[known].astype(np.float32)))
     (train_rows,train_ratings),(valid_rows,valid_ratings) = parts
     if not len(train_ratings):
-        raise ArgError('the loaders hold no training rows, so nobody can tell which ids the model knows: '
+        raise ArgError(
+            'the loaders hold no training rows, so nobody can tell which ids the model knows: '
                        'make the Recommender before learn.export', arg='dls')
-    return np.concatenate([train_rows, valid_rows]),np.concatenate([train_ratings, valid_ratings]),len(train_ratings)
+    return np.concatenate([train_rows, valid_rows]),np.concatenate([train_ratings,
+        valid_ratings]),len(train_ratings)
 
 def served_with_loaders(
     model: nn.Module, # Trained model of any registered kind; stays as it is
     dls: DataLoaders, # The loaders that it was trained on
-) -> tuple: # Served model; {column: vocabulary}; row numbers; ratings; how many are training rows; name of the ratings
+) -> tuple: # Served model, {column: vocabulary}, rows, ratings, training rows, rating name
     "Convert a model and the contents of its loaders"
     if not isinstance(model, nn.Module) or not isinstance(dls, DataLoaders):
-        raise ArgTypeError('from_model(model, dls) takes a model and its DataLoaders, in this order, '
+        raise ArgTypeError(
+            'from_model(model, dls) takes a model and its DataLoaders, in this order, '
                            f'not {type(model).__name__} and {type(dls).__name__}')
     dls = to_loaders(dls)
     rows,ratings,n_train = rows_of_loaders(dls)

@@ -35,7 +35,7 @@ class DotProductBias(Module):
         n_users: int, # Rows of the user tables, `#na#` included
         n_items: int, # Rows of the item tables, `#na#` included
         n_factors: int, # Factors of each user and item; 0: biases alone
-        y_range: tuple[float, float]|None = (0, 5.5), # (lowest, highest), never quite reached; None: no limits
+        y_range: tuple[float, float]|None = (0, 5.5), # (lowest, highest), never quite reached
     ):
         check_range(y_range, 'y_range', finite=True)
         self.user_factors = create_params([n_users, n_factors])
@@ -50,11 +50,12 @@ class DotProductBias(Module):
         item_factors: Any, # Shape (items, factors), `#na#` first
         user_bias: Any = None, # One number a user; None: zeros
         item_bias: Any = None, # One number an item; None: zeros
-        y_range: tuple[float, float]|None = None, # (lowest, highest), never quite reached; None: no limits
+        y_range: tuple[float, float]|None = None, # (lowest, highest), never quite reached
     ) -> 'DotProductBias':
         "Build a model from tables; no random number is drawn"
         def bias(given, factors):
-            return as_params(factors.new_zeros(len(factors)) if given is None else torch.as_tensor(given).flatten())
+            return as_params(factors.new_zeros(len(factors)) if given is None
+                             else torch.as_tensor(given).flatten())
         model = cls(0, 0, 0, y_range)
         model.y_range = y_range and tuple(map(float, y_range))
         model.user_factors = as_params(user_factors)

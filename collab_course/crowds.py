@@ -47,7 +47,7 @@ def visible_marks(
     niche: np.ndarray, # Films of the enthusiasts
     n_fans: int, # Enthusiasts in this round
     cap: int|None, # Watches of one person that count in a round, at most; None: all
-) -> dict[str, float]: # coverage, gini, people_gini, followed, niche (the enthusiasts' share of the list)
+) -> dict[str, float]: # coverage, gini, people_gini, followed, niche (share of the list)
     "Compute what a platform sees of a round"
     counts = np.bincount(watched.ravel(), minlength=listed.shape[1])
     n = watched.shape[1]
@@ -86,9 +86,12 @@ def crowd_size(
     n_people = len(planted.user_bias)
     n_films = len(planted.item_bias)
     if n_people<rounds:
-        raise ArgError(f'{n_people} people cannot come in {rounds} crowds: ask for fewer ', Arg('rounds'))
+        raise ArgError(f'{n_people} people cannot come in {rounds} crowds: ask for fewer ',
+                       Arg('rounds'))
     if max(n_list, n_watch, fan_films)>n_films:
-        raise ArgError(f'there are {n_films} films: too few for lists of {n_list}, {n_watch} watches '
+        raise ArgError(
+            f'there are {n_films} films: too few for lists of {n_list}, {n_watch} watches '
                        f'and {fan_films} films of the enthusiasts')
-    if explore>n_list: raise ArgError(Arg('explore', explore), f' is more than the {n_list} places of the list')
+    if explore>n_list:
+        raise ArgError(Arg('explore', explore), f' is more than the {n_list} places of the list')
     return n_people//rounds

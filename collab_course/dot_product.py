@@ -49,12 +49,12 @@ def train_epoch(
 
 # %% ../nbs/02_dot_product.ipynb #32114991
 def quick_fit(
-    model: nn.Module, # Model that takes x of shape (batch, 2); trained in place, left in evaluation mode
+    model: nn.Module, # Takes x of shape (batch, 2); trained in place, left in eval mode
     dls: DataLoaders, # `RatingsDataLoaders`; the model moves to their device
     n_epoch: int = 5, # Passes over the training rows
-    lr: float = 1e-2, # Highest learning rate of the one-cycle schedule; the default suits batches of 512
+    lr: float = 1e-2, # Highest learning rate of the one-cycle schedule, for batches of 512
     wd: float = 0.01, # Weight decay, in the step as in fastai
-    log: list|None = None, # Gets (loss of the last 100 batches, loss on the validation rows) of each epoch
+    log: list|None = None, # Gets (loss of the last 100 batches, validation loss) each epoch
 ) -> float: # Mean squared error on the validation rows
     "Train a model as `fit_one_cycle` does, in a plain loop"
     check_fit(model, dls, n_epoch, lr=lr, wd=wd)
@@ -77,7 +77,7 @@ class DotProduct(Module):
         n_users: int, # Rows of the user table, `#na#` included
         n_items: int, # Rows of the item table, `#na#` included
         n_factors: int, # Columns of both tables
-        y_range: tuple[float, float]|None = (0, 5.5), # (lowest, highest), never quite reached; None: no limits
+        y_range: tuple[float, float]|None = (0, 5.5), # (lowest, highest), never quite reached
     ):
         check_range(y_range, 'y_range', finite=True)
         self.user_factors = Embedding(n_users, n_factors)

@@ -19,9 +19,9 @@ from .features import check_table_sizes, feature_tensor
 class CollabNN(Module):
     "Model that predicts a rating by a small network on the user's and the item's row, side by side"
     def __init__(self,
-        user_sz: tuple[int, int], # (rows, width) of the user table, `#na#` included, such as (944, 74)
-        item_sz: tuple[int, int], # (rows, width) of the item table, `#na#` included; another width is fine
-        y_range: tuple[float, float]|None = (0, 5.5), # (lowest, highest), never quite reached; None: no limits
+        user_sz: tuple[int, int], # (rows, width) of the user table, such as (944, 74)
+        item_sz: tuple[int, int], # (rows, width) of the item table; another width is fine
+        y_range: tuple[float, float]|None = (0, 5.5), # (lowest, highest), never quite reached
         n_act: int = 100, # Activations between the two linear layers
         n_features: int = 0, # Numbers that `rows` of a subclass puts beside the two rows
     ):
@@ -29,7 +29,8 @@ class CollabNN(Module):
         check_whole(n_act=n_act)
         check_range(y_range, 'y_range', finite=True)
         n_in = user_sz[1] + item_sz[1] + n_features
-        if not n_in: raise ValueError('the network would have no inputs: give a table a width of at least 1')
+        if not n_in:
+            raise ValueError('the network would have no inputs: give a table a width of at least 1')
         self.user_factors = Embedding(*user_sz)
         self.item_factors = Embedding(*item_sz)
         self.layers = nn.Sequential(nn.Linear(n_in, n_act), nn.ReLU(), nn.Linear(n_act, 1))
@@ -53,13 +54,13 @@ class CollabNN(Module):
 class SideFeatureNN(CollabNN):
     "`CollabNN` with known features of user and item beside their learned rows"
     def __init__(self,
-        user_sz: tuple[int, int], # (rows, width) of the user table, `#na#` included; width 0: features alone
-        item_sz: tuple[int, int], # (rows, width) of the item table, `#na#` included; width 0: features alone
-        user_features: Any, # A row for each user in the order of the vocabulary, as from `feature_table`; None: none
+        user_sz: tuple[int, int], # (rows, width) of the user table; width 0: features alone
+        item_sz: tuple[int, int], # (rows, width) of the item table; width 0: features alone
+        user_features: Any, # A row for each user row, as from `feature_table`; None: none
         item_features: Any, # A row for each item in the order of the vocabulary; None: none
-        y_range: tuple[float, float]|None = (0, 5.5), # (lowest, highest), never quite reached; None: no limits
+        y_range: tuple[float, float]|None = (0, 5.5), # (lowest, highest), never quite reached
         n_act: int = 100, # Activations between the two linear layers
-        p_blank: float = 0., # Share of learned rows set to zero in training, so that the network can do without
+        p_blank: float = 0., # Share of learned rows set to zero in training
     ):
         check_rate(1, p_blank=p_blank)
         check_table_sizes(user_sz=user_sz, item_sz=item_sz)

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np, pandas as pd, torch
 from .checks import is_number, must_be
 from .loaders import RatingsDataLoaders
-from .metrics import check_at_least, coverage, gini, list_metrics, mae, ndcg_at, novelty, rmse # noqa: F401
-from .ranking import top_k # noqa: F401
-from .scoring import check_fits, check_trained, lists_for, means_by_fold, numbered_folds
-from .scoring import predict_valid, rated_table, score_all # noqa: F401
+from .metrics import check_at_least, coverage, gini, list_metrics, mae, novelty, rmse
+from .scoring import check_fits, check_trained, lists_for, means_by_fold
+from .scoring import numbered_folds, predict_valid, rated_table
 from .training import own_random
 
 # %% ../nbs/11_evaluation.ipynb #dd089e52
@@ -30,11 +29,11 @@ def evaluate_ratings(
 
 # %% ../nbs/11_evaluation.ipynb #3a9dce30
 def evaluate_lists(
-    what: Any, # Trained model, scores as of `score_all`, or everybody's lists of item rows (int, -1: an empty place)
+    what: Any, # Trained model, scores as of `score_all`, or lists of item rows (-1: empty place)
     dls: RatingsDataLoaders, # Training rows are never listed, validation rows are to be found
     k: int = 10, # Places on each list
     at_least: float = 4, # Ratings from which an item is relevant; 4 is for stars from 1 to 5
-) -> dict[str, float]: # precision, recall, ndcg, map, coverage, gini, novelty, people (with something to be found)
+) -> dict[str, float]: # precision, recall, ndcg, map, coverage, gini, novelty, people measured
     "Measure lists of the whole catalogue"
     check_at_least(at_least)
     lists = lists_for(what, dls, k)
@@ -52,8 +51,8 @@ def evaluate_lists(
 def cross_validate(
     fits: dict[str, Callable], # {name: function that takes loaders and gives a trained model}
     ratings: pd.DataFrame, # One row a rating
-    folds: Iterable = range(1, 6), # Published folds of MovieLens 100k, or splits into (train, test) row positions
-    measure: Callable = evaluate_ratings, # Function of the model and its loaders that gives a dict of numbers
+    folds: Iterable = range(1, 6), # Published folds of MovieLens 100k, or (train, test) splits
+    measure: Callable = evaluate_ratings, # Called with model and loaders; gives numbers by name
     seeds: Iterable[int] = (0,), # Each model is trained once on each fold with each of them
     **kwargs: Any # Passed on to `RatingsDataLoaders.from_df`, such as bs
 ) -> pd.DataFrame: # A row for each model, fold and seed
@@ -64,7 +63,8 @@ def cross_validate(
         for seed in seeds:
             for name,fit in fits.items():
                 with own_random(seed):
-                    dls = RatingsDataLoaders.from_df(ratings, splits=tuple(split), seed=seed, **kwargs)
+                    dls = RatingsDataLoaders.from_df(ratings, splits=tuple(split), seed=seed,
+                                                     **kwargs)
                     model = check_trained(name, fit(dls))
                     marks = measure(model, dls)
                 rows.append({'model': name, 'fold': fold, 'seed': seed, **marks})
@@ -76,10 +76,11 @@ def paired(
     a: str, # Name of a model
     b: str, # Name of another
     by: str = 'rmse', # Column to compare
-    test_ratio: float = 1/4, # Test rows for each training row; 0: the training parts have nothing in common
-) -> dict[str, float]: # Mean difference (a minus b), highest minus lowest, its se, folds where a is better, all folds
+    test_ratio: float = 1/4, # Test rows for each training row; 0: training parts don't overlap
+) -> dict[str, float]: # mean of a minus b, spread, standard error, folds where a is better, folds
     "Compare two models fold by fold"
-    if not is_number(test_ratio) or test_ratio<0: raise must_be('test_ratio', 'at least 0, such as 1/4', test_ratio)
+    if not is_number(test_ratio) or test_ratio<0:
+        raise must_be('test_ratio', 'at least 0, such as 1/4', test_ratio)
     of_a,of_b = means_by_fold(results, by, (a, b))
     d = (of_a - of_b).to_numpy()
     n = len(d)

@@ -107,7 +107,9 @@ def place_labels(
             if k: cover(taken, boxes[i], -1)
             spot = nearest_spot(taken, *point, *size)
             if spot is None:
-                raise ArgError(f'{i} of {len(points)} labels fill the picture: ask for fewer, or for a larger picture')
+                raise ArgError(
+                    f'{i} of {len(points)} labels fill the picture: ask for fewer, or for a '
+                    f'larger picture')
             boxes[i] = spot
             cover(taken, spot, 1)
     return boxes
@@ -156,8 +158,10 @@ def plotly_dots(
     color: str, # Colour of the dots
 ) -> dict:
     "Build a set of dots with what they show on hover"
-    return dict(type='scatter', mode='markers', x=points.x.round(3).tolist(), y=points.y.round(3).tolist(),
-                marker=dict(size=size, color=color), hovertext=points.hover.tolist(), hoverinfo='text',
+    return dict(type='scatter', mode='markers', x=points.x.round(3).tolist(),
+                y=points.y.round(3).tolist(),
+                marker=dict(size=size, color=color), hovertext=points.hover.tolist(),
+                hoverinfo='text',
                 showlegend=False)
 
 def plotly_title(
@@ -180,21 +184,25 @@ def plotly_axis(
 ) -> dict:
     "Build an axis of the live chart"
     ends = [round(float(end), 4) for end in axis_ends(values)]
-    return dict(title=dict(text=label), range=ends, zeroline=False, showgrid=False, showline=True, ticks='outside')
+    return dict(title=dict(text=label), range=ends, zeroline=False, showgrid=False, showline=True,
+                ticks='outside')
 
 # %% ../nbs/library/factor_map.ipynb #6e4d2d27
 @dataclass
 class FactorPlot:
     "Items in the plane of two components: a static picture, alive where plotly can be shown"
-    points: pd.DataFrame # For each item x, y, name, hover; left, bottom, right, top of its label in pixels
+    # For each item x, y, name, hover; left, bottom, right, top of its label in pixels
+    points: pd.DataFrame
     labels: tuple[str, str] # Names of the two axes
     size: tuple[int, int] # (width, height) in pixels
     title: str = '' # Above the picture
 
-    def __repr__(self): return f'FactorPlot of {len(self.points):,} items, {len(self.titled)} with a title'
+    def __repr__(self):
+        return f'FactorPlot of {len(self.points):,} items, {len(self.titled)} with a title'
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        return {'application/vnd.plotly.v1+json': self.plotly(), 'image/png': b64encode(self.png()).decode()}
+        return {'application/vnd.plotly.v1+json': self.plotly(),
+                'image/png': b64encode(self.png()).decode()}
 
     @property
     def has_title(self) -> np.ndarray:
@@ -241,7 +249,8 @@ class FactorPlot:
         for axis,column,n_pixels,label in zip((ax.xaxis, ax.yaxis), 'xy', self.area, self.labels):
             start,end = axis_ends(self.points[column])
             ticks = axis_ticks(start, end)
-            axis.set_ticks((ticks - start)/(end - start)*n_pixels, [f'{tick:g}'.replace('-', '−') for tick in ticks])
+            axis.set_ticks((ticks - start)/(end - start)*n_pixels,
+                           [f'{tick:g}'.replace('-', '−') for tick in ticks])
             axis.set_label_text(label)
         return ax
 
@@ -256,7 +265,8 @@ class FactorPlot:
         for dot,end in zip(dots, self.leaders()):
             ax.plot(*zip(dot, end), color=_leader, lw=0.8, zorder=2)
         ax.scatter(*dots.T, s=16, color=_blue, lw=0, zorder=3)
-        style = dict(fontproperties=_font, color=_ink, ha='center', va='center', parse_math=False, zorder=4)
+        style = dict(fontproperties=_font, color=_ink, ha='center', va='center', parse_math=False,
+                     zorder=4)
         style['path_effects'] = [withStroke(linewidth=2, foreground='white')]
         for item in self.titled.itertuples():
             ax.text((item.left + item.right)/2, (item.bottom + item.top)/2, item.name, **style)
@@ -272,15 +282,18 @@ class FactorPlot:
         "Build the live picture as a dictionary that plotly understands"
         titled = self.titled
         untitled = self.points[~self.has_title]
-        notes = map(plotly_title, titled.itertuples(), self.pixels()[self.has_title], self.leaders())
+        notes = map(plotly_title, titled.itertuples(), self.pixels()[self.has_title],
+                    self.leaders())
         width,height = self.size
         layout = dict(width=width, height=height, margin=dict(_margin),
                       title=dict(text=escape(self.title), x=0.5, font=dict(size=15)),
                       xaxis=plotly_axis(self.points.x, self.labels[0]),
                       yaxis=plotly_axis(self.points.y, self.labels[1]),
-                      annotations=list(notes), hovermode='closest', plot_bgcolor='white', paper_bgcolor='white',
+                      annotations=list(notes), hovermode='closest', plot_bgcolor='white',
+                      paper_bgcolor='white',
                       font=dict(family='DejaVu Sans, Verdana, sans-serif', size=12, color=_ink))
-        return dict(data=[plotly_dots(untitled, 4, _grey), plotly_dots(titled, 7, _blue)], layout=layout)
+        return dict(data=[plotly_dots(untitled, 4, _grey), plotly_dots(titled, 7, _blue)],
+                    layout=layout)
 
 # %% ../nbs/library/factor_map.ipynb #943e8b1c
 def hover_text(
@@ -351,7 +364,7 @@ def plot_factors(
     components: tuple[int, int] = (0, 2), # Which two components to draw, counted from 0
     n_titles: int = 50, # How many of the most rated items get a title
     n_items: int = 1000, # How many of the most rated items the components are computed from
-    titles: pd.Series|Mapping|None = None, # From item id to title; None: the ids speak for themselves
+    titles: pd.Series|Mapping|None = None, # From item id to title; None: ids alone
     info: pd.DataFrame|None = None, # Indexed by item id: columns to show on hover
     size: tuple[int, int] = (840, 680), # Width and height in pixels
     title: str|None = None, # Above the picture; None: how many items it shows

@@ -9,13 +9,14 @@ __all__ = ['from_fastai']
 import collab_course.quiet # noqa: F401
 import warnings
 from fastai.learner import Learner
-from .convert import check_fastai_model, check_fastai_rows, check_learner, to_loaders, to_model, unwrapped
+from .convert import check_fastai_model, check_fastai_rows, check_learner, to_loaders
+from .convert import to_model, unwrapped
 from .create_params import DotProductBias
 from .loaders import RatingsDataLoaders
 
 # %% ../nbs/07_fastai_collab.ipynb #41540737
 def from_fastai(
-    learn: Learner, # With an `EmbeddingDotBias`, on `CollabDataLoaders` or `RatingsDataLoaders`; stays as it is
+    learn: Learner, # With an `EmbeddingDotBias` on loaders of fastai or ours; stays as it is
 ) -> tuple[DotProductBias, RatingsDataLoaders]: # Same predictions, same vocabulary, same rows
     "Convert a fastai collab learner to the model and the loaders of this library"
     check_learner(learn, ': collab_learner makes one')

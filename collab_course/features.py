@@ -18,7 +18,8 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from .checks import Arg, ArgError, ArgTypeError
-from .checks import check_above, check_choice, check_no_gaps, check_table, check_whole, to_numpy
+from .checks import check_above, check_choice, check_no_gaps, check_table, check_whole
+from .checks import to_numpy
 from .vocab import ids_to_rows, make_vocab, na
 
 # %% ../nbs/library/features.ipynb #350f54e5
@@ -28,7 +29,9 @@ def vocab_list(
     "Return a vocabulary as a list that begins with `#na#`"
     known = [] if isinstance(vocab, dict) else list(vocab)
     if not known or known[0]!=na:
-        raise ArgError(f"vocab must be one vocabulary with {na!r} first, such as dls.classes['user']", arg='vocab')
+        raise ArgError(
+            f"vocab must be one vocabulary with {na!r} first, such as dls.classes['user']",
+            arg='vocab')
     return known
 
 def check_one_row_each(
@@ -48,8 +51,8 @@ def feature_rows(
     id_name: Hashable, # Column of ids
     vocab: Iterable, # Vocabulary, such as `dls.classes['user']`; `#na#` first
     columns: list, # Columns to keep
-    on_missing: str = 'raise', # Ids without a row in `df`: 'raise' an error, or 'zero' to leave them out
-) -> tuple[pd.DataFrame, np.ndarray]: # The rows, indexed by id; for each id of `vocab` after `#na#`: has it one?
+    on_missing: str = 'raise', # Ids without a row in `df`: 'raise', or 'zero' to leave them out
+) -> tuple[pd.DataFrame, np.ndarray]: # Rows indexed by id; for each id: has it one?
     "Return rows of `df` in the order of `vocab`"
     check_choice('on_missing', on_missing, ('raise', 'zero'))
     ids = vocab_list(vocab)[1:]
@@ -61,7 +64,8 @@ def feature_rows(
     there = where>=0
     lost = [v for v,known in zip(ids, there) if not known]
     if lost and on_missing=='raise':
-        raise ArgError(f'{len(lost):,} ids have no row in the features, such as {str(lost[:3])[:100]}: '
+        raise ArgError(
+            f'{len(lost):,} ids have no row in the features, such as {str(lost[:3])[:100]}: '
                        'add them, or pass ', Arg('on_missing', 'zero'))
     known_ids = [v for v,known in zip(ids, there) if known]
     rows = df[columns].iloc[where[there]]
@@ -87,7 +91,8 @@ def finite_numbers(
         raise ArgError(f'column {column!r} is not numeric: it holds {values.tolist()[0]!r}')
     numbers = values.to_numpy(float)
     bad = ~np.isfinite(numbers)
-    if bad.any(): raise ArgError(f'column {column!r} is infinite for {values.index[bad].tolist()[0]!r}')
+    if bad.any():
+        raise ArgError(f'column {column!r} is infinite for {values.index[bad].tolist()[0]!r}')
     return numbers
 
 # %% ../nbs/library/features.ipynb #0bc5bfb7
@@ -99,9 +104,11 @@ def check_column_lists(
     "Check that `df` has all columns that some lists name"
     for arg,columns in lists.items():
         if isinstance(columns, str):
-            raise ArgError(f'{arg} is a list of columns: write ', Arg(arg, [columns]), arg=arg, got=columns)
+            raise ArgError(f'{arg} is a list of columns: write ', Arg(arg, [columns]), arg=arg,
+                           got=columns)
     listed = [column for columns in lists.values() for column in columns]
-    if not listed: raise ArgError(f'no columns to make features of: name some in {" or ".join(lists)}')
+    if not listed:
+        raise ArgError(f'no columns to make features of: name some in {" or ".join(lists)}')
     check_table(df, [id_name, *listed])
     return list(dict.fromkeys(listed))
 
@@ -112,7 +119,8 @@ def deciding_ids(
     "Return which ids decide on columns and scales"
     rows = np.unique(np.arange(n) if fit_rows is None else to_numpy(fit_rows))
     if rows.dtype.kind not in 'iu' or (len(rows) and not 0<=rows.min()<=rows.max()<n):
-        raise ArgError(f'fit_rows must be row numbers from 0 to {n-1}, such as dls.train_ds.x[:,0]', arg='fit_rows')
+        raise ArgError(f'fit_rows must be row numbers from 0 to {n-1}, such as dls.train_ds.x[:,0]',
+                       arg='fit_rows')
     return np.isin(np.arange(1, n), rows)
 
 # %% ../nbs/library/features.ipynb #fb6d7209
@@ -163,14 +171,15 @@ def feature_table(
     multi_hot: Sequence = (), # Columns of strings that hold several values, joined by `sep`
     numbers: Sequence = (), # Columns of numbers, to be standardised
     sep: str = '|', # What joins the values of a `multi_hot` column
-    fit_rows: Any = None, # Rows in `vocab` that decide on scales and columns, such as `dls.train_ds.x[:,0]`; None: all
+    fit_rows: Any = None, # Rows that decide on scales and columns, e.g. training rows; None: all
     on_missing: str = 'raise', # Ids without a row in `df`: 'raise' an error, or 'zero' for zeros
 ) -> pd.DataFrame: # float32, a row for each id of `vocab`; zeros for `#na#`
     "Return features as a table in the order of a vocabulary"
     columns = check_column_lists(df, id_name, one_hot=one_hot, multi_hot=multi_hot, numbers=numbers)
     known,there = feature_rows(df, id_name, vocab, columns, on_missing)
     fit = deciding_ids(fit_rows, len(there) + 1)[there]
-    if not fit.any(): raise ArgError('no id with features is among fit_rows, and scales need at least one')
+    if not fit.any():
+        raise ArgError('no id with features is among fit_rows, and scales need at least one')
     check_no_gaps(known)
     parts = [(c, one_hot_columns(c, known[c], fit)) for c in one_hot]
     parts += [(c, multi_hot_columns(c, known[c], fit, sep)) for c in multi_hot]
@@ -178,10 +187,12 @@ def feature_table(
     features = {}
     for c,new in parts:
         if same := features.keys() & new.keys():
-            raise ArgError(f'column {c!r} makes a second feature named {min(same)!r}: rename the column')
+            raise ArgError(
+                f'column {c!r} makes a second feature named {min(same)!r}: rename the column')
         features |= new
     all_ids = pd.Index(list(vocab), tupleize_cols=False)
-    return pd.DataFrame(features, index=known.index).reindex(all_ids, fill_value=0).astype(np.float32)
+    return pd.DataFrame(features, index=known.index).reindex(all_ids,
+        fill_value=0).astype(np.float32)
 
 # %% ../nbs/library/features.ipynb #f64a6bb2
 def check_table_sizes(
@@ -190,23 +201,26 @@ def check_table_sizes(
     "Check that each argument is a size of a table: rows, width"
     for arg,size in sizes.items():
         if not isinstance(size, (tuple, list)) or len(size)!=2:
-            raise ArgError(f'{arg} must be (rows, width), such as (944, 74), not {size!r}', arg=arg, got=size)
+            raise ArgError(f'{arg} must be (rows, width), such as (944, 74), not {size!r}', arg=arg,
+                           got=size)
         check_whole(**{f'the number of rows in {arg}': size[0]})
         check_whole(least=0, **{f'the width in {arg}': size[1]})
 
 def feature_tensor(
     arg: str, # Name of the argument
-    features: Any, # Table with a row for each of `n` rows, such as `feature_table` makes it; None: no features
+    features: Any, # Table of `n` rows, as `feature_table` makes it; None: no features
     n: int, # Rows of the table of learned rows
 ) -> torch.Tensor: # float32, a copy
     "Return features as a tensor with a row for each learned row"
     if features is None: return torch.zeros(n, 0)
     res = torch.tensor(to_numpy(features).astype(np.float32))
     if res.ndim!=2 or len(res)!=n:
-        raise ArgError(f'{arg} must have one row for each of the {n:,} rows of its table, `#na#` included, '
+        raise ArgError(
+            f'{arg} must have one row for each of the {n:,} rows of its table, `#na#` included, '
                        f'not shape {(*res.shape,)}: see feature_table', arg=arg)
     bad = (~res.isfinite()).any(1).nonzero()
-    if len(bad): raise ArgError(f'{arg} holds NaN or infinite numbers in row {int(bad[0])}', arg=arg)
+    if len(bad):
+        raise ArgError(f'{arg} holds NaN or infinite numbers in row {int(bad[0])}', arg=arg)
     return res
 
 # %% ../nbs/library/features.ipynb #1a6eaaf6
@@ -215,7 +229,7 @@ class BagSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx,
         table: torch.Tensor, # Shape (columns, width)
-        there: tuple[torch.Tensor, torch.Tensor], # Column numbers bag by bag, and where each bag starts
+        there: tuple[torch.Tensor, torch.Tensor], # Columns bag by bag, and where bags start
         back: tuple[torch.Tensor, torch.Tensor], # The same from the other side
     ) -> torch.Tensor: # Shape (bags, width)
         "Compute the sums of the bags"
@@ -240,9 +254,12 @@ def positions(
     "Return row or column numbers, after a check of type and range"
     values = to_numpy(values)
     if values.ndim!=1 or (values.size and values.dtype.kind not in 'iu'):
-        raise ArgError(f'{arg} must be a list of whole numbers, not {values.dtype} of shape {values.shape}', arg=arg)
+        raise ArgError(
+            f'{arg} must be a list of whole numbers, not {values.dtype} of shape {values.shape}',
+            arg=arg)
     wrong = values[(values<0) | (values>=n)]
-    if wrong.size: raise ArgError(f'{arg} must be numbers from 0 to {n-1}, and {wrong[0]} is not', arg=arg)
+    if wrong.size:
+        raise ArgError(f'{arg} must be numbers from 0 to {n-1}, and {wrong[0]} is not', arg=arg)
     return values.astype(np.int64)
 
 def pair_positions(
@@ -254,7 +271,9 @@ def pair_positions(
     check_whole(n_users=n_users, n_items=n_items)
     x = to_numpy(x)
     if x.ndim!=2 or x.shape[1]<2:
-        raise ArgError(f'x must be the training pairs, such as dls.train_ds.x, not of shape {x.shape}', arg='x')
+        raise ArgError(
+            f'x must be the training pairs, such as dls.train_ds.x, not of shape {x.shape}',
+            arg='x')
     users = positions(x[:,0], n_users, 'users')
     items = positions(x[:,1], n_items, 'items')
     return users,items
@@ -271,19 +290,20 @@ def sort_bags(
 
 # %% ../nbs/library/features.ipynb #058f7187
 class MultiHot(Module):
-    "Sparse matrix of ones, each divided by a power of how many its row has, to multiply tables with"
+    "Sparse 0/1 matrix with each row scaled by `1/n**power`, to multiply tables with"
     def __init__(self,
         rows: Any, # Row of each entry; an entry named twice counts once
         cols: Any, # Column of each entry
         n_rows: int, # Rows of the matrix
         n_cols: int, # Columns of the matrix: rows of the tables that it is multiplied with
-        power: float = 0.5, # An entry is 1/n**power in a row of n entries: 0 for a sum, 1 for a mean
+        power: float = 0.5, # An entry is 1/n**power in a row of n: 0 a sum, 1 a mean
         names: list[str]|None = None, # Name of each column
     ):
         check_whole(n_rows=n_rows, n_cols=n_cols)
         rows = positions(rows, n_rows, 'rows')
         cols = positions(cols, n_cols, 'cols')
-        if len(rows)!=len(cols): raise ArgError(f'there are {len(rows):,} rows for {len(cols):,} columns')
+        if len(rows)!=len(cols):
+            raise ArgError(f'there are {len(rows):,} rows for {len(cols):,} columns')
         self.n_rows = n_rows
         self.n_cols = n_cols
         self.names = names
@@ -304,7 +324,9 @@ class MultiHot(Module):
     ) -> torch.Tensor: # Shape (n_rows, width)
         "Compute the product of the matrix with a table"
         if table.ndim!=2 or len(table)!=self.n_cols:
-            raise ArgError(f'the table must have {self.n_cols:,} rows and two dimensions, not shape {(*table.shape,)}')
+            raise ArgError(
+                f'the table must have {self.n_cols:,} rows and two dimensions, not shape '
+                f'{(*table.shape,)}')
         sums = BagSum.apply(table, (self.cols, self.starts), (self.back_cols, self.back_starts))
         return sums*self.share[:,None].to(table.dtype)
 
@@ -373,7 +395,8 @@ def value_bags(
     "Make a feature for each value or part of a text"
     for value in values:
         if not isinstance(value, Hashable):
-            raise ArgTypeError(f'column {column!r} holds {value!r:.60}: join what it holds to text, '
+            raise ArgTypeError(
+                f'column {column!r} holds {value!r:.60}: join what it holds to text, '
                                "e.g. with .str.join('|')")
     bags = split_parts(values, sep)
     ids = np.repeat(np.arange(len(bags)), [len(bag) for bag in bags])
@@ -390,7 +413,8 @@ def column_bags(
     "Make features of a column by its type"
     types = pd.api.types
     if types.is_datetime64_any_dtype(values) or types.is_timedelta64_dtype(values):
-        raise ArgTypeError(f'column {column!r} holds times: make them numbers, such as df[{column!r}].dt.year')
+        raise ArgTypeError(
+            f'column {column!r} holds times: make them numbers, such as df[{column!r}].dt.year')
     here = np.flatnonzero(values.notna())
     known = values.iloc[here]
     if types.is_numeric_dtype(known): at,codes,names = number_bags(column, known, n_bins)
@@ -402,10 +426,10 @@ def feature_bags(
     df: pd.DataFrame, # Features, a row an id; each column but the id's becomes features
     id_name: Hashable, # Column of ids
     vocab: Iterable, # Vocabulary, such as `dls.classes['user']`; `#na#` first
-    n_bins: int = 10, # Numbers with more different values than this become bins of about as many ids each
+    n_bins: int = 10, # Numbers with more different values become bins of equal counts
     sep: str|None = '|', # What joins several values in a column of text; None: nothing does
     power: float = 0.5, # An id with n features weighs each 1/n**power
-    on_missing: str = 'raise', # Ids without a row, and missing values: 'raise' an error, or 'zero' for no feature
+    on_missing: str = 'raise', # Ids without a row, missing values: 'raise', or 'zero' for none
 ) -> MultiHot: # Its `names` name the features; row 0, `#na#`, has none
     "Return features as bags in the order of a vocabulary"
     check_whole(n_bins=n_bins)
@@ -420,7 +444,9 @@ def feature_bags(
         rows.append(id_rows[at])
         cols.append(codes + len(names))
         names.extend(new_names)
-    if not names: raise ArgError(f'there are no features in {list(df)}: give a column with values beside {id_name!r}')
+    if not names:
+        raise ArgError(
+            f'there are no features in {list(df)}: give a column with values beside {id_name!r}')
     return MultiHot(np.concatenate(rows), np.concatenate(cols), len(there) + 1, len(names),
                     power, names=names)
 
@@ -433,9 +459,12 @@ def check_bags(
     for arg,bag in bags.items():
         if bag is None: continue
         if not isinstance(bag, MultiHot):
-            raise ArgTypeError(f'{arg} must be a MultiHot, as feature_bags makes it, not {type(bag).__name__}', arg=arg)
+            raise ArgTypeError(
+                f'{arg} must be a MultiHot, as feature_bags makes it, not {type(bag).__name__}',
+                arg=arg)
         if bag.n_rows!=n:
-            raise ArgError(f'{arg} has {bag.n_rows:,} rows, and there are {n:,} ids, `#na#` included: '
+            raise ArgError(
+                f'{arg} has {bag.n_rows:,} rows, and there are {n:,} ids, `#na#` included: '
                            'make it with the vocabulary of the loaders', arg=arg)
 
 # %% ../nbs/library/features.ipynb #f2b0c141
@@ -446,16 +475,19 @@ def day_numbers(
     "Return which day each time is on"
     column = times.name
     missing = int(times.isna().sum())
-    if missing: raise ArgError(f'column {column!r} has no time in {missing:,} rows: drop or repair them')
+    if missing:
+        raise ArgError(f'column {column!r} has no time in {missing:,} rows: drop or repair them')
     types = pd.api.types
     if types.is_datetime64_any_dtype(times):
         times = (times - pd.Timestamp(0, tz=times.dt.tz))/pd.Timedelta(seconds=1)
     if not types.is_numeric_dtype(times):
-        raise ArgError(f'column {column!r} must hold seconds or datetimes, not {times.tolist()[0]!r}: '
+        raise ArgError(
+            f'column {column!r} must hold seconds or datetimes, not {times.tolist()[0]!r}: '
                        'use pd.to_datetime')
     check_above(seconds=seconds)
     late = times[times.abs()>1e11]
     if late.size:
-        raise ArgError(f'column {column!r} holds {late.iloc[0]}, in seconds a time beyond the year 5000: '
+        raise ArgError(
+            f'column {column!r} holds {late.iloc[0]}, in seconds a time beyond the year 5000: '
                        'if these are milliseconds, divide them by 1000')
     return (times//seconds).astype(np.int64)

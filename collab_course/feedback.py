@@ -113,7 +113,7 @@ def feedback_loop(
     explore: int = 0, # Places of the list that go to random films, others for each person
     rank_by: str = 'watches', # The list ranks by the number of 'watches' or by mean 'ratings'
     seed: int = 0, # Seed of all choices
-) -> pd.DataFrame: # A row a round, from the second on: what a platform sees, and `stars`, which it does not
+) -> pd.DataFrame: # A row a round, from the second on: what a platform sees, and stars
     "Simulate lists that are made from what lists made people watch"
     from_0 = dict(n_list=n_list, n_fans=n_fans, fan_rounds=fan_rounds, explore=explore)
     check_loop(rank_by, pull, cap, n_watch, rounds, **from_0)

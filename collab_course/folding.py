@@ -24,7 +24,8 @@ def scores_of(
         share = (y - low)/(high - low)
         return np.log(share/(1 - share))
     raise ArgError(f"ratings from {y.min():g} to {y.max():g} do not lie inside the model's range "
-                   f'{low} to {high}: the score of its ends is infinite. Train with a wider ', Arg('y_range'))
+                   f'{low} to {high}: the score of its ends is infinite. Train with a wider ',
+                   Arg('y_range'))
 
 # %% ../nbs/library/folding.ipynb #391b0706
 def ridge(
@@ -97,7 +98,8 @@ def fold_rows(
     "Return a row for each newcomer"
     scores = scores_of(np.asarray(y, np.float64), model.y_range)
     groups = pd.Series(np.arange(len(who))).groupby(who)
-    rows = [fold_row(model, items[at.to_numpy()], scores[at.to_numpy()], penalty, centre) for _,at in groups]
+    rows = [fold_row(model, items[at.to_numpy()], scores[at.to_numpy()], penalty, centre)
+            for _,at in groups]
     return np.stack(rows)
 
 # %% ../nbs/library/folding.ipynb #b4f018fa
@@ -135,9 +137,11 @@ def newcomers_table(
         ratings = pd.DataFrame(dict(zip(cols, columns)))
     if not isinstance(ratings, pd.DataFrame):
         kind = type(ratings).__name__
-        raise ArgTypeError(f'ratings must be a DataFrame or a dict {{id: rating}}, not {kind}', arg='ratings')
+        raise ArgTypeError(f'ratings must be a DataFrame or a dict {{id: rating}}, not {kind}',
+                           arg='ratings')
     if not len(ratings) and names is None:
-        raise ArgError('there are no ratings: name the newcomers with ', Arg('ids'), ' to get their prior', arg='ids')
+        raise ArgError('there are no ratings: name the newcomers with ', Arg('ids'),
+                       ' to get their prior', arg='ids')
     if len(ratings): check_table(ratings, cols)
     return ratings
 
@@ -150,7 +154,9 @@ def check_newcomers(
 ):
     "Check that newcomers have ids and sensible ratings, and rated nothing twice"
     bad = df[new].isna()
-    if bad.any(): raise ArgError(f'column {new!r} has no id in {bad.sum()} of {len(df)} rows: drop or repair them')
+    if bad.any():
+        raise ArgError(
+            f'column {new!r} has no id in {bad.sum()} of {len(df)} rows: drop or repair them')
     check_values(df, rating, allowed)
     again = df.duplicated([new, known])
     if again.any():
@@ -168,5 +174,8 @@ def newcomers_of(
     if names is None: return found
     if len(set(names))<len(names): raise ArgError('a newcomer is named twice', arg='ids')
     missing = [o for o in found if o not in set(names)]
-    if missing: raise ArgError(f'the ratings have newcomer {missing[0]!r}, who is not among the names given', arg='ids')
+    if missing:
+        raise ArgError(
+            f'the ratings have newcomer {missing[0]!r}, who is not among the names given',
+            arg='ids')
     return names

@@ -13,14 +13,15 @@ from .checks import ArgError, check_choice, check_whole
 from .create_params import DotProductBias
 from .distances import measures, nearest_rows
 from .loaders import RatingsDataLoaders
-from .model_tables import check_components, find_item, highest_first, items_of, model_table, most_rated
+from .model_tables import check_components, find_item, highest_first, items_of
+from .model_tables import model_table, most_rated
 
 # %% ../nbs/06_interpretation.ipynb #f35a8d48
 def bias_ranking(
     model: DotProductBias, # Trained model
     dls: RatingsDataLoaders, # Loaders that it was trained on
-    min_count: int = 1, # Leave out items with fewer training ratings; without any, a bias is a random start
-    titles: pd.Series|Mapping|None = None, # From item id to title; None: the ids speak for themselves
+    min_count: int = 1, # Leave out items with fewer training ratings
+    titles: pd.Series|Mapping|None = None, # From item id to title; None: ids alone
 ) -> pd.DataFrame: # Indexed by item: bias, count of training ratings, and their mean_rating
     "Rank items by their bias, the highest first"
     check_whole(0, min_count=min_count)
@@ -82,8 +83,8 @@ def nearest(
     n: int = 10, # How many to return; all, if there are fewer
     by: str = 'cosine', # 'cosine', 'euclidean' or 'dot'
     min_count: int = 1, # Leave out items with fewer training ratings
-    titles: pd.Series|Mapping|None = None, # From item id to title; None: the ids speak for themselves
-) -> pd.DataFrame: # Indexed by item, nearest first: the measure, count of training ratings, mean_rating
+    titles: pd.Series|Mapping|None = None, # From item id to title; None: ids alone
+) -> pd.DataFrame: # Indexed by item, nearest first: the measure, count, mean_rating
     "Find the items whose factors are nearest to those of `item`"
     check_choice('by', by, tuple(measures))
     check_whole(n=n, min_count=min_count)
@@ -91,7 +92,8 @@ def nearest(
     factors = model_table(model, dls, 'item_factors')
     row = find_item(item, items)
     if not factors[row].any():
-        raise ArgError(f'the factors of {item!r} are all zero, or the model has none: it is near to nothing')
+        raise ArgError(
+            f'the factors of {item!r} are all zero, or the model has none: it is near to nothing')
     others = items[(items['count']>=min_count) & (items.row!=row)].row.to_numpy()
     rows,scores = nearest_rows(factors, factors[row], others, n, by)
     res = items.iloc[rows-1]

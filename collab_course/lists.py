@@ -34,7 +34,7 @@ def draw_negatives(
     scores: torch.Tensor, # Scores of the whole catalogue, a row a person
     weights: torch.Tensor, # Interest in each item, same shape; 0: not rated
     n_neg: int, # Items to draw for each rated one
-) -> tuple: # Scores of rated items, of the drawn ones, whether these are unrated, weights of rated items
+) -> tuple: # Scores of rated and drawn items, which are unrated, weights
     "Draw items that stand in for a no"
     rows,cols = weights.nonzero().T
     drawn = torch.randint(scores.shape[1], (len(rows), n_neg), device=scores.device)
@@ -125,15 +125,15 @@ def rank_step(
 def rank_fit(
     model: DotProductBias, # Model with y_range=None; trained in place
     dls: RatingsDataLoaders, # Loaders to train on; the model moves to their device
-    loss: str = 'softmax', # 'softmax': against the whole catalogue; 'bpr' or 'bce': against sampled items
+    loss: str = 'softmax', # 'softmax' over the catalogue; 'bpr' or 'bce' over sampled items
     n_neg: int = 5, # Sampled items for each rated one, with 'bpr' and 'bce'
     n_epoch: int = 30, # Passes over the people
     lr: float = 1e-2, # Highest learning rate of the one-cycle schedule
     wd: float = 2., # Weight decay; the default is for 'softmax' with 256 factors
     bs: int = 64, # People in a batch
     at_least: float = 4, # Ratings from which an item is liked; 4 is for stars from 1 to 5
-    low: float = 0.3, # Weight of lower ratings, which are signs of interest too; 0: they count as not rated
-    seed: int|None = None, # Seed of the orders and of the sampled items; None: from torch's generator
+    low: float = 0.3, # Weight of lower ratings; 0: they count as not rated
+    seed: int|None = None, # Seed of orders and sampled items; None: torch's generator
 ) -> float: # Mean loss of the last epoch
     "Train for lists: what a person rated shall score higher"
     check_choice('loss', loss, tuple(rank_losses))
@@ -142,7 +142,8 @@ def rank_fit(
     interests = Interests(dls.train_ds, at_least, low)
     people = interests.people
     loss_func = partial(rank_losses[loss], n_neg=n_neg)
-    opt = torch.optim.AdamW(model.parameters(), eps=1e-5, weight_decay=wd, fused=can_fuse(dls.device))
+    opt = torch.optim.AdamW(model.parameters(), eps=1e-5, weight_decay=wd,
+                            fused=can_fuse(dls.device))
     hypers = one_cycle(math.ceil(len(people)/bs)*n_epoch, lr)
     with no_denormals(), (nullcontext() if seed is None else own_random(seed)):
         for _ in range(n_epoch):

@@ -21,7 +21,8 @@ from fastai.losses import MSELossFlat
 from fastai.torch_core import default_device, display_df, to_np
 from fastai.torch_core import to_detach as detach
 from fastcore.basics import ifnone
-from .checks import (Arg, ArgError, ArgTypeError, check_choice, check_seed, check_share, check_table,
+from .checks import (Arg, ArgError, ArgTypeError, check_choice, check_seed,
+                                  check_share, check_table,
                                   check_values, check_whole, must_be)
 from .tables import all_differ, random_split, repeats_error, unseen, validate_ratings
 from .vocab import ids_to_rows, make_vocab
@@ -40,7 +41,7 @@ class RatingsDataset:
     n_inp = 1
     c = 1
     def __init__(self,
-        x: torch.Tensor, # int64 row numbers, shape (n, 2): user, item; what else a model wants may follow
+        x: torch.Tensor, # int64 row numbers, shape (n, 2): user, item; more may follow
         y: torch.Tensor|None, # float32 ratings, shape (n,); None where they are not known
         classes: dict[Hashable, list], # {user column: vocabulary, item column: vocabulary}
         rating_name: Hashable = 'rating', # Name of the rating column
@@ -247,7 +248,8 @@ def check_splits(
     twice = int((times>1).sum())
     if twice:
         first = (times>1).argmax()
-        raise ArgError(f'{twice:,} rows come more than once in the split, the first is row {first}', arg='splits')
+        raise ArgError(f'{twice:,} rows come more than once in the split, the first is row {first}',
+                       arg='splits')
     return train, valid
 
 # %% ../nbs/library/loaders.ipynb #949088c6
@@ -289,11 +291,11 @@ class RatingsDataLoaders(DataLoaders):
         user_name: Hashable = 'user', # Column of user ids
         item_name: Hashable = 'movie', # Column of item ids
         rating_name: Hashable = 'rating', # Column of ratings
-        splits: Any = None, # (train, valid) row positions; None: at random, from `valid_pct` and `seed`
+        splits: Any = None, # (train, valid) row positions; None: at random by `valid_pct`
         valid_pct: float = 0.2, # Share of rows to validate on
         seed: int|None = None, # Seed of the split and of the batch orders; None: others each time
         vocab: str = 'all', # Rows of the tables: ids of 'all' rows, or of the 'train' rows alone
-        rating_range: tuple[float, float]|None = None, # (lowest, highest) rating allowed; None: any finite number
+        rating_range: tuple[float, float]|None = None, # (lowest, highest) allowed; None: any
         duplicates: str = 'raise', # Pairs rated twice: 'raise' an error or 'keep' both
         bs: int = 64, # Ratings in a training batch
         drop_last: bool = False, # Leave out a last training batch that isn't full, as fastai does?
@@ -327,14 +329,15 @@ class RatingsDataLoaders(DataLoaders):
     ) -> 'RatingsDataLoaders':
         "Create loaders from two datasets"
         if drop_last and len(train)<bs:
-            raise ArgError(f'with drop_last, {len(train):,} training rows do not make one batch of {bs:,}',
+            raise ArgError(
+                f'with drop_last, {len(train):,} training rows do not make one batch of {bs:,}',
                            arg='bs', got=bs)
         train_dl = RatingsDL(train, bs=bs, shuffle=True, seed=seed, drop_last=drop_last)
         valid_dl = RatingsDL(valid, bs=ifnone(val_bs, 2*bs))
         return cls(train_dl, valid_dl, path=path, device=ifnone(device, default_device()))
 
     def test_dl(self,
-        items: pd.DataFrame|list|dict, # Pairs with the user and the item column, as a table or dicts
+        items: pd.DataFrame|list|dict, # Pairs with the user and the item column
         on_unknown: str = 'raise', # Ids not in the vocabulary: 'raise' an error, or 'na' for row 0
         with_labels: bool = False, # Take the rating column too?
         bs: int|None = None, # Pairs in a batch; None: as in validation
@@ -343,10 +346,12 @@ class RatingsDataLoaders(DataLoaders):
     ) -> RatingsDL:
         "Create a loader of pairs to predict, in the order of `items`"
         if not isinstance(items, (pd.DataFrame, list, tuple, dict)):
-            raise ArgTypeError(f'pass a DataFrame or a list of dicts, not {items!r}', arg='items', got=items)
+            raise ArgTypeError(f'pass a DataFrame or a list of dicts, not {items!r}', arg='items',
+                               got=items)
         one = isinstance(items, dict) and all(map(np.isscalar, items.values()))
         df = pd.DataFrame([items] if one else items)
         if not len(df): raise ArgError('there are no pairs to predict', arg='items')
         known = self.train_ds
-        pairs = RatingsDataset.from_df(df, known.classes, known.rating_name if with_labels else None, on_unknown)
+        pairs = RatingsDataset.from_df(df, known.classes,
+                                       known.rating_name if with_labels else None, on_unknown)
         return self.valid.new(pairs, bs=ifnone(bs, self.valid.bs))

@@ -25,7 +25,8 @@ def errors_of(
     "Compute prediction minus rating for each row"
     same = pred.numel()==y.numel() if flatten else pred.shape==y.shape
     if not same:
-        raise ValueError(f'the model gives shape {(*pred.shape,)} for ratings of shape {(*y.shape,)}: '
+        raise ValueError(
+            f'the model gives shape {(*pred.shape,)} for ratings of shape {(*y.shape,)}: '
                          'let its forward give one number a row, such as by .squeeze(1)')
     return pred.reshape(-1) - y.reshape(-1)
 
@@ -43,7 +44,8 @@ def check_sizes(
     need_users,need_items = (len(vocab) for vocab in classes.values())
     if users<need_users or items<need_items:
         raise ValueError(f'the model has {users} rows of users and {items} of items, '
-                         f'the loaders need {need_users} and {need_items}: make a model of that size')
+                         f'the loaders need {need_users} and {need_items}: make a model of '
+                         f'that size')
 
 def check_fit(
     model: nn.Module, # Model to train
@@ -69,7 +71,8 @@ def check_ratings_fit(
 ):
     "Check that all ratings lie within the range of predictions"
     if not y_range or y_range[0]<=y.min()<=y.max()<=y_range[1]: return
-    raise ArgError(f'ratings from {y.min():g} to {y.max():g} do not fit into ', Arg('y_range', y_range),
+    raise ArgError(f'ratings from {y.min():g} to {y.max():g} do not fit into ',
+                   Arg('y_range', y_range),
                    ': leave it out, or pass a wider one', arg='y_range', got=y_range)
 
 # %% ../nbs/library/loops.ipynb #063db4f6
@@ -80,7 +83,9 @@ def check_exactly(
 ):
     "Check that a model is a `kind` and that nothing is frozen"
     if type(model) is not kind:
-        raise TypeError(f'{caller} trains exactly a {kind.__name__}, not a {type(model).__name__}: take lean_fit')
+        raise TypeError(
+            f'{caller} trains exactly a {kind.__name__}, not a {type(model).__name__}: take '
+            f'lean_fit')
     frozen = [name for name,p in model.named_parameters() if not p.requires_grad]
     if frozen:
         raise ValueError(f"{caller} moves every table, and {', '.join(frozen)} is frozen "

@@ -23,11 +23,15 @@ def errors_of(
     pred = to_numpy(pred, np.float64)
     y = to_numpy(y, np.float64)
     if pred.shape!=y.shape or pred.ndim!=1 or not len(y):
-        raise ArgError(f'pass a prediction for each rating, two lists of one length, not {pred.shape} and {y.shape}')
+        raise ArgError(
+            f'pass a prediction for each rating, two lists of one length, not {pred.shape} and '
+            f'{y.shape}')
     for arg,values in dict(pred=pred, y=y).items():
         bad = ~np.isfinite(values)
         if bad.any():
-            raise ArgError(Arg(arg), f' holds NaN or infinite numbers in {bad.sum()} of {len(bad)} rows', arg=arg)
+            raise ArgError(Arg(arg),
+                           f' holds NaN or infinite numbers in {bad.sum()} of {len(bad)} rows',
+                           arg=arg)
     return pred - y
 
 # %% ../nbs/library/metrics.ipynb #1123a216
@@ -104,7 +108,7 @@ def list_metrics(
     lists: ArrayLike, # Positions of items, shape (n, places), the best first; -1: an empty place
     relevant: Any, # What each person likes: table of bools, shape (n, items), or (rows, columns)
     k: int|None = None, # Places that count; None: all
-) -> pd.DataFrame: # precision, recall, ndcg, map (average precision), a row a list; NaN where nothing is relevant
+) -> pd.DataFrame: # precision, recall, ndcg, map, a row a list; NaN: nothing is relevant
     "Compute how good each list is"
     lists = np.asarray(lists)
     if k is None: k = lists.shape[-1]
@@ -148,7 +152,9 @@ def check_gains(
     scores = to_numpy(scores, np.float64)
     gains = to_numpy(gains, np.float64)
     if scores.ndim!=2 or not scores.size or scores.shape!=gains.shape:
-        raise ArgError(f'scores and gains must be two tables of one shape, not {scores.shape} and {gains.shape}')
+        raise ArgError(
+            f'scores and gains must be two tables of one shape, not {scores.shape} and '
+            f'{gains.shape}')
     if np.isnan(scores).any():
         raise ArgError(Arg('scores'), ' hold NaN, which has no place in an order: '
                        'use -inf for what is not to be listed', arg='scores')
@@ -157,8 +163,8 @@ def check_gains(
     return scores,gains
 
 def ndcg_at(
-    scores: ArrayLike, # Scores, shape (n, items), the highest first; -inf: not listed, earns nothing
-    gains: ArrayLike, # What each item is worth, at least 0, shape (n, items); the best order counts unlisted ones too
+    scores: ArrayLike, # Scores, shape (n, items); -inf: not listed, earns nothing
+    gains: ArrayLike, # Worth of each item, at least 0, shape (n, items), unlisted ones too
     k: int = 10, # Places that count
 ) -> np.ndarray: # float64, shape (n,); NaN where no item is worth anything
     "Compute NDCG of the first `k` places; equal scores share"
@@ -206,7 +212,8 @@ def novelty(
     check_whole(n_users=n_users)
     counts = to_numpy(counts, np.float64)
     if counts.ndim!=1 or not ((counts>=0) & (counts<=n_users)).all():
-        raise ArgError(Arg('counts'), ' must be a number from 0 to ', Arg('n_users'), f' ({n_users}) for each item',
+        raise ArgError(Arg('counts'), ' must be a number from 0 to ', Arg('n_users'),
+                       f' ({n_users}) for each item',
                        arg='counts')
     lists = check_lists(lists, len(counts))
     bits = -np.log2(np.maximum(counts, 1)/n_users)
@@ -218,4 +225,5 @@ def check_at_least(
     at_least: float, # Ratings from which an item is liked
 ):
     "Check that the border between liked and not is a number"
-    if not is_number(at_least): raise must_be('at_least', 'a number, such as 4 where ratings go to 5', at_least)
+    if not is_number(at_least):
+        raise must_be('at_least', 'a number, such as 4 where ratings go to 5', at_least)

@@ -22,7 +22,8 @@ def check_loaders(
     "Check that loaders are this library's own, with ids and training rows"
     if isinstance(dls, RatingsDataLoaders): return
     raise ArgTypeError(f'dls must be RatingsDataLoaders, not {type(dls).__name__}: '
-                       'collab_course.fastai_collab.from_fastai makes them of a fastai learner', arg='dls')
+                       'collab_course.fastai_collab.from_fastai makes them of a fastai learner',
+                       arg='dls')
 
 def check_length(
     model: DotProductBias, # Trained model
@@ -34,7 +35,8 @@ def check_length(
     n = dls.n_users if name.startswith('user') else dls.n_items
     if not isinstance(table, torch.Tensor):
         raise ArgTypeError(f'{type(model).__name__} has no tensor {name!r}: pass a DotProductBias, '
-                           'or what collab_course.fastai_collab.from_fastai makes of a fastai learner', arg='model')
+                           'or what collab_course.fastai_collab.from_fastai makes of a '
+                           'fastai learner', arg='model')
     if len(table)!=n:
         raise ArgError(f'{name} of the model has {len(table):,} rows, and the loaders need {n:,}: '
                        'pass the loaders that the model was trained on', arg='dls')
@@ -50,7 +52,9 @@ def model_table(
     check_length(model, dls, name)
     table = getattr(model, name)
     if not table.isfinite().all():
-        raise ArgError(f'{name} of the model holds NaN or infinite numbers: its training has failed', arg='model')
+        raise ArgError(
+            f'{name} of the model holds NaN or infinite numbers: its training has failed',
+            arg='model')
     return table.detach().cpu().double().numpy()
 
 # %% ../nbs/library/model_tables.ipynb #751ba473
@@ -125,7 +129,8 @@ def entries_of(
 ) -> pd.Series|pd.DataFrame: # In the order of `index`
     "Return the entries for some items, none of which may be missing"
     if arg=='titles' and isinstance(table, pd.DataFrame):
-        raise ArgTypeError('titles must be a Series or a dict: pass df.set_index(<ids>)[<titles>]', arg=arg)
+        raise ArgTypeError('titles must be a Series or a dict: pass df.set_index(<ids>)[<titles>]',
+                           arg=arg)
     if isinstance(table, dict): table = pd.Series(table)
     if not isinstance(table, (pd.Series, pd.DataFrame)):
         raise ArgTypeError(f'{arg} must be indexed by item id, like a Series or a dict, '
@@ -136,13 +141,14 @@ def entries_of(
     missing = index[~index.isin(table.index)]
     if len(missing):
         raise ArgError(f'{arg} has no entry for {len(missing):,} of {len(index):,} items, '
-                       f'such as {missing.tolist()[0]!r}: its index must hold the ids of the loaders', arg=arg)
+                       f'such as {missing.tolist()[0]!r}: its index must hold the ids of '
+                       f'the loaders', arg=arg)
     return table.loc[index]
 
 def items_of(
     dls: RatingsDataLoaders, # Loaders of ratings
     titles: pd.Series|Mapping|None = None, # From item id to title; None: no titles
-) -> pd.DataFrame: # Indexed by item: title, row in the tables, count of training ratings, and their mean_rating
+) -> pd.DataFrame: # Indexed by item: title, row, count of training ratings, mean_rating
     "List the items of the loaders with their training ratings"
     check_loaders(dls)
     rows = dls.train_ds.x[:,1].cpu()
@@ -195,10 +201,12 @@ def find_item(
     place = {i: k for k,i in enumerate(items.index)}.get(item)
     if place is None:
         near = similar_items(item, items)
-        hint = f'did you mean {near}?' if near else f'the ids are such as {items.index[:3].tolist()}'
+        hint = (f'did you mean {near}?' if near
+                else f'the ids are such as {items.index[:3].tolist()}')
         raise ArgError(f'there is no item {item!r}; {hint}', arg='item', got=item)
     if not items['count'].iloc[place]:
-        raise ArgError(f'{item!r} has no training rating: its factors are still random numbers', arg='item', got=item)
+        raise ArgError(f'{item!r} has no training rating: its factors are still random numbers',
+                       arg='item', got=item)
     return items.row.iloc[place]
 
 # %% ../nbs/library/model_tables.ipynb #c03006f2
@@ -211,7 +219,9 @@ def check_components(
     n_items,n_factors = factors.shape
     most = min(n_items-1, n_factors)
     if n>most:
-        raise ArgError(f'{n_items:,} items with {n_factors} factors have {max(most, 0)} components, '
+        raise ArgError(
+            f'{n_items:,} items with {n_factors} factors have {max(most, 0)} components, '
                        f'not {n}: ask for fewer, or train more factors', arg='n_components', got=n)
     if (factors==factors[:1]).all():
-        raise ArgError('all items have the same factors: there is nothing to tell them apart', arg='model')
+        raise ArgError('all items have the same factors: there is nothing to tell them apart',
+                       arg='model')

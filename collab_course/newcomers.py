@@ -20,8 +20,10 @@ from .create_params import DotProductBias
 from .folding import newcomers_of, newcomers_table, ridge
 from .loaders import RatingsDataLoaders
 from .model_tables import model_side, other_side, trained_rows, training_counts
-from .newcomer_tables import check_categories, check_described, as_names, described_rows
-from .newcomer_tables import plain_categories, prior_names, row_equations, start_rows, tabular_inputs
+from .newcomer_tables import check_categories, check_described, as_names
+from .newcomer_tables import described_rows
+from .newcomer_tables import plain_categories, prior_names, row_equations, start_rows
+from .newcomer_tables import tabular_inputs
 
 # %% ../nbs/09_newcomers.ipynb #b28baac5
 @dataclass
@@ -94,10 +96,10 @@ def representative(
 def fold_in(
     model: DotProductBias, # Trained model; stays as it is
     dls: RatingsDataLoaders, # Loaders that it was trained with
-    ratings: pd.DataFrame|dict, # Newcomers' ratings with the columns of `dls`, in its range, or {id: rating} of one
-    side: str = 'user', # The newcomers are a 'user' each who rated items, or an 'item' each rated by users
+    ratings: pd.DataFrame|dict, # Newcomers' ratings as in `dls`, or {id: rating} of one
+    side: str = 'user', # Is each newcomer a 'user' who rated items, or an 'item'?
     penalty: float = 10., # Price of a row's squared distance from its prior, in squared scores
-    prior: Any = None, # Rows without ratings: `Folded` (one vector serves all), or a vector; None: the mean row
+    prior: Any = None, # Rows to start from: `Folded`, or one vector; None: the mean row
     ids: Sequence|None = None, # Names of the newcomers; None: those of the prior or of the table
 ) -> Folded: # On the CPU
     "Estimate rows of newcomers by ridge regression on frozen rows"
@@ -240,7 +242,8 @@ def signup_questions(
     rows = trained_rows(dls, 'item')
     if n>len(rows):
         raise ArgError(Arg('n'), f' must be at most {len(rows)}, not {n}: '
-                       f'{n} questions are more than the {len(rows)} items with a training rating', arg='n', got=n)
+                       f'{n} questions are more than the {len(rows)} items with a training rating',
+                       arg='n', got=n)
     count = training_counts(dls, 'item').double()
     if by=='random': order = np.random.default_rng(seed).permutation(len(rows))[:n].tolist()
     elif by=='informative':

@@ -22,10 +22,13 @@ def row_numbers(
     "Return ids as row numbers, all of them rows of the table"
     try: rows = torch.as_tensor(ids)
     except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f'ids must be whole numbers, got {str(ids)[:60]}: look names up in a vocabulary') from None
+        raise TypeError(
+            f'ids must be whole numbers, got {str(ids)[:60]}: look names up first') from None
     numeric = not (rows.is_floating_point() or rows.is_complex() or rows.dtype==torch.bool)
     if rows.numel() and not numeric:
-        raise TypeError(f'ids must be whole numbers (torch.int64), got {rows.dtype}, first {rows.flatten()[0].item()}')
+        raise TypeError(
+            f'ids must be whole numbers (torch.int64), got {rows.dtype}, first '
+            f'{rows.flatten()[0].item()}')
     rows = rows.long()
     wrong = ((rows<0) | (rows>=n)).nonzero()
     if not len(wrong): return rows
@@ -64,7 +67,8 @@ def copy_table(
 ) -> torch.Tensor: # Without a gradient
     "Copy a table that may be the weight of a layer"
     if W.dim()!=2 or not W.is_floating_point():
-        raise ValueError(f'W must be floats of shape (rows, factors), got {W.dtype} of shape {tuple(W.shape)}')
+        raise ValueError(
+            f'W must be floats of shape (rows, factors), got {W.dtype} of shape {tuple(W.shape)}')
     return W.detach().clone()
 
 def as_embedding(
@@ -95,7 +99,7 @@ def as_linear(
 def four_lookups(
     W: torch.Tensor, # The table, shape (rows, factors)
     ids: Any, # Row numbers, any shape
-    upstream: torch.Tensor|None = None, # Gradient sent to the picked rows, shape (*ids.shape, factors); None: ones
+    upstream: torch.Tensor|None = None, # Gradient of the picked rows, same shape; None: ones
 ) -> dict[str, tuple]: # {way: (rows, gradient of the table)}
     "Return what the four ways of picking give"
     ids = row_numbers(ids, len(W))

@@ -21,7 +21,8 @@ def check_positions(
     "Check that positions lie inside a table"
     rows,cols = np.asarray(rows),np.asarray(cols)
     if rows.shape!=cols.shape or rows.ndim!=1:
-        raise ArgError(f'{arg} must be a table of bools or two lists of one length, (rows, columns)', arg=arg)
+        raise ArgError(
+            f'{arg} must be a table of bools or two lists of one length, (rows, columns)', arg=arg)
     for values,n,what in ((rows, shape[0], 'row'), (cols, shape[1], 'column')):
         if not values.size: continue
         if values.dtype.kind not in 'iu' or values.min()<0 or values.max()>=n:
@@ -41,7 +42,8 @@ def as_mask(
     mask = np.asarray(values)
     if mask.shape==tuple(shape) and mask.dtype==bool: return mask
     expected = f'a table of bools of shape {tuple(shape)}, or (rows, columns)'
-    raise ArgError(f'{arg} must be {expected}, not {mask.dtype} of shape {mask.shape}', arg=arg, expected=expected)
+    raise ArgError(f'{arg} must be {expected}, not {mask.dtype} of shape {mask.shape}', arg=arg,
+                   expected=expected)
 
 # %% ../nbs/library/ranking.ipynb #0b00c7c6
 def top_k(
@@ -53,7 +55,9 @@ def top_k(
     check_whole(k=k)
     scores = to_numpy(scores, np.float64).copy()
     if scores.ndim!=2:
-        raise ArgError(f'scores must be a table with a row for each person, not of shape {scores.shape}', arg='scores')
+        raise ArgError(
+            f'scores must be a table with a row for each person, not of shape {scores.shape}',
+            arg='scores')
     if np.isnan(scores).any():
         raise ArgError('scores hold NaN, which has no place in an order: '
                        'use -inf for what is not to be listed', arg='scores')
@@ -136,7 +140,8 @@ def partitioned(
 ) -> np.ndarray: # Columns, shape (n, k), in no order
     "Find the columns of each row's `k` largest scores by one partition"
     cut = scores.shape[1] - k
-    return np.argpartition(scores, cut, axis=1)[:,cut:] if cut else np.broadcast_to(np.arange(k), scores.shape)
+    return np.argpartition(scores, cut, axis=1)[:,cut:] if cut else np.broadcast_to(np.arange(k),
+        scores.shape)
 
 # %% ../nbs/library/ranking.ipynb #db304116
 def best_of(
@@ -163,7 +168,8 @@ def doubtful(
     raw = -np.sort(-raw, axis=1).astype(np.float64)
     nth,last = raw[:,n-1],raw[:,-1]
     room = 1e-5*(1 + np.abs(nth))
-    with np.errstate(invalid='ignore'): apart = model.through_range(last + room) < model.through_range(nth - room)
+    with np.errstate(invalid='ignore'):
+        apart = model.through_range(last + room) < model.through_range(nth - room)
     return np.flatnonzero((last>-np.inf) & ~apart)
 
 # %% ../nbs/library/ranking.ipynb #4f8f4862
@@ -197,7 +203,7 @@ def rank_items(
     users: np.ndarray, # User rows, one list for each
     n: int, # How many items; fewer where fewer are left
     allowed: np.ndarray, # bool, one for each item row: may it be listed? Row 0, `#na#`, never is
-    history: History|None = None, # What each of `users` has rated, in their order (`History.of`); None: hide nothing
+    history: History|None = None, # What each user has rated (`History.of`); None: hide nothing
     block_bytes: int = 64_000_000, # Size of the largest table of scores
 ) -> tuple: # Three flat arrays, the best first: which of `users`, item row, score
     "Rank items for each user, exactly as `predict` scores them"

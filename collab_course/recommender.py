@@ -16,13 +16,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 from .answers import Duplicates, ItemFilter, OnMissing, OnUnknown, RatingHistory, Table
-from .answers import answer_table, as_pairs, check_names, fold_newcomers, rating_errors, warn_of_rows, with_counts
-from .answers import joined_lists, mask_of_flags, mask_of_ids, mean_lists, popular_lists
+from .answers import answer_table, as_pairs, check_names, fold_newcomers, rating_errors
+from .answers import warn_of_rows, with_counts
+from .answers import joined_lists, mask_of_flags, mask_of_ids, mean_lists
+from .answers import popular_lists
 from .answers import stand_in_advice, stand_ins
 from .answers import reasons_by_factors, reasons_by_ratings, reasons_table
-from .answers import title_array, title_list, titled_like, titles_by_row, titles_of_table
+from .answers import title_array, title_list, titled_like, titles_by_row
+from .answers import titles_of_table
 from .bundle import BundleError, load_bundle, pack_ids, save_bundle, unpack_ids
-from .checks import ArgError, ArgTypeError, as_list, check_above, check_choice, check_columns
+from .checks import ArgError, ArgTypeError, as_list, check_above, check_choice
+from .checks import check_columns
 from .checks import check_values, check_whole, must_be
 from .distances import measures, nearest_rows
 from .ranking import rank_items
@@ -38,7 +42,8 @@ if TYPE_CHECKING:
 
 # %% ../nbs/library/recommender.ipynb #a9878d11
 state_version = 2
-meta_names = {'kind', 'version', 'model', 'layers', 'y_range', 'columns', 'dtypes', 'n_train', 'rating_range', 'report'}
+meta_names = {'kind', 'version', 'model', 'layers', 'y_range', 'columns', 'dtypes', 'n_train',
+              'rating_range', 'report'}
 
 def check_names_are_text(
     names: Collection[Hashable], # Columns of users, items and ratings
@@ -46,7 +51,8 @@ def check_names_are_text(
     "Check that columns have names that a bundle can keep"
     for name in names:
         if isinstance(name, str): continue
-        raise ArgError(f"the column {name!r} has a name that isn't text, and a bundle can only keep text: "
+        raise ArgError(
+            f"the column {name!r} has a name that isn't text, and a bundle can only keep text: "
                        'rename it and train again')
 
 def check_ids_can_be_kept(
@@ -55,8 +61,11 @@ def check_ids_can_be_kept(
     "Check that ids are whole numbers, text or finite floats"
     if vocab.kind is not None: return
     odd = vocab.index.tolist()[0]
-    raise ArgError(f'column {vocab.name!r} holds ids such as {odd!r} ({type(odd).__name__}), and a bundle can only '
-                   'keep whole numbers, text and finite floats: convert the column, e.g. with .astype(str), '
+    raise ArgError(
+        f'column {vocab.name!r} holds ids such as {odd!r} ({type(odd).__name__}), and a bundle '
+        f'can only '
+                   'keep whole numbers, text and finite floats: convert the column, e.g. with '
+                   '.astype(str), '
                    'and train again')
 
 def pack_state(
@@ -73,8 +82,10 @@ def pack_state(
     arrays |= {'mean.user': rec.mean_user, 'mean.item': rec.mean_item}
     arrays |= {'history.rows': rec.history.rows, 'history.ratings': rec.history.ratings}
     if rec.titles is not None: arrays |= pack_ids('titles', title_list(rec.titles))
-    meta = dict(kind='recommender', version=state_version, columns=columns, dtypes=[vocab.dtype for vocab in vocabs],
-                n_train=rec.n_train, rating_range=list(rec.rating_range), report=rec.report, **rec.served.settings())
+    meta = dict(kind='recommender', version=state_version, columns=columns,
+                dtypes=[vocab.dtype for vocab in vocabs],
+                n_train=rec.n_train, rating_range=list(rec.rating_range), report=rec.report,
+                **rec.served.settings())
     return arrays,meta
 
 # %% ../nbs/library/recommender.ipynb #2e971ff5
@@ -92,16 +103,19 @@ def check_meta(
     need(meta.get('kind')=='recommender', 'it does not hold a Recommender')
     version = meta.get('version')
     need(type(version) is int and version>=1, 'its version cannot be right')
-    need(version<=state_version, f'it has version {version}, and this library reads up to {state_version}: update it')
+    need(version<=state_version,
+         f'it has version {version}, and this library reads up to {state_version}: update it')
     odd = sorted(set(meta) ^ meta_names)
     need(not odd, f'its entries are not those of a Recommender: {odd}')
     check_columns_entry(meta['columns'])
     dtypes = meta['dtypes']
     need(isinstance(dtypes, list) and len(dtypes)==2, 'its dtypes cannot be right')
-    need(all(o is None or isinstance(o, str) and o in id_dtypes for o in dtypes), 'its dtypes cannot be right')
+    need(all(o is None or isinstance(o, str) and o in id_dtypes for o in dtypes),
+         'its dtypes cannot be right')
     need(type(meta['n_train']) is int and meta['n_train']>0, 'its n_train cannot be right')
     limits = meta['rating_range']
-    floats = isinstance(limits, list) and len(limits)==2 and all(type(o) is float and np.isfinite(o) for o in limits)
+    floats = isinstance(limits, list) and len(limits)==2 and all(type(o) is float and np.isfinite(o)
+        for o in limits)
     need(floats and limits[0]<=limits[1], 'its rating_range cannot be right')
     need(isinstance(meta['report'], dict), 'its report cannot be right')
 
@@ -109,7 +123,8 @@ def check_columns_entry(
     columns: Any, # Names of the columns of users, items and ratings
 ):
     "Check the column names of a bundle"
-    texts = isinstance(columns, list) and len(columns)==3 and all(isinstance(o, str) for o in columns)
+    texts = isinstance(columns, list) and len(columns)==3 and all(isinstance(o, str)
+        for o in columns)
     need(texts and len(set(columns))==3, 'its columns cannot be right')
     check_names(columns[:2], columns[2])
 
@@ -118,9 +133,11 @@ def check_array_names(
 ):
     "Check that no array is missing and none is left over"
     due = {'mean.user', 'mean.item', 'history.rows', 'history.ratings'}
-    for side in ('users', 'items'): due |= {side} if side in arrays else {f'{side}.text', f'{side}.ends'}
+    for side in ('users', 'items'):
+        due |= {side} if side in arrays else {f'{side}.text', f'{side}.ends'}
     due |= {name for name in arrays if name.startswith('model.')}
-    if 'titles.text' in arrays: due |= {'titles.text', 'titles.ends'} | ({'titles.none'} & set(arrays))
+    if 'titles.text' in arrays:
+        due |= {'titles.text', 'titles.ends'} | ({'titles.none'} & set(arrays))
     odd = sorted(due ^ set(arrays))
     need(not odd, f'its arrays are not those of a Recommender: {odd[:3]}')
 
@@ -131,9 +148,11 @@ def check_history(
     rows = history.rows
     need(rows.ndim==2 and rows.shape[1]==2 and rows.dtype==np.int32, 'its history cannot be right')
     ratings = history.ratings
-    need(ratings.shape==(len(rows),) and ratings.dtype==np.float32, 'its history has other rows than ratings')
+    need(ratings.shape==(len(rows),) and ratings.dtype==np.float32,
+         'its history has other rows than ratings')
     need(np.isfinite(ratings).all(), 'its history holds NaN or infinite ratings')
-    need(((rows>0) & (rows<np.array(history.sizes))).all(), 'its history has ids outside the tables')
+    need(((rows>0) & (rows<np.array(history.sizes))).all(),
+         'its history has ids outside the tables')
     need(history.n_train<=len(rows), 'it claims more training rows than it has')
 
 def check_mean_row(
@@ -178,16 +197,20 @@ def unpack_state(
     users = unpack_vocab(arrays, 'users', user_name, meta['dtypes'][0])
     items = unpack_vocab(arrays, 'items', item_name, meta['dtypes'][1])
     sizes = (len(users), len(items))
-    history = RatingHistory(arrays['history.rows'], arrays['history.ratings'], meta['n_train'], sizes)
+    history = RatingHistory(arrays['history.rows'], arrays['history.ratings'], meta['n_train'],
+                            sizes)
     check_history(history)
-    tables = {name.removeprefix('model.'): array for name,array in arrays.items() if name.startswith('model.')}
+    tables = {name.removeprefix('model.'): array for name,array in arrays.items()
+              if name.startswith('model.')}
     served = from_state(tables, meta, *sizes)
     means = dict(mean_user=arrays['mean.user'], mean_item=arrays['mean.item'])
     check_mean_row(means['mean_user'], served.user_rows)
     check_mean_row(means['mean_item'], served.item_rows)
     titles = unpack_titles(arrays, (users, items))
-    return dict(served=served, users_vocab=users, items_vocab=items, history=history, rating_name=rating_name,
-                titles=titles, rating_range=tuple(meta['rating_range']), report=meta['report'], **means)
+    return dict(served=served, users_vocab=users, items_vocab=items, history=history,
+                rating_name=rating_name,
+                titles=titles, rating_range=tuple(meta['rating_range']), report=meta['report'],
+                **means)
 
 # %% ../nbs/library/recommender.ipynb #3aa89475
 def mean_row(
@@ -212,19 +235,20 @@ class Recommender:
     report: dict[str, Any] # What `fit` measured and how it trained; empty for other models
 
     def __init__(self,
-        learn: 'Learner', # fastai `Learner` on `CollabDataLoaders` or `RatingsDataLoaders`; stays as it is
-        titles: pd.Series|dict|None = None, # Series or dict from item id to title; None: the ids speak for themselves
+        learn: 'Learner', # fastai `Learner` on loaders of fastai or ours; stays as it is
+        titles: pd.Series|dict|None = None, # Item id → title; None: ids alone
     ):
         from collab_course.convert import check_learner
-        advice = '. From a table of ratings: Recommender.fit; from a model and its loaders: Recommender.from_model'
+        advice = ('. From a table of ratings: Recommender.fit; '
+                  'from a model and its loaders: Recommender.from_model')
         check_learner(learn, advice)
         self.__dict__ |= self.from_model(learn.model, learn.dls, titles).__dict__
 
     @classmethod
     def from_model(cls,
-        model: 'nn.Module', # Trained model of this library or of fastai's `collab_learner`; stays as it is
+        model: 'nn.Module', # Trained model of ours or of fastai's `collab_learner`
         dls: 'DataLoaders', # The loaders that it was trained on
-        titles: pd.Series|dict|None = None, # Series or dict from item id to title; None: the ids speak for themselves
+        titles: pd.Series|dict|None = None, # Item id → title; None: ids alone
     ) -> 'Recommender':
         "Create a Recommender from a model and its loaders"
         from collab_course.convert import served_with_loaders
@@ -232,7 +256,8 @@ class Recommender:
         users,items = (Vocab(name, ids) for name,ids in classes.items())
         history = RatingHistory(rows.astype(np.int32), ratings, n_train, (len(users), len(items)))
         check_names(classes, rating_name, titles is not None)
-        return cls.from_parts(served, users, items, history, rating_name, titles_by_row(titles, items))
+        return cls.from_parts(served, users, items, history, rating_name,
+                              titles_by_row(titles, items))
 
     @classmethod
     def from_parts(cls,
@@ -242,9 +267,9 @@ class Recommender:
         history: RatingHistory, # Who rated what, as row numbers
         rating_name: Hashable = 'rating', # Column of ratings
         titles: Any = None, # As `titles_by_row` makes them
-        rating_range: tuple[float, float]|None = None, # Lowest and highest rating there is; None: as in the history
-        mean_user: np.ndarray|None = None, # Row of the mean user; None: the mean of those trained on
-        mean_item: np.ndarray|None = None, # Row of the mean item; None: the mean of those trained on
+        rating_range: tuple[float, float]|None = None, # Lowest and highest; None: as rated
+        mean_user: np.ndarray|None = None, # Mean user's row; None: compute it
+        mean_item: np.ndarray|None = None, # Mean item's row; None: compute it
         report: dict[str, Any]|None = None, # What was measured
     ) -> 'Recommender':
         "Create a Recommender from its parts"
@@ -258,8 +283,10 @@ class Recommender:
         rec.titles = titles
         limits = rating_range or (history.ratings.min(), history.ratings.max())
         rec.rating_range = (float(limits[0]), float(limits[1]))
-        rec.mean_user = mean_row(served.user_rows, history.user_counts) if mean_user is None else mean_user
-        rec.mean_item = mean_row(served.item_rows, history.item_counts) if mean_item is None else mean_item
+        rec.mean_user = mean_row(served.user_rows,
+                                 history.user_counts) if mean_user is None else mean_user
+        rec.mean_item = mean_row(served.item_rows,
+                                 history.item_counts) if mean_item is None else mean_item
         rec.report = report or {}
         return rec
 
@@ -269,34 +296,38 @@ class Recommender:
         user_name: Hashable = 'user', # Column of user ids
         item_name: Hashable = 'movie', # Column of item ids
         rating_name: Hashable = 'rating', # Column of ratings
-        titles: str|pd.Series|dict|None = None, # Column of titles in `ratings`, or Series or dict from item id to title
-        model: Literal['dot_product', 'neighbours'] = 'dot_product', # 'neighbours' (chapter 13): better, trains longer
-        user_features: Table|None = None, # For 'neighbours': one row a user, column `user_name` and features
+        titles: str|pd.Series|dict|None = None, # Column of `ratings`, or item id → title
+        model: Literal['dot_product', 'neighbours'] = 'dot_product', # 'neighbours': see chapter 13
+        user_features: Table|None = None, # For 'neighbours': a row a user, with `user_name`
         item_features: Table|None = None, # The same for items, with column `item_name`
-        on_missing: OnMissing = 'raise', # Ids and values that these tables lack: 'raise', or 'zero' for no feature
+        on_missing: OnMissing = 'raise', # Ids and values they lack: 'raise', or 'zero' for none
         n_factors: int = 50, # Factors of each user and item; 0: biases alone
-        valid_pct: float = 0.1, # Share of rows kept back to measure the model; 0: none, so nothing is measured
+        valid_pct: float = 0.1, # Share of rows kept back to measure the model; 0: none
         refit: bool = True, # After that, train a second model on all rows, and keep that one?
-        rating_range: tuple[float, float]|None = None, # (lowest, highest) rating that there is; None: as in the table
-        duplicates: Duplicates = 'raise', # Pairs rated twice: 'raise', 'keep', the 'first' or 'last', or their 'mean'
-        seed: int|None = None, # Random seed of split, initial weights and batches; None: drawn, and put in `report`
-        n_epoch: int|None = None, # Passes over the rows; None, here and below: as tuned for tables of this size
+        rating_range: tuple[float, float]|None = None, # (lowest, highest); None: as rated
+        duplicates: Duplicates = 'raise', # What to do about pairs rated twice
+        seed: int|None = None, # Seed of split, weights and batches; None: drawn, in `report`
+        n_epoch: int|None = None, # Passes over the rows; None, here and below: tuned defaults
         bs: int|None = None, # Ratings in a batch
         lr: float|None = None, # Highest learning rate
         wd: float|None = None, # Weight decay
-        on_epoch: Callable|None = None, # Called with (epoch, training MSE, validation MSE), in both trainings
-        on_report: Callable|None = None, # Called with the report before the second training; None: print a line
+        on_epoch: Callable|None = None, # Called with (epoch, training MSE, validation MSE)
+        on_report: Callable|None = None, # Called with the report; None: print a line
         progress: bool = True, # Show a bar while training, and the line?
     ) -> 'Recommender':
         "Train a model on a table of ratings, and measure it"
-        from collab_course.fitting import RatingsTable, check_fit_options, fit_table, training_settings
+        from collab_course.fitting import CheckedRatings, check_fit_options, fit_table
+        from collab_course.fitting import training_settings
         check_fit_options(model, user_features, item_features, on_missing, on_epoch, on_report)
-        table = RatingsTable.from_df(ratings, user_name, item_name, rating_name, rating_range, duplicates)
+        table = CheckedRatings.from_df(ratings, user_name, item_name, rating_name, rating_range,
+                                       duplicates)
         check_names((user_name, item_name), rating_name, titles is not None)
         by_row = titles_by_row(titles_of_table(table.df, item_name, titles), table.items)
-        settings = training_settings(len(table), table.rating_range, model, n_factors, seed, bs, n_epoch, lr, wd)
+        settings = training_settings(len(table), table.rating_range, model, n_factors, seed, bs,
+                                     n_epoch, lr, wd)
         features = (user_features, item_features, on_missing)
-        fitted = fit_table(table, settings, valid_pct, refit, *features, on_epoch, on_report, progress)
+        fitted = fit_table(table, settings, valid_pct, refit, *features, on_epoch, on_report,
+                           progress)
         parts = (fitted.served, fitted.users, fitted.items, fitted.history, rating_name, by_row)
         return cls.from_parts(*parts, table.rating_range, report=fitted.report)
 
@@ -307,13 +338,15 @@ class Recommender:
         "Load a Recommender from a bundle; it gives the same answers"
         arrays,meta = load_bundle(path)
         try: return cls.from_parts(**unpack_state(arrays, meta))
-        except ArgError as e: raise BundleError(path, f'is a bundle, but {e}', 'save the Recommender again') from None
+        except ArgError as e:
+            raise BundleError(path, f'is a bundle, but {e}', 'save the Recommender again') from None
 
     def save(self,
         path: str|os.PathLike, # File; a bundle that is there is replaced in one step
     ) -> Path: # The file
         "Write the model, the vocabularies and who rated what as a bundle"
-        if not isinstance(path, (str, os.PathLike)): raise must_be('path', 'the name of a file', path, ArgTypeError)
+        if not isinstance(path, (str, os.PathLike)):
+            raise must_be('path', 'the name of a file', path, ArgTypeError)
         return save_bundle(path, *pack_state(self))
 
     @property
@@ -340,18 +373,20 @@ class Recommender:
     def users(self) -> pd.DataFrame:
         "Table of users: id, count of training ratings, and their mean"
         rows = np.arange(1, len(self.users_vocab))
-        counts = dict(count=self.history.user_counts[rows], mean_rating=self.history.user_means[rows])
+        counts = dict(count=self.history.user_counts[rows],
+                      mean_rating=self.history.user_means[rows])
         return pd.DataFrame({self.user_name: self.users_vocab.ids(rows), **counts})
 
     @property
     def items(self) -> pd.DataFrame:
         "Table of items: id, title, count of training ratings, and their mean"
         rows = np.arange(1, len(self.items_vocab))
-        return self._table(rows, count=self.history.item_counts[rows], mean_rating=self.history.item_means[rows])
+        return self._table(rows, count=self.history.item_counts[rows],
+                           mean_rating=self.history.item_means[rows])
 
     @cached_property
     def model(self) -> 'DotProductBias|Any':
-        "Equal PyTorch model, a `DotProductBias` or a `CollabNN`, for the functions of chapters 06 and 09"
+        "Equal PyTorch model, a `DotProductBias` or a `CollabNN`"
         return self.served.to_torch()
 
     @cached_property
@@ -369,7 +404,7 @@ class Recommender:
 
     def predict(self,
         pairs: Table|list|dict, # DataFrame with the user and the item column, or a list of dicts
-        on_unknown: OnUnknown = 'raise', # Untrained ids: 'raise', the 'mean' row, or 'popular' (mean of the known side)
+        on_unknown: OnUnknown = 'raise', # Unknown ids: raise, mean row, or known side's mean
     ) -> pd.DataFrame: # `pairs` as they are, and a column `prediction` in rating units
         "Predict ratings of pairs"
         check_choice('on_unknown', on_unknown, stand_ins)
@@ -377,7 +412,8 @@ class Recommender:
         rows = self._pairs(df, on_unknown) if len(df) else np.zeros((0, 2), np.int64)
         unknown = (rows==0).any(axis=1)
         if not unknown.any(): return df.assign(prediction=self.served.predict(rows[:,0], rows[:,1]))
-        if on_unknown=='mean': return df.assign(prediction=self._with_means.predict(rows[:,0], rows[:,1]))
+        if on_unknown=='mean':
+            return df.assign(prediction=self._with_means.predict(rows[:,0], rows[:,1]))
         predicted = self.served.predict(rows[:,0], rows[:,1])
         predicted[unknown] = self.history.mean_rating(rows[unknown])
         return df.assign(prediction=predicted)
@@ -386,8 +422,8 @@ class Recommender:
         user: Any, # Id of a user
         n: int = 10, # How many items; fewer, if fewer are left
         exclude_seen: bool = True, # Leave out what the user has rated?
-        filter: ItemFilter = None, # Allowed items: ids, or a function of `.items` that gives True or False for each row
-        on_unknown: OnUnknown = 'raise', # An untrained user: 'raise', the 'mean' user's list, or the 'popular' items
+        filter: ItemFilter = None, # Allowed items: ids, or a function of `.items` that gives a mask
+        on_unknown: OnUnknown = 'raise', # Unknown user: raise, mean user's list, or popular items
     ) -> pd.DataFrame: # User, item, title where known, score in rating units; the best first
         "List the items with the highest predictions for one user"
         return self._recommend([user], n, exclude_seen, filter, on_unknown)
@@ -408,9 +444,9 @@ class Recommender:
     def similar(self,
         item: Any, # Id of an item
         n: int = 10, # How many; fewer, if there are fewer
-        by: Literal['cosine', 'euclidean', 'dot'] = 'cosine', # 'cosine', 'euclidean' (the smallest first) or 'dot'
+        by: Literal['cosine', 'euclidean', 'dot'] = 'cosine', # How to compare factors
         min_count: int = 1, # Leave out items with fewer training ratings
-        on_unknown: OnUnknown = 'raise', # An untrained item: 'raise', like the 'mean' item, or the 'popular' items
+        on_unknown: OnUnknown = 'raise', # Unknown item: raise, like the mean item, or popular items
     ) -> pd.DataFrame: # Item, title where known, score: the measure; the nearest first
         "List the items whose factors are nearest"
         check_choice('on_unknown', on_unknown, stand_ins)
@@ -427,14 +463,16 @@ class Recommender:
         vectors = self.served.similar_vectors
         asked = vectors[row] if row else self.mean_item[:vectors.shape[1]]
         if not asked.any():
-            raise ArgError(f'the factors of {item!r} are all zero, or the model has none: it is near to nothing')
+            raise ArgError(
+                f'the factors of {item!r} are all zero, or the model has none: it is near '
+                f'to nothing')
         rows,scores = nearest_rows(vectors, asked, others, n, by)
         return self._table(rows, score=scores)
 
     def fold_in(self,
-        ratings: Table|dict, # Newcomers' ratings as in the training table, or {item id: rating} of one
+        ratings: Table|dict, # Newcomers' ratings, or {item id: rating} of one
         n: int = 10, # How many items for each
-        penalty: float = 10., # Price of a row's squared distance from the mean row, in squared scores
+        penalty: float = 10., # Price of a row's squared distance from the mean row
         exclude_seen: bool = True, # Leave out what they have rated?
         filter: ItemFilter = None, # Allowed items, as in `recommend`
     ) -> pd.DataFrame: # User, item, title where known, score
@@ -443,16 +481,18 @@ class Recommender:
         new = self._fold(ratings, penalty)
         model = self.served.with_user_rows(new.rows)
         seen = new.seen() if exclude_seen else None
-        which,items,scores = rank_items(model, np.arange(len(new.names)), n, self._allowed(filter), seen)
+        which,items,scores = rank_items(model, np.arange(len(new.names)), n, self._allowed(filter),
+                                        seen)
         names = pd.Series(new.names).take(which).reset_index(drop=True)
         return self._table(items, {self.user_name: names}, score=scores)
 
     def add_users(self,
         ratings: Table, # Newcomers' ratings with the columns of the training table
-        penalty: float = 10., # Price of a row's squared distance from the mean row, in squared scores
+        penalty: float = 10., # Price of a row's squared distance from the mean row
     ) -> 'Recommender': # Knows everybody; the mean rows stay those of the trained people
         "Create a Recommender that knows newcomers, too"
-        if isinstance(ratings, dict): raise ArgTypeError('add_users needs a DataFrame: newcomers who stay need an id')
+        if isinstance(ratings, dict):
+            raise ArgTypeError('add_users needs a DataFrame: newcomers who stay need an id')
         new = self._fold(ratings, penalty)
         served = self.served.with_user_rows(np.concatenate([self.served.user_rows, new.rows]))
         users = self.users_vocab.with_ids(new.names)
@@ -466,9 +506,9 @@ class Recommender:
         user: Any, # Id of a user
         item: Any, # Id of an item
         n: int = 10, # How many ratings (or factors) to name; the others are one row
-        by: Literal['ratings', 'factors'] = 'ratings', # By the user's 'ratings', or by 'factors' (dot products only)
+        by: Literal['ratings', 'factors'] = 'ratings', # 'factors': dot products only
         penalty: float = 10., # As in `fold_in`
-    ) -> pd.DataFrame: # reason, item, title, rating, contribution: they add up to the score before the sigmoid
+    ) -> pd.DataFrame: # reason, item, title, rating, contribution to the raw score
         "Split a score by the ratings or the factors that carry it"
         check_choice('by', by, ('ratings', 'factors'))
         check_whole(0, n=n)
@@ -478,14 +518,16 @@ class Recommender:
         i = int(self._item_rows([item], advice=advice)[0])
         names = (self.user_name, self.item_name)
         if by=='factors': return reasons_by_factors(self.served, u, i, names, n)
-        reasons = reasons_by_ratings(self.served, self.history, u, i, names, self.mean_user, n, float(penalty))
+        reasons = reasons_by_ratings(self.served, self.history, u, i, names, self.mean_user, n,
+                                     float(penalty))
         return reasons_table(reasons, self.items_vocab, self.titles, self.rating_name)
 
     def evaluate(self,
         ratings: Table, # Ratings that were kept back, with the columns of the training table
-    ) -> dict[str, Any]: # rmse, mae, baseline_rmse; n rows measured, n_unknown left out, n_seen that are in the history
+    ) -> dict[str, Any]: # rmse, mae, baseline_rmse, n, n_unknown, n_seen
         "Measure how far predictions are from ratings of known ids"
-        check_columns(ratings, user_name=self.user_name, item_name=self.item_name, rating_name=self.rating_name)
+        check_columns(ratings, user_name=self.user_name, item_name=self.item_name,
+                      rating_name=self.rating_name)
         check_values(ratings, self.rating_name, self.rating_range)
         rows = self._pairs(ratings, 'mean')
         known = (rows>0).all(axis=1)
@@ -503,12 +545,14 @@ class Recommender:
     def _item_rows(self, ids, on_unknown='raise', advice=stand_in_advice):
         "Return rows of items; 0 where an average stands in"
         strict = 'raise' if on_unknown=='raise' else 'na'
-        return self.items_vocab.rows(ids, strict, trained=True, advice=advice, similar=self._titled_like)
+        return self.items_vocab.rows(ids, strict, trained=True, advice=advice,
+                                     similar=self._titled_like)
 
     def _pairs(self, df, on_unknown):
         "Return rows of users and items; 0 where an average stands in"
         strict = 'raise' if on_unknown=='raise' else 'na'
-        users = self.users_vocab.rows(df[self.user_name], strict, trained=True, advice=stand_in_advice)
+        users = self.users_vocab.rows(df[self.user_name], strict, trained=True,
+                                      advice=stand_in_advice)
         return np.stack([users, self._item_rows(df[self.item_name], on_unknown)], axis=1)
 
     @cached_property
@@ -532,8 +576,10 @@ class Recommender:
         check_choice('on_unknown', on_unknown, stand_ins)
         check_whole(n=n)
         strict = on_unknown=='raise'
-        rows = self.users_vocab.rows(asked, 'raise' if strict else 'na', trained=strict, advice=stand_in_advice)
-        which,items,scores = self._lists(rows, n, self._allowed(filter, on_unknown), exclude_seen, on_unknown)
+        rows = self.users_vocab.rows(asked, 'raise' if strict else 'na', trained=strict,
+                                     advice=stand_in_advice)
+        which,items,scores = self._lists(rows, n, self._allowed(filter, on_unknown), exclude_seen,
+                                         on_unknown)
         if rows.all(): users = self.users_vocab.ids(rows[which])
         else: users = pd.Series(asked).take(which).reset_index(drop=True)
         return self._table(items, {self.user_name: users}, score=scores)
@@ -545,7 +591,8 @@ class Recommender:
         def seen(at): return self.history.seen.of(rows[at]) if exclude_seen else None
         lists = rank_items(self.served, rows[known], n, allowed, seen(known))
         if not len(unknown): return lists
-        if on_unknown=='popular': others = popular_lists(self.history, len(unknown), n, allowed, seen(unknown))
+        if on_unknown=='popular':
+            others = popular_lists(self.history, len(unknown), n, allowed, seen(unknown))
         else: others = mean_lists(self._with_means, len(unknown), n, allowed, seen(unknown))
         return joined_lists((known, lists), (unknown, others))
 
@@ -553,4 +600,5 @@ class Recommender:
         "Find rows for newcomers"
         vocabs = (self.users_vocab, self.items_vocab)
         scale = (self.rating_name, self.rating_range)
-        return fold_newcomers(ratings, self.served, *vocabs, *scale, self.mean_user, penalty, self._titled_like)
+        return fold_newcomers(ratings, self.served, *vocabs, *scale, self.mean_user, penalty,
+                              self._titled_like)

@@ -46,7 +46,8 @@ def predict_valid(
 ) -> tuple[torch.Tensor, torch.Tensor]: # Predictions and ratings, on the CPU
     "Predict the validation rows"
     check_model(model, dls)
-    if not len(dls.valid_ds): raise ArgError('the loaders hold no validation rows to predict', arg='dls')
+    if not len(dls.valid_ds):
+        raise ArgError('the loaders hold no validation rows to predict', arg='dls')
     model.eval()
     cols = slice(2 if type(model) is DotProductBias else None) # loaders of days have a third column
     batches = [(model(x[:,cols]).cpu(), y.cpu()) for x,y in dls.valid]
@@ -88,7 +89,8 @@ def score_all(
 ) -> np.ndarray: # float64, shape (people, dls.n_items); -inf for `#na#`, which is item 0
     "Score the whole catalogue for each person"
     check_model(model, dls)
-    rows = torch.arange(1, dls.n_users) if users is None else ids_to_rows(users, dls.classes[dls.cat_names[0]])
+    rows = torch.arange(1, dls.n_users) if users is None else ids_to_rows(users,
+        dls.classes[dls.cat_names[0]])
     tables = type(model) is DotProductBias
     scores = scores_of_tables(model, rows) if tables else scores_of_pairs(model, rows, dls)
     scores[:,0] = -torch.inf
@@ -108,7 +110,7 @@ def rated_table(
 
 # %% ../nbs/library/scoring.ipynb #9160934d
 def lists_for(
-    what: Any, # Trained model, scores as of `score_all`, or everybody's lists of item rows (int, -1: an empty place)
+    what: Any, # Trained model, scores as of `score_all`, or lists of item rows (-1: empty place)
     dls: RatingsDataLoaders, # Loaders whose training rows are never listed
     k: int, # Places on each list
 ) -> np.ndarray: # int64, shape (people, k)
@@ -116,7 +118,8 @@ def lists_for(
     if isinstance(what, torch.nn.Module): what = score_all(what, dls)
     table = np.asarray(what)
     if table.ndim!=2 or table.dtype.kind not in 'fiu':
-        raise ArgTypeError('pass a trained model, such as rec.model of a Recommender, a table of scores, '
+        raise ArgTypeError(
+            'pass a trained model, such as rec.model of a Recommender, a table of scores, '
                            f'or a table of lists, not a {type(what).__name__}')
     seen = rated_table(dls.train_ds)
     return best_unseen(table, seen, k) if table.dtype.kind=='f' else check_unseen(table, seen, k)
@@ -128,7 +131,8 @@ def best_unseen(
 ) -> np.ndarray: # int64, shape (people, k)
     "Return the best items that a person hasn't rated"
     if scores.shape!=seen.shape:
-        raise ArgError(f'scores must have shape {seen.shape}, a column for `#na#` first, not {scores.shape}')
+        raise ArgError(
+            f'scores must have shape {seen.shape}, a column for `#na#` first, not {scores.shape}')
     scores = scores.copy()
     scores[:,0] = -np.inf
     return top_k(scores, k, seen)
@@ -140,11 +144,15 @@ def check_unseen(
 ) -> np.ndarray: # int64, shape (people, at most k)
     "Check that lists are for everybody and show nothing rated"
     if len(lists)!=len(seen):
-        raise ArgError(f'there must be a list for each of the {len(seen)} people of the vocabulary, not {len(lists)}')
+        raise ArgError(
+            f'there must be a list for each of the {len(seen)} people of the vocabulary, not '
+            f'{len(lists)}')
     lists = check_lists(lists, seen.shape[1])[:,:k]
-    if (lists==0).any(): raise ArgError('lists hold item 0, which is `#na#`: pass row numbers of the vocabulary')
+    if (lists==0).any():
+        raise ArgError('lists hold item 0, which is `#na#`: pass row numbers of the vocabulary')
     again = np.take_along_axis(seen, lists.clip(0), 1).any(1)
-    if again.any(): raise ArgError(f'list {again.argmax()} holds an item that its person rated in training')
+    if again.any():
+        raise ArgError(f'list {again.argmax()} holds an item that its person rated in training')
     return lists
 
 # %% ../nbs/library/scoring.ipynb #7554ac2d
@@ -153,12 +161,14 @@ def numbered_folds(
     folds: Iterable, # Numbers of published folds, or splits into (train, test) row positions
 ) -> list[tuple[int, Split]]: # Numbers and splits
     "Return each fold's number and split"
-    if isinstance(folds, int): raise ArgTypeError(Arg('folds'), f' must be a list, such as [{folds}]', arg='folds')
+    if isinstance(folds, int):
+        raise ArgTypeError(Arg('folds'), f' must be a list, such as [{folds}]', arg='folds')
     folds = list(folds)
     numbers = [f for f in folds if isinstance(f, (int, np.integer))]
     if not numbers: return list(enumerate(folds, 1))
     if len(set(numbers))<len(folds):
-        raise ArgError(Arg('folds'), ' must be different numbers of published folds, or all of them splits')
+        raise ArgError(Arg('folds'),
+                       ' must be different numbers of published folds, or all of them splits')
     return [(i, canonical_fold(ratings, i)) for i in numbers]
 
 # %% ../nbs/library/scoring.ipynb #37e99a93
@@ -167,7 +177,9 @@ def check_fits(
 ):
     "Check that models to compare come as a dict"
     if isinstance(fits, dict): return
-    raise ArgTypeError(Arg('fits'), f' must be a dict such as {{"biases": baseline}}, not a {type(fits).__name__}')
+    raise ArgTypeError(Arg('fits'),
+                       f' must be a dict such as {{"biases": baseline}}, not a '
+                       f'{type(fits).__name__}')
 
 def check_trained(
     name: str, # Name of the model
@@ -175,7 +187,8 @@ def check_trained(
 ) -> Any: # The model
     "Return what a function gave back, if it may be a model"
     if model is not None and not isinstance(model, (int, float)): return model
-    raise ArgTypeError(f'the function {name!r} must give back the trained model, not {model!r}', arg='fits')
+    raise ArgTypeError(f'the function {name!r} must give back the trained model, not {model!r}',
+                       arg='fits')
 
 # %% ../nbs/library/scoring.ipynb #be80f3d3
 def means_by_fold(
@@ -189,9 +202,11 @@ def means_by_fold(
     rows = [results[results.model==name] for name in names]
     first,second = (set(zip(o.fold, o.seed)) for o in rows)
     if first!=second:
-        raise ArgError(f'{names[0]!r} and {names[1]!r} were not measured on the same folds with the same seeds')
+        raise ArgError(f'{names[0]!r} and {names[1]!r} were not measured on the same folds '
+                       'with the same seeds')
     for name,o in zip(names, rows):
-        if o.duplicated(['fold', 'seed']).any(): raise ArgError(f'{name!r} has two rows for one fold and seed')
+        if o.duplicated(['fold', 'seed']).any():
+            raise ArgError(f'{name!r} has two rows for one fold and seed')
         if o[by].isna().any(): raise ArgError(f'{name!r} has no {by} on some folds')
     return [o.groupby('fold')[by].mean() for o in rows]
 
@@ -208,16 +223,19 @@ def check_rank(
 ):
     "Check what `rank_fit` is given"
     if type(model) is not DotProductBias:
-        raise ArgTypeError(f'rank_fit trains exactly a DotProductBias, not a {type(model).__name__}', arg='model')
+        raise ArgTypeError(
+            f'rank_fit trains exactly a DotProductBias, not a {type(model).__name__}', arg='model')
     check_at_least(at_least)
     if model.y_range is not None:
-        raise ArgError('scores for lists are no ratings: make the model with ', Arg('y_range', None), arg='model')
+        raise ArgError('scores for lists are no ratings: make the model with ',
+                       Arg('y_range', None), arg='model')
     check_whole(n_neg=n_neg, n_epoch=n_epoch, bs=bs)
     check_seed(seed)
     check_fit(model, dls, n_epoch, **rates)
     check_model(model, dls)
     if (dls.train_ds.y>=at_least).any(): return
-    raise ArgError(f'no training rating is {at_least} or more, so nothing is known to be liked: pass another ',
+    raise ArgError(
+        f'no training rating is {at_least} or more, so nothing is known to be liked: pass another ',
                    Arg('at_least'), arg='at_least', got=at_least)
 
 # %% ../nbs/library/scoring.ipynb #b0c56a41
@@ -227,4 +245,5 @@ def check_loss(
 ) -> float: # The loss
     "Return a loss, after a check that it's finite"
     if np.isfinite(loss): return loss
-    raise ArgError(f'the training failed, its loss is {loss}: try a smaller ', Arg('lr'), f' than {lr}')
+    raise ArgError(f'the training failed, its loss is {loss}: try a smaller ', Arg('lr'),
+                   f' than {lr}')

@@ -17,7 +17,7 @@ if TYPE_CHECKING: from torch import nn
 
 # %% ../nbs/library/served.ipynb #a704ae2c
 class ServedModel(Protocol):
-    "A trained model in numpy: row 0 of each side is `#na#`, the others are the ids of the vocabularies"
+    "A trained model in numpy; row 0 of each side is `#na#`"
     kind: str # What a bundle calls it
     linear: bool # Are scores linear in a user's row, whose last number is the user's bias?
     n_users: int # Rows of the users' side
@@ -149,10 +149,13 @@ def check_array(
     "Check an array's shape and type, and that its numbers are finite"
     if name not in arrays: raise ArgError(f'there is no array {name!r}', arg=name)
     array = arrays[name]
-    fits = array.ndim==len(shape) and all(want is None or n==want for n,want in zip(array.shape, shape))
+    fits = array.ndim==len(shape) and all(want is None or n==want
+                                          for n,want in zip(array.shape, shape))
     if not fits: raise ArgError(f'{name} must have the shape {shape}, not {array.shape}', arg=name)
-    if array.dtype!=dtype: raise ArgError(f'{name} must hold {np.dtype(dtype)}, not {array.dtype}', arg=name)
-    if not np.isfinite(array).all(): raise ArgError(f'{name} holds NaN or infinite numbers', arg=name)
+    if array.dtype!=dtype:
+        raise ArgError(f'{name} must hold {np.dtype(dtype)}, not {array.dtype}', arg=name)
+    if not np.isfinite(array).all():
+        raise ArgError(f'{name} holds NaN or infinite numbers', arg=name)
 
 def check_names(
     arrays: dict, # {name: array}
@@ -226,13 +229,15 @@ class DotProductTables(ServedModel):
     ) -> dict: # item_bias and user_bias, floats; factors, float64 of shape (factors,)
         "Return the addends of a score"
         factors = self.user_factors[user].astype(np.float64)*self.item_factors[item]
-        return dict(item_bias=float(self.item_bias[item]), user_bias=float(self.user_bias[user]), factors=factors)
+        return dict(item_bias=float(self.item_bias[item]), user_bias=float(self.user_bias[user]),
+                    factors=factors)
 
     def with_user_rows(self,
         rows: np.ndarray, # Shape (users, factors + 1): factors, then bias
     ) -> 'DotProductTables':
         "Return the model with other users"
-        return DotProductTables(rows[:,:-1], rows[:,-1], self.item_factors, self.item_bias, self.y_range)
+        return DotProductTables(rows[:,:-1], rows[:,-1], self.item_factors, self.item_bias,
+                                self.y_range)
 
     def with_row0(self,
         user_row: np.ndarray, # Factors, then bias
@@ -249,7 +254,8 @@ class DotProductTables(ServedModel):
         from torch import from_numpy
         from collab_course.create_params import DotProductBias
         tables = {name: from_numpy(table) for name,table in self.state().items()}
-        return DotProductBias.from_tables(**tables, y_range=self.y_range).eval().requires_grad_(False)
+        return DotProductBias.from_tables(**tables,
+                                          y_range=self.y_range).eval().requires_grad_(False)
 
     def state(self) -> dict: # {name: float32 array}
         "Return the arrays that a bundle keeps"
@@ -328,7 +334,8 @@ def mish_slope(
     t = np.tanh(np.logaddexp(0, x, dtype=x.dtype))
     return t + x*(1 - t*t)*sigmoid(x)
 
-activations = dict(relu=(relu, relu_slope), sigmoid=(sigmoid, sigmoid_slope), tanh=(np.tanh, tanh_slope),
+activations = dict(relu=(relu, relu_slope), sigmoid=(sigmoid, sigmoid_slope),
+                   tanh=(np.tanh, tanh_slope),
                    silu=(silu, silu_slope), mish=(mish, mish_slope)) # name: function and derivative
 
 # %% ../nbs/library/served.ipynb #bc6d02fb
@@ -391,7 +398,8 @@ class NetworkTables(ServedModel):
     ):
         self.user_rows = as_table(user_rows)
         self.item_rows = as_table(item_rows)
-        self.layers = [o if isinstance(o, str) else (as_table(o[0]), as_table(o[1])) for o in layers]
+        self.layers = [o if isinstance(o, str) else (as_table(o[0]), as_table(o[1]))
+                       for o in layers]
         self.y_range = as_range(y_range)
         self.n_users = len(self.user_rows)
         self.n_items = len(self.item_rows)
@@ -426,7 +434,8 @@ class NetworkTables(ServedModel):
     ) -> np.ndarray: # float64
         "Return scores of pairs before the range, added up in float64"
         x = np.concatenate([self.user_rows[users], self.item_rows[items]], axis=1, dtype=np.float64)
-        for layer in self.layers: x = activations[layer][0](x) if isinstance(layer, str) else linear_layer(x, *layer)
+        for layer in self.layers:
+            x = activations[layer][0](x) if isinstance(layer, str) else linear_layer(x, *layer)
         return x[:,0]
 
     def slopes(self,
@@ -439,10 +448,13 @@ class NetworkTables(ServedModel):
         inputs = []
         for layer in self.layers:
             inputs.append(x)
-            x = activations[layer][0](x) if isinstance(layer, str) else x@layer[0].T.astype(np.float64) + layer[1]
+            x = activations[layer][0](x) if isinstance(layer,
+                                                       str) else x@layer[0].T.astype(
+                                                           np.float64) + layer[1]
         back = np.ones_like(x)
         for layer,came in zip(reversed(self.layers), reversed(inputs)):
-            back = back*activations[layer][1](came) if isinstance(layer, str) else back@layer[0].astype(np.float64)
+            back = back*activations[layer][1](came) if isinstance(layer,
+                str) else back@layer[0].astype(np.float64)
         return x[:,0], back[:,:len(row)]
 
     def parts(self,
@@ -481,7 +493,8 @@ class NetworkTables(ServedModel):
         "Return the arrays that a bundle keeps"
         res = dict(user_rows=self.user_rows, item_rows=self.item_rows)
         for at,layer in enumerate(self.layers):
-            if not isinstance(layer, str): res |= {f'layers.{at}.weight': layer[0], f'layers.{at}.bias': layer[1]}
+            if not isinstance(layer, str):
+                res |= {f'layers.{at}.weight': layer[0], f'layers.{at}.bias': layer[1]}
         return res
 
     def settings(self) -> dict:
@@ -499,7 +512,9 @@ class NetworkTables(ServedModel):
         "Build a model from arrays, once all is checked"
         names = settings['layers']
         at = [i for i,name in enumerate(names) if name=='linear']
-        check_names(arrays, {'user_rows', 'item_rows', *(f'layers.{i}.{o}' for i in at for o in ('weight', 'bias'))})
+        check_names(arrays,
+                    {'user_rows', 'item_rows',
+                     *(f'layers.{i}.{o}' for i in at for o in ('weight', 'bias'))})
         check_array(arrays, 'user_rows', (n_users, None))
         check_array(arrays, 'item_rows', (n_items, None))
         layers = list(names)
@@ -523,7 +538,8 @@ def torch_layer(
     return res
 
 # %% ../nbs/library/served.ipynb #0f6b0169
-served_kinds = {kind.kind: kind for kind in (DotProductTables, NetworkTables)} # The models that can be served, by name
+# The models that can be served, by name
+served_kinds = {kind.kind: kind for kind in (DotProductTables, NetworkTables)}
 
 def check_settings(
     settings: dict, # What a bundle says about the arrays of a model
@@ -531,14 +547,17 @@ def check_settings(
     "Check the kind of model, its layers and its range"
     kind = settings.get('model')
     if not isinstance(kind, str) or kind not in served_kinds:
-        raise ArgError(f"can't serve a model of kind {kind!r}: only {', '.join(served_kinds)}", arg='model')
+        raise ArgError(f"can't serve a model of kind {kind!r}: only {', '.join(served_kinds)}",
+                       arg='model')
     layers = settings.get('layers')
     if not isinstance(layers, list) or not all(isinstance(o, str) for o in layers):
         raise must_be('layers', 'a list of names', layers)
     y_range = settings.get('y_range')
     if y_range is None: return
-    floats = isinstance(y_range, list) and len(y_range)==2 and all(type(o) is float and np.isfinite(o) for o in y_range)
-    if not floats or not y_range[0]<y_range[1]: raise must_be('y_range', '[lowest, highest] or nothing', y_range)
+    floats = isinstance(y_range, list) and len(y_range)==2 and all(type(o) is float
+        and np.isfinite(o) for o in y_range)
+    if not floats or not y_range[0]<y_range[1]:
+        raise must_be('y_range', '[lowest, highest] or nothing', y_range)
 
 def from_state(
     arrays: dict, # {name: array}, as `state` gives them

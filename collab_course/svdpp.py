@@ -20,7 +20,8 @@ from .checks import Arg, ArgError, check_columns, check_range, check_rate, check
 from .create_params import DotProductBias
 from .features import MultiHot, check_bags, day_numbers, pair_positions
 from .loaders import RatingsDataLoaders
-from .loops import check_finite, check_fit, check_ratings_fit, no_denormals, step_by_groups
+from .loops import check_finite, check_fit, check_ratings_fit, no_denormals
+from .loops import step_by_groups
 from .training import batch_size, one_cycle, run_epochs
 
 # %% ../nbs/13_svdpp.ipynb #9425e6ec
@@ -87,12 +88,12 @@ def with_features(
 class SVDpp(Module):
     "SVD++ on both sides: a person is also what they rated, and an item also who rated it"
     def __init__(self,
-        x: Any, # Training pairs, int64 of shape (n, 2): the two bags are made of them, and of nothing else
+        x: Any, # Training pairs, int64, shape (n, 2): the bags are made of them
         n_users: int, # Rows of the user tables, `#na#` included
         n_items: int, # Rows of the item tables, `#na#` included
         n_factors: int = 50, # Factors of each user and item
-        y_range: tuple[float, float]|None = (0.5, 5.5), # (lowest, highest), never quite reached; None: no limits
-        mean: float|None = None, # Mean training rating, where predictions start; None: the middle of `y_range`
+        y_range: tuple[float, float]|None = (0.5, 5.5), # (lowest, highest), never quite reached
+        mean: float|None = None, # Mean rating, where predictions start; None: middle of `y_range`
         rated: bool = True, # Give each person the bag of what they rated?
         raters: bool = True, # Give each item the bag of who rated it?
         user_bags: MultiHot|None = None, # Features of people, from `feature_bags`
@@ -121,12 +122,14 @@ class SVDpp(Module):
             setattr(self, f'{name}_feature_factors', factors)
             setattr(self, f'{name}_feature_bias', bias)
         self.n_days = n_days
-        if n_days: self.day_factors,self.day_bias = random_rows(n_days, n_factors, sd, range(1, n_days))
+        if n_days:
+            self.day_factors,self.day_bias = random_rows(n_days, n_factors, sd, range(1, n_days))
         self.y_range = y_range
         self.leave_out = leave_out
         self.register_buffer('start', torch.tensor(mean_score(mean, y_range)))
 
-    def tables(self) -> tuple[torch.Tensor, ...]: # Factors and bias of users, factors and bias of items
+    def tables(
+        self) -> tuple[torch.Tensor, ...]: # Factors and bias of users, factors and bias of items
         "Return factors and biases with what the bags add"
         user_factors,item_factors = self.user_factors,self.item_factors
         if self.rated is not None: user_factors = user_factors + self.rated(self.rated_factors)
@@ -153,7 +156,7 @@ class SVDpp(Module):
         return u,i
 
     def forward(self,
-        x: torch.Tensor, # int64 row numbers, shape (batch, 2): user, item; a third column: the person's day
+        x: torch.Tensor, # int64, shape (batch, 2): user and item rows; a third column: days
     ) -> torch.Tensor: # float32, shape (batch,)
         "Predict ratings; in training, each from bags without the pair itself"
         users = x[:,0].contiguous()
@@ -174,10 +177,13 @@ class SVDpp(Module):
     def collapse(self) -> DotProductBias: # In evaluation mode
         "Make a `DotProductBias` with the same predictions"
         if self.n_days:
-            raise TypeError("can't fold up a model with days, because it has learned to lean on the day, and nobody "
+            raise TypeError(
+                "can't fold up a model with days, because it has learned to lean on the day, "
+                "and nobody "
                             'knows the day of a recommendation: train one without days')
         user_factors,user_bias,item_factors,item_bias = self.tables()
-        return DotProductBias.from_tables(user_factors, item_factors, user_bias + self.start, item_bias,
+        return DotProductBias.from_tables(user_factors, item_factors, user_bias + self.start,
+                                          item_bias,
                                           self.y_range).eval()
 
     @classmethod
@@ -206,7 +212,9 @@ def check_same_pairs(
     if model.rated is not None: same = model.rated.is_made_of(users, items)
     else: same = model.raters is None or model.raters.is_made_of(items, users)
     if same: return
-    raise ValueError('the model was made of other pairs than the loaders train on: make it by SVDpp.from_dls(dls)')
+    raise ValueError(
+        'the model was made of other pairs than the loaders train on: make it by '
+        'SVDpp.from_dls(dls)')
 
 # %% ../nbs/13_svdpp.ipynb #4c2b6501
 def decay_group(
@@ -239,7 +247,7 @@ def fit_svdpp(
     feature_decay: float = 1., # Share of the tables of features
     day_decay: float = 1., # Share of the tables of days
     sqr_mom: float = 0.95, # What Adam keeps of its squared gradients in a step
-    on_epoch: Callable|None = None, # Function of an epoch's number, the training and the validation MSE
+    on_epoch: Callable|None = None, # Called with (epoch, training MSE, validation MSE)
 ) -> float: # Mean squared error on the validation rows; NaN without any
     "Train by AdamW on a one-cycle schedule"
     if not isinstance(model, SVDpp):
@@ -263,7 +271,7 @@ def person_days(
     ratings: pd.DataFrame, # A row a rating
     train: Any, # Positions of the training rows
     user_name: Hashable = 'user', # Column of user ids
-    time_name: Hashable = 'timestamp', # Column of times: seconds since 1970, or datetimes; days are those of UTC
+    time_name: Hashable = 'timestamp', # Column of times: seconds since 1970, or datetimes (UTC)
     seconds: float = 86400, # Length of a day
 ) -> np.ndarray: # int64, one number a rating, from 1; 0 for a person on a day without training rows
     "Count through the days on which each person rates"
@@ -280,7 +288,7 @@ def day_loaders(
     time_name: Hashable = 'timestamp', # Column of times: seconds since 1970, or datetimes
     seconds: float = 86400, # Length of a day
     **kwargs: Any, # Passed on to `RatingsDataLoaders.from_df`
-) -> RatingsDataLoaders: # Each x has three columns; `n_days` tells how many rows a table of days needs
+) -> RatingsDataLoaders: # Each x has three columns; `n_days`: rows of a table of days
     "Make loaders whose batches have the person's day, too"
     splits = tuple(splits)
     dls = RatingsDataLoaders.from_df(ratings, user_name=user_name, splits=splits, **kwargs)
@@ -304,4 +312,5 @@ def svdpp_recipe(
     sqr_mom = min(max(0.95**(bs/1024), 0.85), 0.99)
     decay,bias_decay = (1.8, 0.15) if days else (1.6, 0.05)
     return dict(bs=bs, model=dict(n_factors=50, power=0.5, sd=0.1),
-                fit=dict(n_epoch=12, lr=1e-2, decay=decay, bias_decay=bias_decay, sqr_mom=round(sqr_mom, 4)))
+                fit=dict(n_epoch=12, lr=1e-2, decay=decay, bias_decay=bias_decay,
+                         sqr_mom=round(sqr_mom, 4)))

@@ -14,7 +14,8 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 import numpy as np
 import pandas as pd
-from .checks import (Arg, ArgError, check_above, check_choice, check_columns, check_range, check_rate,
+from .checks import (Arg, ArgError, check_above, check_choice, check_columns,
+                                  check_range, check_rate,
                                   check_seed, check_share, check_values, check_whole, some_rows)
 
 # %% ../nbs/library/tables.ipynb #5e008827
@@ -42,17 +43,21 @@ def check_ids(
     "Check that a column can serve as ids"
     ids = df[col]
     missing = ids.isna()
-    if missing.any(): raise ArgError(f'column {col!r} has no id in {some_rows(df, missing)}Drop or repair them')
+    if missing.any():
+        raise ArgError(f'column {col!r} has no id in {some_rows(df, missing)}Drop or repair them')
     if isinstance(ids.dtype, pd.CategoricalDtype):
         raise ArgError(f'column {col!r} is categorical, and its codes can be mistaken for ids: '
                        f'convert it with df[{col!r}].astype(df[{col!r}].cat.categories.dtype)')
     check_one_kind(ids)
     try: several = ids.min()!=ids.max() if is_plain(ids) else ids.nunique()>1
     except TypeError:
-        raise ArgError(f'column {col!r} holds ids that cannot be hashed, such as {ids.tolist()[0]!r}: '
+        raise ArgError(
+            f'column {col!r} holds ids that cannot be hashed, such as {ids.tolist()[0]!r}: '
                        'use numbers, strings or tuples') from None
     if not several:
-        raise ArgError(f'column {col!r} holds one id only, {ids.tolist()[0]!r}: there is nothing to compare it with')
+        raise ArgError(
+            f'column {col!r} holds one id only, {ids.tolist()[0]!r}: there is nothing to '
+            f'compare it with')
 
 # %% ../nbs/library/tables.ipynb #e1ca0168
 def has_fractions(
@@ -76,12 +81,14 @@ def check_order(
     right = (' If it is right, pass ', Arg('rating_range', ends))
     says = f'column {rating_name!r}, named as the rating, takes {n:,} whole values'
     if n>len(y)/2:
-        raise ArgError(f'{says} in {len(y):,} rows, as ids and times do.', *right, arg='rating_name')
+        raise ArgError(f'{says} in {len(y):,} rows, as ids and times do.', *right,
+                       arg='rating_name')
     for col in (user_name, item_name):
         if not pd.api.types.is_numeric_dtype(df[col]): continue
         few = df[col].nunique()
         if few<=11:
-            raise ArgError(f'{says}, and column {col!r} only {few}: are they swapped?', *right, arg='rating_name')
+            raise ArgError(f'{says}, and column {col!r} only {few}: are they swapped?', *right,
+                           arg='rating_name')
 
 # %% ../nbs/library/tables.ipynb #e2fd88d8
 def number_span(
@@ -89,7 +96,9 @@ def number_span(
 ) -> tuple[int, int]|None: # The lowest, and how many numbers there are up to the highest
     "Measure how far whole-number ids spread; None: hash them"
     dtype = ids.dtype
-    if not isinstance(dtype, np.dtype) or dtype.kind not in 'iu' or not np.can_cast(dtype, np.int64): return None
+    if not isinstance(dtype, np.dtype) or dtype.kind not in 'iu' or not np.can_cast(dtype,
+        np.int64):
+        return None
     if not len(ids): return None
     low = int(ids.min())
     n = int(ids.max()) - low + 1
@@ -150,8 +159,8 @@ def validate_ratings(
     user_name: Hashable = 'user', # Column of user ids
     item_name: Hashable = 'movie', # Column of item ids
     rating_name: Hashable = 'rating', # Column of ratings
-    rating_range: tuple[float, float]|None = None, # (lowest, highest) rating allowed; None: any finite number
-    duplicates: str = 'raise', # Pairs rated twice: 'raise', 'keep', only the 'first' or 'last', or their 'mean'
+    rating_range: tuple[float, float]|None = None, # (lowest, highest) allowed; None: any
+    duplicates: str = 'raise', # Pairs rated twice: 'raise', 'keep', 'first', 'last' or 'mean'
 ) -> pd.DataFrame: # The table: as it was, unless doubled pairs were to be merged
     "Check that a table of ratings can be learned from"
     check_choice('duplicates', duplicates, ('raise', 'keep', 'first', 'last', 'mean'))
@@ -196,7 +205,7 @@ def unseen(
     names: Sequence[Hashable], # Columns of users and of items
     train: np.ndarray, # Positions of the training rows
     test: np.ndarray, # Positions of the test rows
-) -> tuple[int, pd.Series, pd.Series]: # How many rows; their users and their items, where those are new
+) -> tuple[int, pd.Series, pd.Series]: # Rows; their new users, their new items
     "Count test rows that hold an id without a training row"
     new_user = is_new(ratings[names[0]], train, test)
     new_item = is_new(ratings[names[1]], train, test)
@@ -215,7 +224,9 @@ def split_by(
     test = np.flatnonzero(in_test)
     if not len(train) or not len(test):
         empty = 'test' if len(train) else 'training'
-        raise ArgError(f'{len(ratings):,} rows cannot be split so: the {empty} part would be empty. Ask for another ',
+        raise ArgError(
+            f'{len(ratings):,} rows cannot be split so: the {empty} part would be empty. Ask for '
+            f'another ',
                        Arg('test_pct'), ', or bring more rows', arg='test_pct')
     n,users,items = unseen(ratings, (user_name, item_name), train, test)
     return Split(train, test, users.nunique(), items.nunique(), n)
@@ -271,12 +282,14 @@ def check_times(
         raise ArgError(f'column {col!r} holds {times.iloc[0]!r}, and text sorts by letters: '
                        'convert it, e.g. with pd.to_datetime', arg='time_name')
     missing = times.isna()
-    if missing.any(): raise ArgError(f'column {col!r} is missing in {some_rows(df, missing)}Drop them', arg='time_name')
+    if missing.any():
+        raise ArgError(f'column {col!r} is missing in {some_rows(df, missing)}Drop them',
+                       arg='time_name')
 
 def time_split(
     ratings: pd.DataFrame, # Ratings, a row each
     test_pct: float = 0.2, # Share of rows to test on
-    per_user: bool = False, # The last share of each person's rows, instead of the last share of all?
+    per_user: bool = False, # The last share of each person's rows, not of all?
     user_name: Hashable = 'user', # Column of user ids
     item_name: Hashable = 'movie', # Column of item ids
     time_name: Hashable = 'timestamp', # Column to order by; ties stay in table order
@@ -298,11 +311,14 @@ def canonical_fold(
     i: int, # Which of the five published folds: 1 to 5
 ) -> Split:
     "Return fold u`i`.base / u`i`.test of MovieLens 100k"
-    if i not in range(1, 6): raise ArgError(f'the folds are numbered 1 to 5, not {i!r}', arg='i', got=i)
+    if i not in range(1, 6):
+        raise ArgError(f'the folds are numbered 1 to 5, not {i!r}', arg='i', got=i)
     rows = np.arange(len(ratings))
     keys = (ratings.user*1683 + ratings.movie).to_numpy()
     if len(ratings)!=100_000 or int(keys @ rows)!=4_709_072_472_338_258:
-        raise ArgError('the folds are row numbers of the file: pass the frame of load_ratings(), its rows as they came')
+        raise ArgError(
+            'the folds are row numbers of the file: pass the frame of load_ratings(), its rows as '
+            'they came')
     return split_by(ratings, rows//20_000==i-1, 'user', 'movie')
 
 # %% ../nbs/library/tables.ipynb #e3f58a27
@@ -313,7 +329,8 @@ def check_known(
 ):
     "Check that all ids lie between 1 and `n`"
     bad = ids[(ids<1) | (ids>n)]
-    if len(bad): raise ArgError(f'{name} has the id {bad[0]}, and there are 1 to {n}', arg=name, got=bad[0])
+    if len(bad):
+        raise ArgError(f'{name} has the id {bad[0]}, and there are 1 to {n}', arg=name, got=bad[0])
 
 @dataclass
 class Planted:
@@ -335,7 +352,8 @@ class Planted:
         items = np.asarray(items)
         check_known('users', users, len(self.user_bias))
         check_known('items', items, len(self.item_bias))
-        if users.shape!=items.shape: raise ArgError(f'there are {users.size} users and {items.size} items: give pairs')
+        if users.shape!=items.shape:
+            raise ArgError(f'there are {users.size} users and {items.size} items: give pairs')
         u = users - 1
         i = items - 1
         taste = np.einsum('nf,nf->n', self.user_factors[u], self.item_factors[i])
@@ -376,10 +394,13 @@ def drawn_pairs(
     "Draw pairs until there are enough different ones"
     p_users = users/users.sum()
     p_items = items/items.sum()
-    room = int(1/((p_users**2).sum()*(p_items**2).sum())) # as many alike pairs would collide as often
+    # as many alike pairs would collide as often
+    room = int(1/((p_users**2).sum()*(p_items**2).sum()))
     if n>room:
-        raise ArgError(f'{n:,} ratings are too many for {len(users):,} users × {len(items):,} items '
-                       f'with this skew, where about {room:,} fit: ask for fewer ratings, more ids or less skew', arg='n_ratings', got=n)
+        raise ArgError(
+            f'{n:,} ratings are too many for {len(users):,} users × {len(items):,} items '
+                       f'with this skew, where about {room:,} fit: ask for fewer ratings, more ids '
+                       f'or less skew', arg='n_ratings', got=n)
     up_to_users = np.cumsum(p_users)[:-1]
     up_to_items = np.cumsum(p_items)[:-1]
     keys = np.empty(0, dtype=np.int64)
@@ -440,11 +461,11 @@ def planted_ratings(
     n_ratings: int = 50_000, # Different pairs to rate
     n_factors: int = 5, # Width of the true factors
     noise: float = 0.5, # Standard deviation of the noise, in rating units
-    skew: float = 5, # The most popular item is drawn e**skew times as often as the least, users e**(skew/2) times
+    skew: float = 5, # The most popular item is drawn e**skew times as often as the least
     mean: float = 3.5, # Mean rating
     bias_sd: float = 0.4, # Standard deviation of user and of item biases, in rating units
     factor_sd: float = 0.5, # Standard deviation of the product of the factors, in rating units
-    rating_range: tuple[float, float]|None = None, # (lowest, highest) to clip to; None: leave ratings as they fall
+    rating_range: tuple[float, float]|None = None, # (lowest, highest) to clip to; None: don't clip
     step: float|None = None, # Round ratings to multiples of this; None: do not round
     seed: int|None = 42, # Seed of everything that is drawn
 ) -> Planted:
@@ -462,5 +483,6 @@ def planted_ratings(
     pairs = pd.DataFrame({'user': keys//n_items + 1, 'movie': keys%n_items + 1})
     res = Planted(pairs, mean=mean, noise=noise, **truth)
     y = res.expected_all() + rng.standard_normal(n_ratings, dtype=np.float32)*np.float32(noise)
-    res.ratings = pairs.assign(rating=to_stars(y, rating_range, step), timestamp=np.arange(n_ratings))
+    res.ratings = pairs.assign(rating=to_stars(y, rating_range, step),
+                               timestamp=np.arange(n_ratings))
     return res

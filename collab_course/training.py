@@ -54,7 +54,8 @@ def tables_of(
     model: DotProductBias, # Model to train
 ) -> list[torch.Tensor]: # Factors and bias of users, factors and bias of items
     "Return a model's four tables, without autograd"
-    return [p.detach() for p in (model.user_factors, model.user_bias, model.item_factors, model.item_bias)]
+    return [p.detach() for p in (model.user_factors, model.user_bias, model.item_factors,
+                                 model.item_bias)]
 
 def look_up(
     tables: list[torch.Tensor], # The four tables
@@ -143,9 +144,9 @@ def run_epochs(
     model: nn.Module, # Model to train; left in evaluation mode
     dls: DataLoaders, # Loaders to train on
     n_epoch: int, # Passes over the training rows
-    step: Callable, # Function of a batch, a learning rate and a momentum; it returns the batch's errors
+    step: Callable, # Called with a batch, a rate and a momentum; returns the errors
     schedule: Iterator, # Learning rate and momentum of each step
-    on_epoch: Callable|None = None, # Function of an epoch's number, the training and the validation MSE
+    on_epoch: Callable|None = None, # Called with (epoch, training MSE, validation MSE)
 ) -> float: # Mean squared error on the validation rows; NaN without any
     "Run `step` on each batch of each epoch"
     valid = dls.loaders[1] if len(dls.loaders)>1 else ()
@@ -164,12 +165,12 @@ def run_epochs(
 
 # %% ../nbs/10_training.ipynb #306108b3
 def lean_fit(
-    model: nn.Module, # `DotProductBias`, or any other model that takes x of shape (batch, 2), by autograd
+    model: nn.Module, # `DotProductBias`, or any model that takes x of shape (batch, 2)
     dls: DataLoaders, # `RatingsDataLoaders`; the model moves to their device
     n_epoch: int = 5, # Passes over the training rows
     lr: float = 1e-2, # Highest learning rate of the one-cycle schedule
-    wd: float = 0.4, # Weight decay, in the step as in fastai; this default is chapter 04's, for batches of 512
-    on_epoch: Callable|None = None, # Function of an epoch's number, the training and the validation MSE
+    wd: float = 0.4, # Weight decay in the step, as in fastai; for batches of 512
+    on_epoch: Callable|None = None, # Called with (epoch, training MSE, validation MSE)
     sqr_mom: float = 0.99, # What Adam keeps of its squared gradients in a step; fastai's default
 ) -> float: # Mean squared error on the validation rows; NaN without any
     "Train a model by the steps of `fit_one_cycle`, and nothing else"
@@ -251,7 +252,7 @@ def fit_rows(
     n_epoch: int = 5, # Passes over the training rows
     lr: float = 0.1, # Highest learning rate of the one-cycle schedule
     wd: float = 0.05, # Decay: each rating pulls its own two rows towards zero by `wd` times the row
-    on_epoch: Callable|None = None, # Function of an epoch's number, the training and the validation MSE
+    on_epoch: Callable|None = None, # Called with (epoch, training MSE, validation MSE)
 ) -> float: # Mean squared error on the validation rows; NaN without any
     "Train by row-wise Adagrad: a step costs as much as its batch"
     check_fit(model, dls, n_epoch, lr=lr, wd=wd)

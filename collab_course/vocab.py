@@ -11,7 +11,8 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
-from .checks import Arg, ArgError, brief, check_choice, close_matches, is_whole, kind_of, listed, must_be
+from .checks import Arg, ArgError, brief, check_choice, close_matches, is_whole
+from .checks import kind_of, listed, must_be
 from .tables import number_span
 if TYPE_CHECKING: import torch
 
@@ -43,7 +44,8 @@ def distinct(
     span = number_span(col)
     if span: return distinct_numbers(col, *span).tolist()
     ids = col.dropna().unique().tolist()
-    if na in ids: raise ArgError(f'{na!r} is the name of row 0 and cannot be an id: rename it', got=na)
+    if na in ids:
+        raise ArgError(f'{na!r} is the name of row 0 and cannot be an id: rename it', got=na)
     try: return sorted(ids)
     except TypeError: return ids
 
@@ -91,8 +93,10 @@ def check_sort(
     odd = next((o for o in here if sort_of(pd.Series([o]))!=sort_of(known)), here[0])
     if not pd.api.types.is_hashable(odd):
         raise ArgError(f'{where} holds what cannot be an id, such as {brief(odd)}', got=odd)
-    raise ArgError(f'{where} holds ids of another type than the known ones: {brief(odd)} is {kind_of(odd)} '
-                   f'and the ids are {kinds_of(there)}, such as {brief(there)}: convert it', got=odd)
+    raise ArgError(
+        f'{where} holds ids of another type than the known ones: {brief(odd)} is {kind_of(odd)} '
+                   f'and the ids are {kinds_of(there)}, such as {brief(there)}: convert it',
+                   got=odd)
 
 # %% ../nbs/library/vocab.ipynb #cb8ba477
 id_dtypes = {
@@ -143,15 +147,18 @@ class Vocab:
         return cls(col.name, distinct(col), dtype=str(col.dtype))
 
     def __len__(self) -> int: return len(self.index) + 1
-    def __repr__(self) -> str: return f'Vocab of {len(self.index):,} ids, such as {listed(self.index[:3].tolist())}'
+    def __repr__(self) -> str:
+        return f'Vocab of {len(self.index):,} ids, such as {listed(self.index[:3].tolist())}'
 
     def check(self):
         "Check that ids are distinct and that each row has a count"
         if not self.index.is_unique:
             twice = self.index[self.index.duplicated()].tolist()[0]
-            raise ArgError(f'{self.column} has the id {brief(twice)} twice: keep one', arg='ids', got=twice)
+            raise ArgError(f'{self.column} has the id {brief(twice)} twice: keep one', arg='ids',
+                           got=twice)
         if self.index.dtype.kind not in 'iuf' and na in self.index:
-            raise ArgError(f'{na!r} is the name of row 0 and cannot be an id: rename it', arg='ids', got=na)
+            raise ArgError(f'{na!r} is the name of row 0 and cannot be an id: rename it', arg='ids',
+                           got=na)
         if self.counts is not None and self.counts.shape!=(len(self),):
             raise must_be('counts', f'a number for each of the {len(self):,} rows', self.counts)
 
@@ -169,7 +176,8 @@ class Vocab:
     def kind(self) -> str|None:
         "The one plain type of all ids: 'int', 'str', 'float', or None"
         if self.index.inferred_type=='floating' and not np.isfinite(self.index).all(): return None
-        return {'integer': 'int', 'string': 'str', 'floating': 'float'}.get(self.index.inferred_type)
+        return {'integer': 'int', 'string': 'str',
+                'floating': 'float'}.get(self.index.inferred_type)
 
     def to_list(self) -> list:
         "Return `#na#` and the ids, as plain Python objects"
@@ -191,7 +199,8 @@ class Vocab:
         values = self.index.to_numpy() if self.index.dtype.kind in 'iuf' else self.index.array
         res = values.take(rows - 1)
         if self.dtype is None: return res
-        if self.dtype[0] in 'IU' or self.dtype=='string': return pd.array(np.asarray(res), dtype=self.dtype)
+        if self.dtype[0] in 'IU' or self.dtype=='string':
+            return pd.array(np.asarray(res), dtype=self.dtype)
         return res.astype(self.dtype)
 
     def lone_row(self,
@@ -228,12 +237,14 @@ class Vocab:
         "Look up the row of each id"
         check_choice('on_unknown', on_unknown, ('raise', 'na'))
         lone = self.lone_row(ids)
-        if lone and not (trained and self.counts is not None and self.counts[lone]==0): return np.array([lone])
+        if lone and not (trained and self.counts is not None and self.counts[lone]==0):
+            return np.array([lone])
         col = as_column(ids)
         self.check_column(col)
         rows = self.find(col)
         unknown = ~self.known(rows) if trained else rows==0
-        if on_unknown=='raise' and unknown.any(): raise self.unknown_error(col[unknown], rows[unknown], advice, similar)
+        if on_unknown=='raise' and unknown.any():
+            raise self.unknown_error(col[unknown], rows[unknown], advice, similar)
         rows[unknown] = 0
         return rows
 
@@ -242,11 +253,15 @@ class Vocab:
     ):
         "Check that no id is missing, of another type, or rounded"
         gaps = int(col.isna().sum())
-        if gaps: raise ArgError(f'{self.column} has no id in {gaps:,} of {len(col):,} rows: drop or repair them')
+        if gaps:
+            raise ArgError(
+                f'{self.column} has no id in {gaps:,} of {len(col):,} rows: drop or repair them')
         large = col[col.abs()>=2**53] if pd.api.types.is_float_dtype(col) else []
         if len(large):
-            raise ArgError(f'{self.column} holds ids as floats, which cannot tell {large.iloc[0]:.0f} '
-                           'from its neighbour: pass whole numbers, such as the one-row frame df.iloc[[0]] '
+            raise ArgError(
+                f'{self.column} holds ids as floats, which cannot tell {large.iloc[0]:.0f} '
+                           'from its neighbour: pass whole numbers, such as the one-row frame '
+                           'df.iloc[[0]] '
                            'instead of the row df.iloc[0]')
         check_sort(col.rename(self.name), self.index)
 
@@ -257,12 +272,15 @@ class Vocab:
         "Say which known ids come closest to an unknown one"
         ids = self.index
         near = []
-        if isinstance(asked, str): near = close_matches(asked, [o for o in ids.tolist() if isinstance(o, str)])
+        if isinstance(asked, str):
+            near = close_matches(asked, [o for o in ids.tolist() if isinstance(o, str)])
         elif pd.api.types.is_numeric_dtype(ids):
-            near = ids[np.argsort(np.abs(ids.to_numpy(float) - float(asked)), kind='stable')[:3]].tolist()
+            near = ids[np.argsort(np.abs(ids.to_numpy(float) - float(asked)),
+                                  kind='stable')[:3]].tolist()
         if isinstance(asked, str) and similar is not None: near = near + similar(asked)
         if near: return f'the nearest are {listed(near)}'
-        return f'the ids are such as {listed(ids[:3].tolist())}' if len(ids) else 'there are no ids yet'
+        return f'the ids are such as {listed(ids[:3].tolist())}' if len(
+            ids) else 'there are no ids yet'
 
     def unknown_error(self,
         ids: pd.Series, # The unknown ids
@@ -274,8 +292,12 @@ class Vocab:
         first = ids.tolist()[0]
         n = ids.nunique()
         many = f' ({n:,} ids are unknown)' if n>1 else ''
-        if rows[0]: says = f'{self.noun} {brief(first)} has no training rating, so its row is still random{many}'
-        elif self.name is None: says = f'{brief(first)} is not in the vocabulary{many}; {self.hint(first, similar)}'
+        if rows[0]:
+            says = (
+                f'{self.noun} {brief(first)} has no training rating, so its row is still '
+                f'random{many}')
+        elif self.name is None:
+            says = f'{brief(first)} is not in the vocabulary{many}; {self.hint(first, similar)}'
         else: says = f'there is no {self.name} {brief(first)}{many}; {self.hint(first, similar)}'
         parts = advice if isinstance(advice, tuple) else (advice,)
         return ArgError(says, *([': ', *parts] if advice else []), arg=self.name, got=first)
@@ -286,11 +308,14 @@ class Vocab:
         "Return ids that can be added, whole where the known ones are"
         col = as_column(more)
         if na in col.tolist():
-            raise ArgError(f'{na!r} is the name of row 0, so no {self.noun} can have it: give another id', got=na)
+            raise ArgError(
+                f'{na!r} is the name of row 0, so no {self.noun} can have it: give another id',
+                got=na)
         self.check_column(col)
         old = col[self.find(col)>0].tolist()
         if old:
-            raise ArgError(f'{self.noun} {brief(old[0])} is known already: give newcomers other ids, '
+            raise ArgError(
+                f'{self.noun} {brief(old[0])} is known already: give newcomers other ids, '
                            'or train again with the new ratings', got=old[0])
         if self.index.inferred_type!='integer': return col.tolist()
         odd = [o for o in col.tolist() if o!=int(o)]
@@ -307,7 +332,8 @@ class Vocab:
         ids = self.new_ids(more)
         if counts is None: counts = np.zeros(len(ids), dtype=np.int64)
         if self.counts is not None: counts = np.concatenate([self.counts, counts])
-        return Vocab(self.name, [*self.index.tolist(), *ids], None if self.counts is None else counts, self.dtype)
+        return Vocab(self.name, [*self.index.tolist(), *ids],
+                     None if self.counts is None else counts, self.dtype)
 
 # %% ../nbs/library/vocab.ipynb #81bdc5be
 def ids_to_rows(
@@ -321,8 +347,10 @@ def ids_to_rows(
     col = as_column(ids)
     there = col.notna().to_numpy()
     vocab = Vocab(col.name, vocab)
-    advice = ('ask for known ids, or pass ', Arg('on_unknown', 'na'), ' to score them all as one unknown id')
-    if on_unknown=='raise' or there.all(): return torch.from_numpy(vocab.rows(col, on_unknown, advice=advice))
+    advice = ('ask for known ids, or pass ', Arg('on_unknown', 'na'),
+              ' to score them all as one unknown id')
+    if on_unknown=='raise' or there.all():
+        return torch.from_numpy(vocab.rows(col, on_unknown, advice=advice))
     rows = np.zeros(len(col), dtype=np.int64)
     rows[there] = vocab.rows(col[there], 'na')
     return torch.from_numpy(rows)
