@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 import numpy as np
-from . import __version__
+import collab_course
 from .checks import ArgError, brief, must_be
 
 # %% ../nbs/library/bundle.ipynb #77101451
@@ -280,7 +280,7 @@ def new_header(
     codes = {np.dtype(o): code for code,o in stored_types.items()}
     specs = {name: (codes[array.dtype], array.shape) for name,array in arrays.items()}
     about = dict(sha256='0'*64, format=bundle_format, format_version=str(bundle_version),
-                 library=__version__, meta=json.dumps(meta))
+                 library=collab_course.__version__, meta=json.dumps(meta))
     header,_ = header_of(about, specs)
     if len(header)<=max_header: return header
     wrong = f'and the names of arrays take {len(header):,} bytes, too many for a header'
