@@ -68,7 +68,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'collab_course/answers.py'),
                                        'collab_course.answers.reasons_table': ( 'library/answers.html#reasons_table',
                                                                                 'collab_course/answers.py'),
-                                       'collab_course.answers.rmse': ('library/answers.html#rmse', 'collab_course/answers.py'),
                                        'collab_course.answers.title_array': ( 'library/answers.html#title_array',
                                                                               'collab_course/answers.py'),
                                        'collab_course.answers.title_list': ('library/answers.html#title_list', 'collab_course/answers.py'),

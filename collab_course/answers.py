@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Table', 'ItemFilter', 'OnUnknown', 'OnMissing', 'Duplicates', 'result_columns', 'columns_beside_ratings', 'stand_ins',
-           'stand_in_advice', 'RatingHistory', 'with_counts', 'mean_by_row', 'rmse', 'rating_errors', 'warn_of_rows',
+           'stand_in_advice', 'RatingHistory', 'with_counts', 'mean_by_row', 'rating_errors', 'warn_of_rows',
            'titles_of_table', 'titles_by_row', 'no_titles_error', 'title_array', 'title_list', 'titled_like',
            'check_names', 'answer_table', 'as_pairs', 'mask_of_ids', 'mask_of_flags', 'popular_lists', 'mean_lists',
            'joined_lists', 'Newcomers', 'check_turnable', 'fold_newcomers', 'largest_parts', 'reasons_by_ratings',
@@ -21,6 +21,7 @@ import pandas as pd
 from .checks import Arg, ArgError, ArgTypeError, as_list, check_above, check_columns, check_table
 from .checks import close_matches, kind_of, must_be
 from .folding import addends, check_newcomers, fold_rows, newcomers_of, newcomers_table
+from .metrics import mae, rmse
 from .ranking import History, rank_items
 from .served import ServedModel
 from .vocab import Vocab
@@ -147,13 +148,6 @@ def mean_by_row(
     with np.errstate(invalid='ignore'): return np.bincount(rows, ratings, len(counts))/counts
 
 # %% ../nbs/library/answers.ipynb #a58942ac
-def rmse(
-    predicted: np.ndarray, # Predictions
-    ratings: np.ndarray, # Ratings
-) -> float: # NaN without any
-    "Compute the root of the mean squared error"
-    return float(np.sqrt(np.mean((predicted - ratings)**2))) if len(ratings) else float('nan')
-
 def rating_errors(
     served: ServedModel, # The model
     history: RatingHistory, # Its training ratings, for the biases
@@ -162,11 +156,11 @@ def rating_errors(
     rating_range: tuple[float, float], # Lowest and highest rating
 ) -> dict[str, float]: # rmse, mae, baseline_rmse; NaN without rows
     "Measure how far a model and its biases are from ratings"
-    ratings = np.asarray(ratings, np.float64)
-    predicted = served.predict(rows[:,0], rows[:,1]).astype(np.float64)
+    if not len(ratings): return dict.fromkeys(('rmse', 'mae', 'baseline_rmse'), float('nan'))
+    predicted = served.predict(rows[:,0], rows[:,1])
     baseline = history.baseline(rows, rating_range)
-    mae = float(np.abs(predicted - ratings).mean()) if len(ratings) else float('nan')
-    return dict(rmse=rmse(predicted, ratings), mae=mae, baseline_rmse=rmse(baseline, ratings))
+    return dict(rmse=rmse(predicted, ratings), mae=mae(predicted, ratings),
+                baseline_rmse=rmse(baseline, ratings))
 
 # %% ../nbs/library/answers.ipynb #c77adccb
 def warn_of_rows(

@@ -373,7 +373,7 @@ def check_learner(
 ):
     "Check that a fastai `Learner` was passed"
     if isinstance(learn, Learner): return
-    raise ArgTypeError(f'pass a Learner, as collab_learner makes it, not {type(learn).__name__}{advice}', arg='learn')
+    raise ArgTypeError(f'pass a Learner, not {type(learn).__name__}{advice}', arg='learn')
 
 def rows_of_loaders(
     dls: RatingsDataLoaders, # Loaders of this library

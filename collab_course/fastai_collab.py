@@ -18,7 +18,7 @@ def from_fastai(
     learn: Learner, # With an `EmbeddingDotBias`, on `CollabDataLoaders` or `RatingsDataLoaders`; stays as it is
 ) -> tuple[DotProductBias, RatingsDataLoaders]: # Same predictions, same vocabulary, same rows
     "Convert a fastai collab learner to the model and the loaders of this library"
-    check_learner(learn)
+    check_learner(learn, ': collab_learner makes one')
     theirs = unwrapped(learn.model)
     check_fastai_model(theirs)
     dls = to_loaders(learn.dls)

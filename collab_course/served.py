@@ -130,7 +130,7 @@ def predict_pairs(
     users: np.ndarray, # User rows
     items: np.ndarray, # Item rows, one for each user row
     y_range: tuple|None, # (lowest, highest) prediction; None: scores are predictions
-    block: int = 1<<14, # How many pairs at a time
+    block: int = 1<<10, # How many pairs at a time
 ) -> np.ndarray: # float32
     "Return predictions of pairs, block by block"
     res = np.empty(len(users), np.float32)

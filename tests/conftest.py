@@ -9,8 +9,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT/'tools')]
 os.environ.setdefault('MPLBACKEND', 'agg')
 os.environ['COLLAB_COURSE_PROGRESS'] = os.devnull + '/none' # whoever runs the tests may keep progress of their own
-os.environ['OMP_NUM_THREADS'] = '1' # some tests fork, and a child cannot use the threads that OpenMP made in its parent: it would wait for ever
-signal.signal(signal.SIGINT, signal.default_int_handler) # a run in the background ignores Ctrl-C, and processes that tests start and interrupt would inherit that
+# some tests fork, and a child cannot use the threads that OpenMP made in its parent: it would wait for ever
+os.environ['OMP_NUM_THREADS'] = '1'
+# a run in the background ignores Ctrl-C, and processes that tests start and interrupt would inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.fixture(scope='session')
 def root(): return ROOT
@@ -23,7 +25,10 @@ def _launch(p):
         if exe: raise
     r = subprocess.run([sys.executable, '-m', 'playwright', 'install', 'chromium'], capture_output=True, text=True)
     try: return p.chromium.launch()
-    except Error as e: pytest.fail(f'There is no browser to look at the pages with, and none could be fetched: install Chromium or Chrome.\n{r.stdout[-500:]}{r.stderr[-500:]}{e}', pytrace=False)
+    except Error as e:
+        pytest.fail(
+            f'There is no browser to look at the pages with, and none could be fetched: install Chromium or '
+            f'Chrome.\n{r.stdout[-500:]}{r.stderr[-500:]}{e}', pytrace=False)
 
 @pytest.fixture(scope='module')
 def browser():

@@ -1,11 +1,13 @@
-"What `bench/peers/clock.py` hands to a system, and what it refuses; in a process of its own, for the script keeps to one core"
+"What `bench/peers/clock.py` hands to a system and what it refuses, in a process that keeps to one core"
 import json, subprocess, sys
 
 START = '''
 import numpy as np, pandas as pd
 from clock import fit_folds, folds
 rng = np.random.default_rng(0)
-ratings = pd.DataFrame({'user': np.repeat(np.arange(6), 20), 'movie': np.tile(np.arange(20), 6), 'rating': rng.integers(1, 6, 120), 'timestamp': np.arange(120), 'fold': rng.integers(0, 3, 120)})
+pairs = {'user': np.repeat(np.arange(6), 20), 'movie': np.tile(np.arange(20), 6)}
+ratings = pd.DataFrame(pairs | {'rating': rng.integers(1, 6, 120), 'timestamp': np.arange(120),
+                                'fold': rng.integers(0, 3, 120)})
 '''
 
 def run(root, code):
@@ -34,14 +36,16 @@ for i,train,test in folds(ratings):
 def test_lists_of_rated_films_are_refused(root):
     code = '''
 def unrated(rows, allowed):
-    left = {u: [m for m in range(100, 120) if m not in set(rows.movie[rows.user==u])][:10] for u in sorted(set(rows.user))}
+    seen = {u: set(rows.movie[rows.user==u]) for u in sorted(set(rows.user))}
+    left = {u: [m for m in range(100, 120) if m not in movies][:10] for u,movies in seen.items()}
     if not allowed: left[0][3] = int(rows.movie[rows.user==0].iloc[0])
     return pd.DataFrame([(u, m) for u,ms in left.items() for m in ms], columns=['user', 'movie'])
 fit_folds(ratings, '1', lambda df, train, test, seed: df.iloc[train], recommend_all=lambda rows: unrated(rows, ALLOWED))
 '''
     r,lines = run(root, code.replace('ALLOWED', 'True'))
     assert not r.returncode, r.stderr
-    assert [len(o['lists']) for o in lines]==[6, 6] and lines[0]['lists'][0]==list(range(100, 110)) and 'rmse' not in lines[0]
+    assert [len(o['lists']) for o in lines]==[6, 6] and lines[0]['lists'][0]==list(range(100, 110))
+    assert 'rmse' not in lines[0]
     r,lines = run(root, code.replace('ALLOWED', 'False'))
     assert 'these are no recommendations' in r.stderr and not lines
 

@@ -1,5 +1,6 @@
-"Bundles: what is saved comes back, what is damaged or hostile is refused, and a kill at any moment leaves the old bundle or the new"
-import builtins, errno, json, os, pickle, random, resource, shutil, signal, subprocess, sys, tempfile, threading, time, tracemalloc
+"What is saved comes back, what is damaged or hostile is refused, a kill leaves the old bundle or the new"
+import builtins, errno, json, os, pickle, random, resource, shutil, signal, subprocess, sys
+import tempfile, threading, time, tracemalloc
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
@@ -15,14 +16,17 @@ from safetensors.numpy import load_file, save as st_save
 from safetensors.torch import load_file as load_torch
 
 from collab_course import bundle as bundles
-from collab_course.bundle import BundleError, bundle_info, check_free, check_meta, load_bundle, pack_ids, save_bundle, seal_at, seal_of, unpack_ids
+from collab_course.bundle import BundleError, bundle_info, check_free, load_bundle
+from collab_course.bundle import pack_ids, save_bundle, seal_at, seal_of, unpack_ids
 from collab_course.ranking import History, rank_items
 from collab_course.served import from_state
 
 ARRAYS = dict(w=np.arange(12, dtype=np.float32).reshape(4, 3), ids=np.arange(5), b=np.array([True, False, True]))
 META = dict(vocab=dict(user=['ann', 'bo', 'cy'], item=[1, 2, 3]), y_range=[0, 5.5])
 
-def look(arrays, meta): return [(k, a.dtype.newbyteorder('='), a.shape, np.ascontiguousarray(a).tobytes()) for k,a in arrays.items()], repr(meta)
+def look(arrays, meta):
+    return [(k, a.dtype.newbyteorder('='), a.shape, np.ascontiguousarray(a).tobytes())
+            for k,a in arrays.items()], repr(meta)
 def listing(folder): return {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in Path(folder).iterdir()}
 def names_in(path): return sorted(os.listdir(Path(path).parent))
 
@@ -66,10 +70,14 @@ def child(f):
 # --- round trip
 
 @pytest.mark.parametrize('a', [
-    np.random.randn(3, 4), np.random.randn(3, 4).astype(np.float32), np.arange(6, dtype=np.int32), np.array([2**63-1, -2**63]), np.array([2**64-1], np.uint64), np.array([[True], [False]]),
-    np.zeros((0, 5)), np.zeros((5, 0)), np.zeros(0, bool), np.array(2.5), np.array(True), np.frombuffer(b'abc', np.uint8), np.random.randn(4, 3).T, np.random.randn(9)[::2],
-    np.random.randn(4, 6)[1:3, 2:5], np.broadcast_to(np.ones(1), 7), np.asfortranarray(np.random.randn(3, 4)), np.arange(3, dtype='>i8'), np.arange(3, dtype='>f4'),
-    np.array([np.nan, np.inf, -0., 1e-45]), np.array([0x7fc0dead, 0x7f800001], np.uint32).view(np.float32)], ids=lambda a: f'{a.shape} {a.dtype}')
+    np.random.randn(3, 4), np.random.randn(3, 4).astype(np.float32), np.arange(6, dtype=np.int32),
+    np.array([2**63-1, -2**63]), np.array([2**64-1], np.uint64), np.array([[True], [False]]),
+    np.zeros((0, 5)), np.zeros((5, 0)), np.zeros(0, bool), np.array(2.5), np.array(True),
+    np.frombuffer(b'abc', np.uint8), np.random.randn(4, 3).T, np.random.randn(9)[::2],
+    np.random.randn(4, 6)[1:3, 2:5], np.broadcast_to(np.ones(1), 7), np.asfortranarray(np.random.randn(3, 4)),
+    np.arange(3, dtype='>i8'), np.arange(3, dtype='>f4'),
+    np.array([np.nan, np.inf, -0., 1e-45]), np.array([0x7fc0dead, 0x7f800001], np.uint32).view(np.float32)],
+    ids=lambda a: f'{a.shape} {a.dtype}')
 def test_any_array_comes_back_bit_for_bit(a, tmp_path):
     arrays,_ = load_bundle(save_bundle(tmp_path/'b', dict(a=a), {}))
     assert look(arrays, {}) == look(dict(a=a.astype(a.dtype.newbyteorder('='))), {})
@@ -86,32 +94,39 @@ def test_arrays_that_share_memory_are_saved_as_two_and_names_keep_their_order(tm
 def test_nothing_is_a_bundle_too(tmp_path): assert load_bundle(save_bundle(tmp_path/'b', {}, {})) == ({}, {})
 
 def test_safetensors_opens_the_file(tmp_path):
-    arrays = {'😀 "name"': np.arange(5, dtype=np.uint8), **ARRAYS, 'one': np.array(2.5), 'none': np.zeros((0, 3), np.int32)}
+    arrays = {'😀 "name"': np.arange(5, dtype=np.uint8), **ARRAYS, 'one': np.array(2.5),
+              'none': np.zeros((0, 3), np.int32)}
     path = save_bundle(tmp_path/'b', arrays, META)
     theirs,torchs = load_file(path),load_torch(path)
     assert look({k: theirs[k] for k in arrays}, {}) == look(arrays, {})
     assert all((torchs[k].numpy()==a).all() and torchs[k].shape==a.shape for k,a in arrays.items())
     with safe_open(path, 'numpy') as f: told = f.metadata()
-    assert json.loads(told['meta']) == META and told['format'] == 'collab_course bundle' and told['sha256'] == bundle_info(path)['sha256']
+    assert json.loads(told['meta']) == META and told['format'] == 'collab_course bundle'
+    assert told['sha256'] == bundle_info(path)['sha256']
 
 def test_the_same_is_saved_as_the_same_bytes(tmp_path):
     a,b = (save_bundle(tmp_path/n, ARRAYS, META).read_bytes() for n in 'ab')
     assert a == b == save_bundle(tmp_path/'c', *load_bundle(tmp_path/'a')).read_bytes()
 
 @pytest.mark.parametrize('ids', [
-    ['\ud83d', '\ude00', '\ud83d\ude00', '😀', '\ude00\ud83d'], ['x'*100_000, ''], ['a\0b', '\n\t\x7f\u2028\ufeff'], ['é', 'e\u0301', 'É'], ['a', None, '', None],
+    ['\ud83d', '\ude00', '\ud83d\ude00', '😀', '\ude00\ud83d'], ['x'*100_000, ''], ['a\0b', '\n\t\x7f\u2028\ufeff'],
+    ['é', 'e\u0301', 'É'], ['a', None, '', None],
     [2**63, 2**64-1], [2**63-1, -2**63], [0.1, -0., 1e308, 5e-324, 1., 2.], ['"', '\\', '\\"', '[[[', ']}'*50], []])
 def test_ids_of_every_sort_come_back(ids, tmp_path):
     arrays,_ = load_bundle(save_bundle(tmp_path/'b', pack_ids('ids', ids), {}))
     assert repr(unpack_ids('ids', arrays)) == repr(ids)
 
 @settings(deadline=None)
-@given(st.lists(st.text(st.characters(exclude_categories=())) | st.none()) | st.lists(st.integers(-2**63, 2**63-1)) | st.lists(st.floats(allow_nan=False)))
+@given(st.lists(st.text(st.characters(exclude_categories=())) | st.none()) | st.lists(st.integers(-2**63, 2**63-1))
+       | st.lists(st.floats(allow_nan=False)))
 def test_ids_are_packed_without_loss(ids): assert repr(unpack_ids('x', pack_ids('x', ids))) == repr(ids)
 
-@pytest.mark.parametrize('ids', [[1, 'a'], [True], [2**64], [-1, 2**63], [1, 1.5], [pd.Timestamp('2024')], [(1, 2)], [b'a'], [1, None]])
+@pytest.mark.parametrize('ids',
+                         [[1, 'a'], [True], [2**64], [-1, 2**63], [1, 1.5], [pd.Timestamp('2024')], [(1, 2)], [b'a'],
+                          [1, None]])
 def test_ids_that_would_not_come_back_are_refused(ids):
-    with pytest.raises(ValueError, match='users must be all whole numbers below 2\\*\\*64, all text or all floats'): pack_ids('users', ids)
+    with pytest.raises(ValueError, match='users must be all whole numbers below 2\\*\\*64, all text or all floats'):
+        pack_ids('users', ids)
 
 def test_a_million_ids_come_back(tmp_path):
     ids = dict(words=[f'user [{i}]' for i in range(10**6)], ints=list(range(10**5)), floats=[i/7 for i in range(10**5)])
@@ -120,8 +135,10 @@ def test_a_million_ids_come_back(tmp_path):
     assert {name: unpack_ids(name, back) for name in ids} == ids
 
 @pytest.mark.parametrize('value', [
-    ['\ud83d', '\ude00'], 'x'*100_000, 'a\0b', '\n\t\x7f\u2028\ufeff', ['é', 'e\u0301', 'É'], [2**63, -2**63-1, 2**64, 10**300], [0.1, -0., 1e308, 5e-324, 1., 2.],
-    [True, 1, 1.0, '1', None], ['"', '\\', '\\"', '[[[', ']}'*50], {'[{'*50: ['{'*500, '\\"['*50, [[]]]}, {'': {}, '😀': '0'*64}])
+    ['\ud83d', '\ude00'], 'x'*100_000, 'a\0b', '\n\t\x7f\u2028\ufeff', ['é', 'e\u0301', 'É'],
+    [2**63, -2**63-1, 2**64, 10**300], [0.1, -0., 1e308, 5e-324, 1., 2.],
+    [True, 1, 1.0, '1', None], ['"', '\\', '\\"', '[[[', ']}'*50], {'[{'*50: ['{'*500, '\\"['*50, [[]]]},
+    {'': {}, '😀': '0'*64}])
 def test_settings_of_every_sort_come_back(value, tmp_path):
     _,meta = load_bundle(save_bundle(tmp_path/'b', {}, dict(x=value)))
     assert repr(meta) == repr(dict(x=value))
@@ -131,7 +148,8 @@ def test_a_bundle_says_what_is_inside_without_reading_the_arrays(bundle):
     bundle.write_bytes(data[:-60] + bytes(60))
     info = bundle_info(bundle)
     assert set(info) == {'sha256', 'format', 'format_version', 'library', 'meta', 'bytes', 'arrays'}
-    assert info['arrays'] == dict(w=dict(dtype='float32', shape=[4, 3]), ids=dict(dtype='int64', shape=[5]), b=dict(dtype='bool', shape=[3]))
+    assert info['arrays'] == dict(w=dict(dtype='float32', shape=[4, 3]), ids=dict(dtype='int64', shape=[5]),
+                                  b=dict(dtype='bool', shape=[3]))
     assert info['bytes'] == len(data) and info['meta'] == META and info['format_version'] == 2
     with pytest.raises(BundleError, match='was altered'): load_bundle(bundle)
 
@@ -172,7 +190,9 @@ def arrays_(draw):
 
 names = st.text(min_size=1, max_size=20).filter(lambda s: s!='__metadata__')
 text = st.text()
-metas = st.dictionaries(text, st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text,
+metas = st.dictionaries(text,
+                        st.recursive(st.none() | st.booleans() | st.integers()
+                                     | st.floats(allow_nan=False, allow_infinity=False) | text,
                         lambda o: st.lists(o) | st.dictionaries(text, o), max_leaves=20), max_size=4)
 
 @pytest.fixture(scope='module')
@@ -210,8 +230,11 @@ def test_a_forged_header_is_refused_or_describes_the_file(data, folder):
     path = save_bundle(folder/'forged', ARRAYS, META)
     header,numbers = split(path.read_bytes())
     entries = json.loads(header)
-    name,key = data.draw(st.sampled_from([*ARRAYS])),data.draw(st.sampled_from(['dtype', 'shape', 'data_offsets', 'extra']))
-    odd = st.none() | st.booleans() | st.integers(-2**70, 2**70) | st.sampled_from([*bundles.stored_types]) | st.floats() | st.text()
+    name,key = data.draw(st.sampled_from([*ARRAYS])),data.draw(
+        st.sampled_from(['dtype', 'shape', 'data_offsets', 'extra']))
+    odd = st.none() | st.booleans() | st.integers(-2**70,
+                                                  2**70) | st.sampled_from(
+                                                      [*bundles.stored_types]) | st.floats() | st.text()
     entries[name][key] = data.draw(odd | st.lists(odd | st.integers(0, 80), max_size=4))
     path.write_bytes(reseal(file_of(entries, numbers)))
     try: arrays,_ = load_bundle(path)
@@ -225,12 +248,20 @@ loop = {}
 loop['again'] = loop
 @pytest.mark.parametrize('meta,message', [
     ([1], 'meta is of type list: it must be a dict'), (None, 'meta is of type NoneType: it must be a dict'),
-    (dict(vocab=dict(user=['a', 'b', 'c', pd.Timestamp('2024')])), r"meta\['vocab'\] is .*, which JSON would change: keep text, whole numbers"),
-    (dict(n=np.int64(3)), r"meta\['n'\] is np.int64\(3\)"), (dict(t=(1, 2)), r"meta\['t'\] is \(1, 2\), which JSON would change: keep text, whole numbers, finite floats, bool, None, list and dict under keys of text"),
-    (dict(t={1}), r"meta\['t'\] is \{1\}"), (dict(t=b'x'), r"meta\['t'\] is b'x'"), (dict(t=torch.ones(1)), r"meta\['t'\] is tensor"), (dict(t=L(1)), r"meta\['t'\] is \[1\]"),
-    (dict(t=np.ones(2)), r"meta\['t'\] is array"), (dict(t=datetime(2024, 1, 1)), r"meta\['t'\] is datetime"), (dict(t=Path('x')), r"meta\['t'\] is .*Path"), (dict(t=pd.NA), 'is <NA>'),
-    (dict(t=[1., float('nan')]), r"meta\['t'\] is \[1\.0, nan\], which JSON would change"), (dict(t=float('-inf')), 'is -inf'), ({1: 2}, r'meta\[1\] is 2'), (dict(a={None: 1}), r"meta\['a'\] is \{None: 1\}"),
-    (dict(a='\ud83d\ude00'), r"meta\['a'\]"), (loop, r"meta\['again'\] is"), ({'k'*10**5: {1}}, r"meta\['kkkk.*…k*'\] is")])
+    (dict(vocab=dict(user=['a', 'b', 'c', pd.Timestamp('2024')])),
+     r"meta\['vocab'\] is .*, which JSON would change: keep text, whole numbers"),
+    (dict(n=np.int64(3)), r"meta\['n'\] is np.int64\(3\)"),
+    (dict(t=(1, 2)),
+     r"meta\['t'\] is \(1, 2\), which JSON would change: keep text, whole numbers, finite floats, bool, None, list and "
+     r"dict under keys of text"),
+    (dict(t={1}), r"meta\['t'\] is \{1\}"), (dict(t=b'x'), r"meta\['t'\] is b'x'"),
+    (dict(t=torch.ones(1)), r"meta\['t'\] is tensor"), (dict(t=L(1)), r"meta\['t'\] is \[1\]"),
+    (dict(t=np.ones(2)), r"meta\['t'\] is array"), (dict(t=datetime(2024, 1, 1)), r"meta\['t'\] is datetime"),
+    (dict(t=Path('x')), r"meta\['t'\] is .*Path"), (dict(t=pd.NA), 'is <NA>'),
+    (dict(t=[1., float('nan')]), r"meta\['t'\] is \[1\.0, nan\], which JSON would change"),
+    (dict(t=float('-inf')), 'is -inf'), ({1: 2}, r'meta\[1\] is 2'), (dict(a={None: 1}), r"meta\['a'\] is \{None: 1\}"),
+    (dict(a='\ud83d\ude00'), r"meta\['a'\]"), (loop, r"meta\['again'\] is"),
+    ({'k'*10**5: {1}}, r"meta\['kkkk.*…k*'\] is")])
 def test_meta_that_json_would_change_is_refused(meta, message, tmp_path):
     with pytest.raises(BundleError, match=message) as e: save_bundle(tmp_path/'b', {}, meta)
     assert len(str(e.value)) < 1000 and not (tmp_path/'b').exists()
@@ -241,29 +272,47 @@ def test_meta_that_is_deep_or_large_is_refused(tmp_path):
     with pytest.raises(BundleError, match=r"meta\['deep'\]"): save_bundle(tmp_path/'b', {}, dict(deep=deep))
     while deep: deep = deep.pop() # Python would recurse to free it
     with pytest.raises(BundleError, match=r"meta\['n'\]"): save_bundle(tmp_path/'b', {}, dict(n=10**5000))
-    with pytest.raises(BundleError, match='meta and the names of arrays take .* bytes, too many for a header: keep long lists as arrays, see pack_ids'): save_bundle(tmp_path/'b', {}, dict(ids=list(range(10**6))))
-    with pytest.raises(BundleError, match='too many for a header'): save_bundle(tmp_path/'b', {f'{i:0200}': np.ones(0) for i in range(20_000)}, {})
+    with pytest.raises(BundleError,
+                       match='meta and the names of arrays take .* bytes, too many for a header: keep long lists as '
+                             'arrays, see pack_ids'):
+        save_bundle(tmp_path/'b', {}, dict(ids=list(range(10**6))))
+    with pytest.raises(BundleError, match='too many for a header'):
+        save_bundle(tmp_path/'b', {f'{i:0200}': np.ones(0) for i in range(20_000)}, {})
     assert not list(tmp_path.iterdir())
 
 @pytest.mark.parametrize('arrays,message', [
-    (dict(a=[1.]), r"arrays\['a'\] is of type list: it must be a numpy array"), (dict(a=torch.ones(2)), r"arrays\['a'\] is of type Tensor"), (dict(a=None), 'is of type NoneType: it must be a numpy array'),
-    (dict(a=np.ones(2, np.float16)), "holds float16: only float64, float32, int64, int32, uint64, uint8, bool are kept"), (dict(a=np.ones(2, complex)), 'holds complex128'), (dict(a=np.ones(2, np.int8)), 'holds int8'),
-    (dict(a=np.array(['x'])), 'holds <U1'), (dict(a=np.array([None])), 'holds object'), (dict(a=np.array(['2024'], 'datetime64[D]')), 'holds datetime64'), ({1: np.ones(1)}, r'arrays\[1\] has a name that a file cannot hold'),
-    ({'': np.ones(1)}, 'has a name'), ({'\ud800': np.ones(1)}, 'has a name'), ({'__metadata__': np.ones(1)}, 'has a name'), ({'x'*201: np.ones(1)}, 'has a name')])
+    (dict(a=[1.]), r"arrays\['a'\] is of type list: it must be a numpy array"),
+    (dict(a=torch.ones(2)), r"arrays\['a'\] is of type Tensor"),
+    (dict(a=None), 'is of type NoneType: it must be a numpy array'),
+    (dict(a=np.ones(2, np.float16)),
+     "holds float16: only float64, float32, int64, int32, uint64, uint8, bool are kept"),
+     (dict(a=np.ones(2, complex)), 'holds complex128'), (dict(a=np.ones(2, np.int8)), 'holds int8'),
+    (dict(a=np.array(['x'])), 'holds <U1'), (dict(a=np.array([None])), 'holds object'),
+    (dict(a=np.array(['2024'], 'datetime64[D]')), 'holds datetime64'),
+    ({1: np.ones(1)}, r'arrays\[1\] has a name that a file cannot hold'),
+    ({'': np.ones(1)}, 'has a name'), ({'\ud800': np.ones(1)}, 'has a name'),
+    ({'__metadata__': np.ones(1)}, 'has a name'), ({'x'*201: np.ones(1)}, 'has a name')])
 def test_arrays_that_would_not_come_back_are_refused(arrays, message, tmp_path):
     with pytest.raises(BundleError, match=message): save_bundle(tmp_path/'b', arrays, {})
     assert not (tmp_path/'b').exists()
 
 ARGUMENTS = {
-    'a model': (lambda p: save_bundle(p/'b', torch.nn.Linear(2, 1), {}), 'arrays is of type Linear: it must be a dict of arrays by name'),
-    'a list of arrays': (lambda p: save_bundle(p/'b', [np.ones(1)], {}), 'arrays is of type list: it must be a dict of arrays by name'),
+    'a model': (lambda p: save_bundle(p/'b', torch.nn.Linear(2, 1), {}),
+                'arrays is of type Linear: it must be a dict of arrays by name'),
+    'a list of arrays': (lambda p: save_bundle(p/'b', [np.ones(1)], {}),
+                         'arrays is of type list: it must be a dict of arrays by name'),
     'no arrays': (lambda p: save_bundle(p/'b', None, {}), 'arrays is of type NoneType: it must be a dict'),
     'a text as arrays': (lambda p: save_bundle(p/'b', 'weights', {}), 'arrays is of type str: it must be a dict'),
     'arrays and meta exchanged': (lambda p: save_bundle(p/'b', META, ARRAYS), r"meta\['w'\] is"),
-    'arrays in place of a part': (lambda p: save_bundle(p/'b', META, {}), r"arrays\['vocab'\] is of type dict: it must be a numpy array, and all else belongs into meta"),
-    'arrays first': (lambda p: save_bundle(ARRAYS, p/'b', META), "(?s)path .*isn't a name that a file can have: give a str or a Path"),
-    **{f'{name} the path {path!r:.20}': (lambda p, f=f, path=path: f(path), "path .* isn't a name that a file can have") for path in ('', 'a\0b', None, 7, '\ud800', b'', '~nobody has this name/x')
-       for name,f in dict(save=lambda p: save_bundle(p, {}, {}), load=load_bundle, info=bundle_info, check=check_free).items()}}
+    'arrays in place of a part': (lambda p: save_bundle(p/'b', META, {}),
+                                  r"arrays\['vocab'\] is of type dict: it must be a numpy array, and all else belongs "
+                                  r"into meta"),
+    'arrays first': (lambda p: save_bundle(ARRAYS, p/'b', META),
+                     "(?s)path .*isn't a name that a file can have: give a str or a Path"),
+    **{f'{name} the path {path!r:.20}': (lambda p, f=f, path=path: f(path), "path .* isn't a name that a file can have")
+       for path in ('', 'a\0b', None, 7, '\ud800', b'', '~nobody has this name/x')
+       for name,f in dict(save=lambda p: save_bundle(p, {}, {}), load=load_bundle, info=bundle_info,
+                          check=check_free).items()}}
 
 @pytest.mark.parametrize('case', ARGUMENTS)
 def test_arguments_that_make_no_sense_are_refused(case, tmp_path, monkeypatch):
@@ -282,18 +331,24 @@ def test_what_can_be_saved_can_be_loaded_at_the_limits(tmp_path):
 # --- what is in the way
 
 OTHERS = {
-    'a text': (lambda p: p.write_text('years'), r"thesis is in the way, since it isn't a bundle, or only the beginning of one: save under another name"),
+    'a text': (lambda p: p.write_text('years'),
+               r"thesis is in the way, since it isn't a bundle, or only the beginning of one: save under another name"),
     'an empty file': (lambda p: p.write_text(''), 'is in the way'),
     'a long text': (lambda p: p.write_text('years '*1000), 'is in the way'),
     'a pickle': (lambda p: p.write_bytes(pickle.dumps([1]*1000)), 'is in the way'),
     'weights of somebody else': (lambda p: p.write_bytes(st_save(ARRAYS)), "is in the way, since it isn't a bundle"),
-    'weights with metadata': (lambda p: p.write_bytes(st_save(ARRAYS, metadata=dict(format='pt'))), "is in the way, since it isn't a bundle"),
-    'a newer bundle': (lambda p: newer(save_bundle(p, ARRAYS, META)), r"is in the way, since it has format version '3', and 2 can be read: save under another name"),
+    'weights with metadata': (lambda p: p.write_bytes(st_save(ARRAYS, metadata=dict(format='pt'))),
+                              "is in the way, since it isn't a bundle"),
+    'a newer bundle': (lambda p: newer(save_bundle(p, ARRAYS, META)),
+                       r"is in the way, since it has format version '3', and 2 can be read: save under another name"),
     'a bundle with an altered header': (lambda p: flip(save_bundle(p, ARRAYS, META), 150), 'is in the way'),
     'half a bundle': (lambda p: os.truncate(save_bundle(p, ARRAYS, META), 300), 'is in the way'),
-    'a folder': (lambda p: (p.mkdir(), (p/'diary').write_text('mine')), 'is in the way, since it is a folder, and a bundle is a file'),
-    'a bundle of the first edition': (lambda p: (p.mkdir(), (p/'bundle.json').write_text('{}')), 'is in the way, since it is a bundle of the first edition'),
-    'a link to a bundle': (lambda p: (save_bundle(p.parent/'other', {}, {}), p.symlink_to(p.parent/'other')), 'is in the way, since it is a link'),
+    'a folder': (lambda p: (p.mkdir(), (p/'diary').write_text('mine')),
+                 'is in the way, since it is a folder, and a bundle is a file'),
+    'a bundle of the first edition': (lambda p: (p.mkdir(), (p/'bundle.json').write_text('{}')),
+                                      'is in the way, since it is a bundle of the first edition'),
+    'a link to a bundle': (lambda p: (save_bundle(p.parent/'other', {}, {}), p.symlink_to(p.parent/'other')),
+                           'is in the way, since it is a link'),
     'a link that leads nowhere': (lambda p: p.symlink_to(p.parent/'gone'), 'is in the way, since it is a link'),
     'a pipe': (os.mkfifo, 'is in the way, since it is a link, a pipe or a device')}
 
@@ -364,20 +419,35 @@ def ten_terabytes(path):
     os.truncate(path, len(path.read_bytes()) - 3 + 10**13)
 
 DAMAGE = {
-    'gone': (Path.unlink, 'bundle does not exist: name a file that was saved'), 'empty': (write(b''), "isn't a bundle, or only the beginning of one: copy the bundle again, or save it anew"),
+    'gone': (Path.unlink, 'bundle does not exist: name a file that was saved'),
+    'empty': (write(b''), "isn't a bundle, or only the beginning of one: copy the bundle again, or save it anew"),
     'seven bytes': (write(b'1234567'), "isn't a bundle"), 'no text': (write(b'\x80\x04\x95'*100), "isn't a bundle"),
     'weights of somebody else': (write(st_save(ARRAYS)), "isn't a bundle: name a file that this library has saved"),
-    'another format': (about(format='onnx'), "isn't a bundle: name a file"), 'a format that is a list': (about(format=['collab_course bundle']), "isn't a bundle"),
-    'no format': (about(format=None), "isn't a bundle"), 'no metadata': (lambda p: forge(p, lambda e: e.pop('__metadata__') and None), "isn't a bundle"),
-    'newer version': (newer, r"format version '3', and 2 can be read: upgrade collab_course"), 'newer version, other keys': (lambda p: newer(p, also=dict(sha512='x')), 'upgrade collab_course'),
-    'version 0': (about(format_version='0'), "format version '0'"), 'version true': (about(format_version=True), 'format version True'), 'version 2': (about(format_version=2), 'format version 2'),
-    'no version': (about(format_version=None), "isn't a bundle"), 'no meta': (about(meta=None), 'was altered'), 'meta that is a dict': (about(meta={}), 'was altered'),
-    'altered header': (replaced(b'F32', b'I32'), 'was altered'), 'an altered setting': (replaced(b'ann', b'bob'), 'was altered, its SHA-256 is another one'),
-    'truncated': (lambda p: os.truncate(p, p.stat().st_size - 10), r'is truncated, 81 of 91 bytes are there: copy'), 'half a header': (lambda p: os.truncate(p, 200), 'only the beginning of one'),
-    'longer': (lambda p: p.write_bytes(p.read_bytes() + b'\0'), 'is longer than it was, by 1 bytes'), 'one bit': (flip, 'was altered, its SHA-256 is another one: copy'), 'one bit of the length': (lambda p: flip(p, 0), "isn't a bundle"),
-    'one bit of the seal': (lambda p: flip(p, seal_at.start), 'was altered'), "another bundle's numbers": (swapped, 'was altered, its SHA-256'),
-    'a link': (link, 'is a link, a pipe or a device: name an ordinary file'), 'a link that leads nowhere': (instead(lambda p: p.symlink_to('nowhere')), 'is a link'),
-    'a device': (instead(lambda p: p.symlink_to('/dev/zero')), 'is a link'), 'a pipe': (instead(os.mkfifo), 'is a link, a pipe or a device'), 'a folder': (instead(Path.mkdir), 'is a folder, and a bundle is a file'),
+    'another format': (about(format='onnx'), "isn't a bundle: name a file"),
+    'a format that is a list': (about(format=['collab_course bundle']), "isn't a bundle"),
+    'no format': (about(format=None), "isn't a bundle"),
+    'no metadata': (lambda p: forge(p, lambda e: e.pop('__metadata__') and None), "isn't a bundle"),
+    'newer version': (newer, r"format version '3', and 2 can be read: upgrade collab_course"),
+    'newer version, other keys': (lambda p: newer(p, also=dict(sha512='x')), 'upgrade collab_course'),
+    'version 0': (about(format_version='0'), "format version '0'"),
+    'version true': (about(format_version=True), 'format version True'),
+    'version 2': (about(format_version=2), 'format version 2'),
+    'no version': (about(format_version=None), "isn't a bundle"), 'no meta': (about(meta=None), 'was altered'),
+    'meta that is a dict': (about(meta={}), 'was altered'),
+    'altered header': (replaced(b'F32', b'I32'), 'was altered'),
+    'an altered setting': (replaced(b'ann', b'bob'), 'was altered, its SHA-256 is another one'),
+    'truncated': (lambda p: os.truncate(p, p.stat().st_size - 10), r'is truncated, 81 of 91 bytes are there: copy'),
+    'half a header': (lambda p: os.truncate(p, 200), 'only the beginning of one'),
+    'longer': (lambda p: p.write_bytes(p.read_bytes() + b'\0'), 'is longer than it was, by 1 bytes'),
+    'one bit': (flip, 'was altered, its SHA-256 is another one: copy'),
+    'one bit of the length': (lambda p: flip(p, 0), "isn't a bundle"),
+    'one bit of the seal': (lambda p: flip(p, seal_at.start), 'was altered'),
+    "another bundle's numbers": (swapped, 'was altered, its SHA-256'),
+    'a link': (link, 'is a link, a pipe or a device: name an ordinary file'),
+    'a link that leads nowhere': (instead(lambda p: p.symlink_to('nowhere')), 'is a link'),
+    'a device': (instead(lambda p: p.symlink_to('/dev/zero')), 'is a link'),
+    'a pipe': (instead(os.mkfifo), 'is a link, a pipe or a device'),
+    'a folder': (instead(Path.mkdir), 'is a folder, and a bundle is a file'),
     'ten terabytes': (ten_terabytes, 'more than fit into memory|SHA-256')}
 
 @pytest.mark.parametrize('case', DAMAGE)
@@ -391,28 +461,51 @@ def test_a_folder_of_the_first_edition_is_refused_in_one_sentence(tmp_path):
     (tmp_path/'old').mkdir()
     (tmp_path/'old'/'bundle.json').write_text('{"format": "collab_course bundle", "format_version": 1}')
     for f in (load_bundle, bundle_info):
-        with pytest.raises(BundleError, match=r"old is a bundle of the first edition, a folder, which this version can't read: train the model again and save it, or load it with the version that saved it$"): f(tmp_path/'old')
-    with pytest.raises(BundleError, match='first edition.*: save under another name'): save_bundle(tmp_path/'old', {}, {})
+        with pytest.raises(BundleError,
+                           match=r"old is a bundle of the first edition, a folder, which this version can't read: "
+                                 r"train the model again and save it, or load it with the version that saved it$"):
+            f(tmp_path/'old')
+    with pytest.raises(BundleError, match='first edition.*: save under another name'):
+        save_bundle(tmp_path/'old', {}, {})
 
 def entry(dtype='F32', shape=(2,), span=(0, 8)): return dict(dtype=dtype, shape=list(shape), data_offsets=list(span))
 def lie(**entries): return lambda e: {'__metadata__': e['__metadata__'], **entries}
-def raw(text): return lambda e: (json.dumps({'__metadata__': e['__metadata__']}, separators=(',', ':'))[:-1] + ',' + text + '}').encode()
+def raw(text):
+    return lambda e: (json.dumps({'__metadata__': e['__metadata__']}, separators=(',', ':'))[:-1] + ',' + text
+                      + '}').encode()
 ENTRY = json.dumps(entry(), separators=(',', ':'))
 
 LIES = {
-    'huge shape': (lie(w=entry(shape=[2**60])), 8), 'shape that wraps to 8 bytes': (lie(w=entry(shape=[2**62+2])), 8), 'product that wraps': (lie(w=entry(shape=[2**32, 2**32, 2])), 8),
-    'nothing times everything': (lie(w=entry(shape=[0, 2**62, 4], span=[0, 0])), 0), 'shape past int64': (lie(w=entry(shape=[2**64])), 8), 'negative shape': (lie(w=entry(shape=[-2])), 8), 'two negatives': (lie(w=entry(shape=[-1, -2])), 8),
-    'minus nothing': (lie(a=entry(shape=[-2], span=[0, -8]), w=entry(shape=[4], span=[-8, 8])), 8), 'shape of floats': (lie(w=entry(shape=[2.])), 8), 'shape of bools': (lie(w=entry(shape=[True, 2])), 8),
-    'shape of a text': (lie(w=dict(entry(), shape='2')), 8), 'shape of a dict': (lie(w=dict(entry(), shape={})), 8), 'shape of many': (lie(w=entry(shape=[1]*10**5 + [2])), 8), 'no shape': (lie(w=dict(entry(), shape=None)), 8),
-    'negative offsets': (lie(w=entry(span=[-8, 0])), 8), 'backward offsets': (lie(w=entry(span=[8, 0])), 8), 'offsets past the end': (lie(w=entry(span=[8, 16])), 8), 'one offset': (lie(w=entry(span=[8])), 8),
-    'offsets of floats': (lie(w=entry(span=[0., 8.])), 8), 'offsets of bools': (lie(w=entry(shape=[0], span=[False, False])), 0), 'two on the same bytes': (lie(a=entry(), w=entry()), 8),
-    'half overlapping': (lie(a=entry(), w=entry(span=[4, 12])), 12), 'a gap in front': (lie(w=entry(span=[8, 16])), 16), 'a gap behind': (lie(w=entry()), 16), 'wrong size': (lie(w=entry(shape=[3])), 8),
-    'float16': (lie(w=entry('F16', [4])), 8), 'dtype in words': (lie(w=entry('torch.float32')), 8), 'dtype a list': (lie(w=entry(['F32'])), 8), 'dtype none': (lie(w=entry(None)), 8),
-    'twice the same name': (raw(f'"w":{ENTRY},"w":{ENTRY}'), 8), 'twice the shape': (raw('"w":{"dtype":"F32","shape":[1],"shape":[2],"data_offsets":[0,8]}'), 8), 'entry a list': (lie(w=[]), 8), 'entry none': (lie(w=None), 8),
-    'one key more': (lie(w=dict(entry(), code='x')), 8), 'another order of keys': (lie(w=dict(reversed(entry().items()))), 8), 'a space more': (raw(f'"w": {ENTRY}'), 8), 'no JSON': (raw('"w"'), 8),
-    'deep': (raw('"w":' + '['*100_000 + ']'*100_000), 8), 'deep and open': (raw('"w":' + '{"w":'*100_000), 8), 'many digits': (raw('"w":{"dtype":"F32","shape":[' + '1'*100_000 + '],"data_offsets":[0,8]}'), 8),
-    'NaN': (raw('"w":{"dtype":"F32","shape":[NaN],"data_offsets":[0,8]}'), 8), 'infinity': (raw('"w":-Infinity'), 8), 'too large': (raw('"w":1e400'), 8), 'half a character': (raw(f'"\\ud800":{ENTRY}'), 0),
-    'more about itself': (lambda e: e['__metadata__'].update(code='print(1)', shape=[1]) or {'__metadata__': e['__metadata__'], 'w': dict(entry(), x=1)}, 8)}
+    'huge shape': (lie(w=entry(shape=[2**60])), 8), 'shape that wraps to 8 bytes': (lie(w=entry(shape=[2**62+2])), 8),
+    'product that wraps': (lie(w=entry(shape=[2**32, 2**32, 2])), 8),
+    'nothing times everything': (lie(w=entry(shape=[0, 2**62, 4], span=[0, 0])), 0),
+    'shape past int64': (lie(w=entry(shape=[2**64])), 8), 'negative shape': (lie(w=entry(shape=[-2])), 8),
+    'two negatives': (lie(w=entry(shape=[-1, -2])), 8),
+    'minus nothing': (lie(a=entry(shape=[-2], span=[0, -8]), w=entry(shape=[4], span=[-8, 8])), 8),
+    'shape of floats': (lie(w=entry(shape=[2.])), 8), 'shape of bools': (lie(w=entry(shape=[True, 2])), 8),
+    'shape of a text': (lie(w=dict(entry(), shape='2')), 8), 'shape of a dict': (lie(w=dict(entry(), shape={})), 8),
+    'shape of many': (lie(w=entry(shape=[1]*10**5 + [2])), 8), 'no shape': (lie(w=dict(entry(), shape=None)), 8),
+    'negative offsets': (lie(w=entry(span=[-8, 0])), 8), 'backward offsets': (lie(w=entry(span=[8, 0])), 8),
+    'offsets past the end': (lie(w=entry(span=[8, 16])), 8), 'one offset': (lie(w=entry(span=[8])), 8),
+    'offsets of floats': (lie(w=entry(span=[0., 8.])), 8),
+    'offsets of bools': (lie(w=entry(shape=[0], span=[False, False])), 0),
+    'two on the same bytes': (lie(a=entry(), w=entry()), 8),
+    'half overlapping': (lie(a=entry(), w=entry(span=[4, 12])), 12), 'a gap in front': (lie(w=entry(span=[8, 16])), 16),
+    'a gap behind': (lie(w=entry()), 16), 'wrong size': (lie(w=entry(shape=[3])), 8),
+    'float16': (lie(w=entry('F16', [4])), 8), 'dtype in words': (lie(w=entry('torch.float32')), 8),
+    'dtype a list': (lie(w=entry(['F32'])), 8), 'dtype none': (lie(w=entry(None)), 8),
+    'twice the same name': (raw(f'"w":{ENTRY},"w":{ENTRY}'), 8),
+    'twice the shape': (raw('"w":{"dtype":"F32","shape":[1],"shape":[2],"data_offsets":[0,8]}'), 8),
+    'entry a list': (lie(w=[]), 8), 'entry none': (lie(w=None), 8),
+    'one key more': (lie(w=dict(entry(), code='x')), 8),
+    'another order of keys': (lie(w=dict(reversed(entry().items()))), 8), 'a space more': (raw(f'"w": {ENTRY}'), 8),
+    'no JSON': (raw('"w"'), 8),
+    'deep': (raw('"w":' + '['*100_000 + ']'*100_000), 8), 'deep and open': (raw('"w":' + '{"w":'*100_000), 8),
+    'many digits': (raw('"w":{"dtype":"F32","shape":[' + '1'*100_000 + '],"data_offsets":[0,8]}'), 8),
+    'NaN': (raw('"w":{"dtype":"F32","shape":[NaN],"data_offsets":[0,8]}'), 8), 'infinity': (raw('"w":-Infinity'), 8),
+    'too large': (raw('"w":1e400'), 8), 'half a character': (raw(f'"\\ud800":{ENTRY}'), 0),
+    'more about itself': (lambda e: e['__metadata__'].update(code='print(1)', shape=[1])
+                          or {'__metadata__': e['__metadata__'], 'w': dict(entry(), x=1)}, 8)}
 
 @pytest.fixture
 def two(tmp_path): return save_bundle(tmp_path/'two', dict(w=np.ones(2, np.float32)), {})
@@ -421,11 +514,16 @@ def two(tmp_path): return save_bundle(tmp_path/'two', dict(w=np.ones(2, np.float
 def test_a_header_that_lies_is_refused(case, two):
     change,n = LIES[case]
     forge(two, change, bytes(n))
-    with pytest.raises(BundleError, match="was altered|isn't a bundle|is truncated|is longer|more than fit into memory") as e: load_bundle(two)
+    with pytest.raises(BundleError,
+                       match="was altered|isn't a bundle|is truncated|is longer|more than fit into memory") as e:
+        load_bundle(two)
     assert len(str(e.value)) < 1000 and str(two) in str(e.value)
 
-@pytest.mark.parametrize('data', [(2**62).to_bytes(8, 'little') + b'{}', b'\xff'*8 + b'{}', (3).to_bytes(8, 'little') + b'{}', (2**22+8).to_bytes(8, 'little') + b' '*(2**22+8),
-                                  file_of(b'[]', b''), file_of(b'null', b''), file_of(b'{"w"', b''), file_of(b'{"\xff": 1}', b''), file_of(b'{"__metadata__":'*50_000, b'')])
+@pytest.mark.parametrize('data',
+                         [(2**62).to_bytes(8, 'little') + b'{}', b'\xff'*8 + b'{}', (3).to_bytes(8, 'little') + b'{}',
+                          (2**22+8).to_bytes(8, 'little') + b' '*(2**22+8),
+                                  file_of(b'[]', b''), file_of(b'null', b''), file_of(b'{"w"', b''),
+                                  file_of(b'{"\xff": 1}', b''), file_of(b'{"__metadata__":'*50_000, b'')])
 def test_a_header_that_is_none_is_refused(data, two):
     two.write_bytes(data)
     for f in (load_bundle, bundle_info):
@@ -441,11 +539,14 @@ def test_bools_are_zero_or_one(two):
     with pytest.raises(BundleError, match='bools that are neither 0 nor 1'): load_bundle(two)
 
 @pytest.mark.parametrize('meta', [
-    '', '[]', 'null', '{"a": NaN}', '{"a": Infinity}', '{"a": 1e999}', '{"a": -' + '9'*100_000 + '}', '['*100_000 + ']'*100_000, '{"":'*100_000 + '1' + '}'*100_000,
-    '{"a": "' + '\\'*100_001 + '"}', '{"a": "' + '['*50, '\ufeff{}', '{"a": 01}', "{'a': 1}", '{"a": "\n"}', '{"a": 1} {}'])
+    '', '[]', 'null', '{"a": NaN}', '{"a": Infinity}', '{"a": 1e999}', '{"a": -' + '9'*100_000 + '}',
+    '['*100_000 + ']'*100_000, '{"":'*100_000 + '1' + '}'*100_000,
+    '{"a": "' + '\\'*100_001 + '"}', '{"a": "' + '['*50, '\ufeff{}', '{"a": 01}', "{'a': 1}", '{"a": "\n"}',
+    '{"a": 1} {}'])
 def test_meta_with_traps_is_refused(meta, bundle):
     about(meta=meta)(bundle)
-    with pytest.raises(BundleError, match="was altered|, meta.* is .*which JSON would change|, meta is of type"): load_bundle(bundle)
+    with pytest.raises(BundleError, match="was altered|, meta.* is .*which JSON would change|, meta is of type"):
+        load_bundle(bundle)
 
 @pytest.mark.parametrize('trap', ['[],', '"[[[",', r'"\"\"",', '"",'])
 def test_megabytes_of_traps_are_refused_for_little_memory(trap, two):
@@ -491,8 +592,11 @@ def test_loading_takes_the_memory_of_the_arrays_once(tmp_path):
     finally: tracemalloc.stop()
 
 @pytest.mark.parametrize('odd', [
-    {'x.ends': np.array([5, 2])}, {'x.ends': np.array([-1, 3])}, {'x.ends': np.array([1, 3])}, {'x.ends': np.array([2, 9])}, {'x.ends': np.array([2., 3.])}, {'x.ends': np.array([[2, 3]])}, {'x.ends': np.array(3)},
-    {'x.ends': None}, {'x.text': None}, {'x.text': np.array([195, 169, 98])}, {'x.none': np.array([True])}, {'x.none': np.array([0, 1])}, {'x': np.array([[1]]), 'x.text': None}, {'x': np.array([True]), 'x.text': None}])
+    {'x.ends': np.array([5, 2])}, {'x.ends': np.array([-1, 3])}, {'x.ends': np.array([1, 3])},
+    {'x.ends': np.array([2, 9])}, {'x.ends': np.array([2., 3.])}, {'x.ends': np.array([[2, 3]])},
+    {'x.ends': np.array(3)},
+    {'x.ends': None}, {'x.text': None}, {'x.text': np.array([195, 169, 98])}, {'x.none': np.array([True])},
+    {'x.none': np.array([0, 1])}, {'x': np.array([[1]]), 'x.text': None}, {'x': np.array([True]), 'x.text': None}])
 def test_ids_that_somebody_forged_are_refused(odd):
     arrays = {k: a for k,a in {**pack_ids('x', ['é', 'b']), **odd}.items() if a is not None}
     with pytest.raises(ValueError, match='^x '): unpack_ids('x', arrays)
@@ -507,7 +611,8 @@ def test_loading_runs_nothing_and_writes_nothing(bundle):
         bundle_info(bundle)
         seen = events.copy()
         wrote = [a for n,a in seen if n=='open' and a[2] & (os.O_WRONLY|os.O_RDWR|os.O_CREAT|os.O_TRUNC)]
-        ran = [n for n,_ in seen if n in ('compile', 'exec', 'import', 'marshal.loads', 'ctypes.dlopen') or n.startswith(('pickle', 'subprocess', 'os.', 'shutil', 'socket'))]
+        ran = [n for n,_ in seen if n in ('compile', 'exec', 'import', 'marshal.loads', 'ctypes.dlopen')
+               or n.startswith(('pickle', 'subprocess', 'os.', 'shutil', 'socket'))]
         return 0 if not wrote and not ran and len([n for n,_ in seen if n=='open'])>=2 else 1
     assert child(watch) == 0
     assert listing(bundle.parent) == before
@@ -516,7 +621,8 @@ def test_a_pickle_is_never_opened(bundle):
     class Bomb:
         def __reduce__(self): return exec, ('import builtins; builtins.exploded = True',)
     data = pickle.dumps(Bomb())
-    for spoil in (lambda: bundle.write_bytes(data), lambda: bundle.write_bytes(file_of(data, b'')), lambda: forge(bundle, numbers=data)):
+    for spoil in (lambda: bundle.write_bytes(data), lambda: bundle.write_bytes(file_of(data, b'')),
+                  lambda: forge(bundle, numbers=data)):
         spoil()
         with pytest.raises(BundleError): load_bundle(bundle)
         bundle.unlink()
@@ -524,9 +630,12 @@ def test_a_pickle_is_never_opened(bundle):
     assert not hasattr(builtins, 'exploded')
 
 def test_saving_and_loading_need_neither_torch_nor_safetensors(root, tmp_path):
-    code = ("import sys, numpy as np; from collab_course.bundle import *; save_bundle(sys.argv[1], dict(w=np.ones(3)), {}); load_bundle(sys.argv[1]); bundle_info(sys.argv[1])\n"
+    code = (
+        "import sys, numpy as np; from collab_course.bundle import *; save_bundle(sys.argv[1], dict(w=np.ones(3)), "
+        "{}); load_bundle(sys.argv[1]); bundle_info(sys.argv[1])\n"
             "print(sorted({'torch', 'safetensors', 'fastai', 'pickle5'} & set(sys.modules)))")
-    assert subprocess.run([sys.executable, '-c', code, str(tmp_path/'b')], capture_output=True, text=True, check=True, cwd=root).stdout == '[]\n'
+    assert subprocess.run([sys.executable, '-c', code, str(tmp_path/'b')], capture_output=True, text=True, check=True,
+                          cwd=root).stdout == '[]\n'
 
 # --- the disk
 
@@ -595,7 +704,8 @@ def test_death_at_every_call_leaves_old_or_new(first, tmp_path, monkeypatch):
     cut = calls.index('replace')+1
     none = [o for o in found if o not in (0, 1)]
     assert calls.count('replace') == 1 and found[cut:] == [1]*(len(calls)-cut) and len(found) > 10
-    assert not none and found[:cut] == [0]*cut if not first else len(none)==cut and all('does not exist' in o for o in none)
+    assert not none and found[:cut] == [0]*cut if not first else len(none)==cut and all('does not exist' in o
+        for o in none)
 
 @pytest.mark.parametrize('code', [errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS])
 def test_an_error_at_every_call_leaves_old_or_new_and_no_litter(code, tmp_path, monkeypatch):
@@ -746,7 +856,8 @@ def test_no_permission_is_said(act, tmp_path):
     os.chmod(path.parent, 0)
     def run():
         try: act(path, 1) if act is save else act(path)
-        except PermissionError as e: return 0 if f'while {"saving" if act is save else "reading"} the bundle {path}' in str(e) else 2
+        except PermissionError as e:
+            return 0 if f'while {"saving" if act is save else "reading"} the bundle {path}' in str(e) else 2
         return 3
     assert child(lambda: as_nobody(run)) == 0
     os.chmod(path.parent, 0o755)

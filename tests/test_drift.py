@@ -18,12 +18,15 @@ def shown(text='', source='x', **data):
     cell.id = 'c1'
     return v4.new_notebook(cells=[cell])
 
-def table(*rows): return '<table><tr>' + '</tr><tr>'.join(''.join(f'<td>{o}</td>' for o in r) for r in rows) + '</tr></table>'
+def table(*rows):
+    return '<table><tr>' + '</tr><tr>'.join(''.join(f'<td>{o}</td>' for o in r) for r in rows) + '</tr></table>'
 
 def moving(data='[0.8731, 2]', alt='a bar at 0.87', kind='ab12', w=600, n=3000):
     "A figure that moves, as `collab_course.course.figures` writes it: one picture in two forms, data, and a script"
     pic = png(w, 400, n)
-    html = f'<figure data-draw="{kind}" data-playing="{escape(data)}"><img src="data:image/png;base64,{pic}" alt="{alt}"><figcaption>bars</figcaption></figure><script>// {kind}</script>'
+    html = (
+        f'<figure data-draw="{kind}" data-playing="{escape(data)}"><img src="data:image/png;base64,{pic}" '
+        f'alt="{alt}"><figcaption>bars</figcaption></figure><script>// {kind}</script>')
     return shown(text_html=html, image_png=pic, text_plain=alt)
 
 same = {
@@ -39,10 +42,12 @@ same = {
     'sign of a zero':   (shown('[ 0.0001, 2]'), shown('[-0.0001, 2]')),
     'torch and lists':  (shown('tensor([0.1003, -1.2500])'), shown('tensor([ 0.1001, -1.2504])')),
     'timing cells':     (shown('12.1 ms', '#| timing\nx'), shown('340 ms', '#| timing\nx')),
-    'timing, colon':    (shown('12.1 ms', '#| hide\n#| timing: true\nx'), shown('slow: 9 s', '#| hide\n#| timing: true\nx')),
+    'timing, colon':    (shown('12.1 ms', '#| hide\n#| timing: true\nx'),
+                         shown('slow: 9 s', '#| hide\n#| timing: true\nx')),
     'tables':           (shown(text_html=table(['epoch', 'loss', 'time'], [0, '0.8731', '00:04'])),
                          shown(text_html=table(['epoch', 'loss', 'time'], [0, '0.8725', '00:09']))),
-    'html over plain':  (shown(text_html='<b>a</b>', text_plain='<A 1>'), shown(text_html='<b>a</b>', text_plain='<A 2>')),
+    'html over plain':  (shown(text_html='<b>a</b>', text_plain='<A 1>'),
+                         shown(text_html='<b>a</b>', text_plain='<A 2>')),
     'pictures':         (shown(image_png=png(600, 400)), shown(image_png=png(598, 402, 3300))),
     'moving figures':   (moving(), moving('[0.8735, 2]', 'a bar at 0.88', n=3300)),
 }
@@ -63,7 +68,10 @@ changed = {
     'one more output':  (shown('a'), shown('a', text_plain='b')),
     'another kind':     (shown(text_plain='a'), shown(text_html='a')),
     'another form':     (shown(text_plain='a', text_html='a'), shown(text_plain='a')),
-    'a stream':         (shown('a'), v4.new_notebook(cells=[v4.new_code_cell('x', id='c1', outputs=[v4.new_output('stream', name='stderr', text='a')])])),
+    'a stream':         (shown('a'),
+                         v4.new_notebook(
+                             cells=[v4.new_code_cell('x', id='c1',
+                                                     outputs=[v4.new_output('stream', name='stderr', text='a')])])),
     'text':             (shown('Star Wars (1977) 4.36'), shown('Casablanca (1942) 4.36')),
     'a checksum':       (shown('06416e597f82b7342361'), shown('06416e597f82b7342362')),
     'a version':        (shown('fastai 2.8.12'), shown('fastai 2.8.13')),
@@ -91,7 +99,8 @@ def test_tolerance_is_symmetric():
         assert (diff_text(a, b) is None) == (diff_text(b, a) is None)
 
 def test_split_numbers():
-    assert split_numbers('fold 3: RMSE 0.91, 1,682 films, −2.5e-3, took 00:04') == ('fold#: RMSE#,#films,#, took ⏱', ['3', '0.91', '1,682', '−2.5e-3'])
+    assert split_numbers('fold 3: RMSE 0.91, 1,682 films, −2.5e-3, took 00:04') == ('fold#: RMSE#,#films,#, took ⏱',
+        ['3', '0.91', '1,682', '−2.5e-3'])
 
 def test_every_difference_is_reported():
     a,b = shown('1 0.5 x'),shown('2 0.9 x')
@@ -99,15 +108,21 @@ def test_every_difference_is_reported():
 
 @pytest.mark.parametrize('fresh,code', [('loss 0.8735', 0), ('loss 0.9500', 1)])
 def test_command_line(tmp_path, root, fresh, code):
-    for f,t in (('a', 'loss 0.8731'), ('b', fresh)): (tmp_path/f'{f}.ipynb').write_text(json.dumps(shown(t)), encoding='utf-8')
-    r = subprocess.run([sys.executable, root/'tools'/'drift.py', '--files', tmp_path/'a.ipynb', tmp_path/'b.ipynb'], capture_output=True, text=True, encoding='utf-8')
+    for f,t in (('a', 'loss 0.8731'), ('b', fresh)):
+        (tmp_path/f'{f}.ipynb').write_text(json.dumps(shown(t)), encoding='utf-8')
+    r = subprocess.run([sys.executable, root/'tools'/'drift.py', '--files', tmp_path/'a.ipynb', tmp_path/'b.ipynb'],
+                       capture_output=True, text=True, encoding='utf-8')
     assert r.returncode == code, r.stderr
     assert ('a.ipynb c1: numbers: 0.8731 → 0.9500' in r.stdout) == bool(code)
 
 def test_a_fresh_run_is_compared(tmp_path, root):
     "A saved number that the code no longer gives is found by running, and the file stays as it was"
     p = tmp_path/'n.ipynb'
-    p.write_text(json.dumps(v4.new_notebook(cells=[v4.new_code_cell('print(6*7)', id='c1', outputs=[v4.new_output('stream', text='41\n')])])), encoding='utf-8')
+    p.write_text(
+        json.dumps(
+            v4.new_notebook(cells=[v4.new_code_cell('print(6*7)', id='c1',
+                                                    outputs=[v4.new_output('stream', text='41\n')])])),
+                                                    encoding='utf-8')
     was = p.read_bytes()
     r = subprocess.run([sys.executable, root/'tools'/'drift.py', p], capture_output=True, text=True, encoding='utf-8')
     assert (r.returncode, p.read_bytes()) == (1, was)

@@ -1,4 +1,4 @@
-"Chapter 11: marks of lists and of ratings against independent ones, baselines against plain loops, training for lists on planted data, and what is refused"
+"Measures against independent ones, baselines against plain loops, training for lists, and what is refused"
 import math
 import random
 
@@ -38,7 +38,9 @@ def tiny(train=range(6), valid=(6, 7, 8)): return loaders(TINY, splits=(list(tra
 
 # ratings
 
-vectors = st.integers(1, 20).flatmap(lambda n: st.tuples(*[hnp.arrays(np.float64, n, elements=st.floats(-9, 9, width=32))]*2))
+vectors = st.integers(1,
+                      20).flatmap(
+                          lambda n: st.tuples(*[hnp.arrays(np.float64, n, elements=st.floats(-9, 9, width=32))]*2))
 
 @quick
 @given(vectors)
@@ -65,7 +67,8 @@ def slow_top(row, k, seen):
     return best + [-1]*(k - len(best))
 
 tables = st.tuples(st.integers(1, 4), st.integers(1, 7)).flatmap(lambda s: st.tuples(
-    hnp.arrays(np.float64, s, elements=st.sampled_from([-math.inf, -1., 0., 1., 2., math.inf])), hnp.arrays(bool, s), hnp.arrays(bool, s), st.integers(1, 9)))
+    hnp.arrays(np.float64, s, elements=st.sampled_from([-math.inf, -1., 0., 1., 2., math.inf])), hnp.arrays(bool, s),
+    hnp.arrays(bool, s), st.integers(1, 9)))
 
 @quick
 @given(tables)
@@ -78,17 +81,21 @@ def test_top_k_equals_a_sort_by_hand(o):
         assert got.dtype==np.int64 and got.tolist()==want
     assert (scores==before).all()
 
-def test_all_seen_leaves_an_empty_list(): assert top_k([[1., 2.]], 3, np.ones((1, 2), dtype=bool)).tolist()==[[-1, -1, -1]]
+def test_all_seen_leaves_an_empty_list():
+    assert top_k([[1., 2.]], 3, np.ones((1, 2), dtype=bool)).tolist()==[[-1, -1, -1]]
 def test_k_larger_than_the_catalogue_is_filled_up(): assert top_k([[1., 2.]], 4).tolist()==[[1, 0, -1, -1]]
 def test_nobody_has_no_lists(): assert top_k(np.zeros((0, 5)), 3).shape==(0, 3)
 
 @pytest.mark.parametrize('seen,why', [
-    (np.ones((1, 3), dtype=bool), 'table of bools of shape'), (np.ones((2, 2)), 'table of bools of shape'), (([0], [2]), 'column that is no whole number from 0 to 1'),
+    (np.ones((1, 3), dtype=bool), 'table of bools of shape'), (np.ones((2, 2)), 'table of bools of shape'),
+    (([0], [2]), 'column that is no whole number from 0 to 1'),
     (([-1], [0]), 'row that is no whole number'), (([0, 1], [0]), 'one length'), (([0.], [1.]), 'no whole number')])
 def test_top_k_refuses_a_mask_that_does_not_fit(seen, why):
     with pytest.raises(ValueError, match=why): top_k(np.zeros((2, 2)), 1, seen)
 
-@pytest.mark.parametrize('scores,k,why', [([[math.nan]], 1, 'NaN'), ([1., 2.], 1, 'a row for each person'), ([[1.]], 0, 'k must be'), ([[1.]], True, 'k must be')])
+@pytest.mark.parametrize('scores,k,why',
+                         [([[math.nan]], 1, 'NaN'), ([1., 2.], 1, 'a row for each person'), ([[1.]], 0, 'k must be'),
+                          ([[1.]], True, 'k must be')])
 def test_top_k_refuses_bad_scores(scores, k, why):
     with pytest.raises(ValueError, match=why): top_k(scores, k)
 
@@ -122,9 +129,12 @@ def test_marks_equal_chapter_09_and_sklearn(k):
     np.testing.assert_allclose(got.ndcg, ndcg_at(scores, liked, k))
     some = liked.any(1)
     assert got.ndcg[some].mean()==pytest.approx(ndcg_score(liked[some], scores[some], k=k))
-    if k>=20: np.testing.assert_allclose(got['map'][some], [average_precision_score(l, s) for l,s in zip(liked[some], scores[some])])
+    if k>=20:
+        np.testing.assert_allclose(got['map'][some],
+                                   [average_precision_score(l, s) for l,s in zip(liked[some], scores[some])])
 
-def test_ties_go_by_position(): assert list_metrics(top_k(np.zeros((1, 3)), 1), [[True, False, False]]).precision.tolist()==[1.]
+def test_ties_go_by_position():
+    assert list_metrics(top_k(np.zeros((1, 3)), 1), [[True, False, False]]).precision.tolist()==[1.]
 
 def test_people_without_a_liked_item_have_no_mark_and_spoil_no_mean():
     marks = list_metrics([[0], [0]], [[True, False], [False, False]])
@@ -134,11 +144,14 @@ def test_empty_places_are_misses():
     assert list_metrics([[-1, 2]], [[False, False, True]]).precision[0]==0.5
     assert list_metrics([[-1, -1]], [[True, False]]).iloc[0].tolist()==[0., 0., 0., 0.]
 
-def test_a_list_shorter_than_k_is_judged_by_k(): assert list_metrics([[0]], [[True, True]], 4).iloc[0, :2].tolist()==[0.25, 0.5]
+def test_a_list_shorter_than_k_is_judged_by_k():
+    assert list_metrics([[0]], [[True, True]], 4).iloc[0, :2].tolist()==[0.25, 0.5]
 
 @pytest.mark.parametrize('lists,liked,why', [
-    ([[1, 1]], [[True, True]], 'list 0 holds an item twice'), ([[0], [1, ]], [[True, True]], 'shape'), ([[2]], [[True, True]], 'lists hold 2'), ([[-2]], [[True, True]], 'lists hold -2'),
-    ([[0.5]], [[True]], 'positions of items'), ([0, 1], [[True, True]], 'positions of items'), ([[0]], [[1.]], 'table of bools'), ([[0]], ([1], [0]), 'row that is no whole number')])
+    ([[1, 1]], [[True, True]], 'list 0 holds an item twice'), ([[0], [1, ]], [[True, True]], 'shape'),
+    ([[2]], [[True, True]], 'lists hold 2'), ([[-2]], [[True, True]], 'lists hold -2'),
+    ([[0.5]], [[True]], 'positions of items'), ([0, 1], [[True, True]], 'positions of items'),
+    ([[0]], [[1.]], 'table of bools'), ([[0]], ([1], [0]), 'row that is no whole number')])
 def test_marks_refuse_lists_that_are_none(lists, liked, why):
     with pytest.raises(ValueError, match=why): list_metrics(lists, liked)
 
@@ -179,7 +192,8 @@ def test_baselines_hold_means_and_counts_of_the_training_rows():
 
 def test_items_without_a_training_row_get_the_mean():
     dls = tiny(train=[0, 1, 2, 4], valid=[3, 5])
-    for how in ('mean', 'item mean'): assert_close(baseline(dls, how).item_bias[3].item() + baseline(dls, how).user_bias[2].item(), 3.5)
+    for how in ('mean', 'item mean'):
+        assert_close(baseline(dls, how).item_bias[3].item() + baseline(dls, how).user_bias[2].item(), 3.5)
     assert baseline(dls, 'biases').item_bias[3]==0
 
 def test_a_baseline_is_refused_by_an_unknown_name_and_draws_nothing():
@@ -251,7 +265,9 @@ def test_score_all_equals_the_model_pair_by_pair(y_range):
         np.testing.assert_allclose(got[r,1:], model(x).detach().numpy(), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(got, score_all(model, dls)[[2, 0]], rtol=1e-12)
 
-@pytest.mark.parametrize('make', [lambda d: DotProduct(d.n_users, d.n_items, 4), lambda d: CollabNN((d.n_users, 4), (d.n_items, 3)), ItemKNN])
+@pytest.mark.parametrize('make',
+                         [lambda d: DotProduct(d.n_users, d.n_items, 4),
+                          lambda d: CollabNN((d.n_users, 4), (d.n_items, 3)), ItemKNN])
 def test_score_all_takes_models_of_pairs(make):
     dls = loaders()
     model = make(dls).eval()
@@ -275,7 +291,8 @@ def test_evaluate_lists_person_by_person():
     model,k = baseline(dls),5
     seen,liked = {},{}
     for u,i in dls.train_ds.x.tolist(): seen.setdefault(u, set()).add(i)
-    for (u,i),r in zip(dls.valid_ds.x.tolist(), dls.valid_ds.y.tolist()): liked.setdefault(u, set()).update([i] if r>=4 else [])
+    for (u,i),r in zip(dls.valid_ds.x.tolist(), dls.valid_ds.y.tolist()):
+        liked.setdefault(u, set()).update([i] if r>=4 else [])
     scores = score_all(model, dls)
     lists = [slow_top(scores[u-1], k, seen.get(u, set())) for u in range(1, dls.n_users)]
     marks = np.array([slow_marks(l, liked.get(u, set()), k) for u,l in enumerate(lists, 1)])
@@ -327,7 +344,8 @@ def test_without_a_liked_item_there_are_no_people_and_no_marks():
     assert got['people']==0 and math.isnan(got['ndcg']) and got['coverage']>0
 
 @pytest.mark.parametrize('lists,why', [
-    (np.array([[1]]), 'a list for each of the 3 people'), (np.array([[0], [3], [1]]), '#na#'), (np.array([[1], [3], [1]]), 'list 0 holds an item that its person rated in training'),
+    (np.array([[1]]), 'a list for each of the 3 people'), (np.array([[0], [3], [1]]), '#na#'),
+    (np.array([[1], [3], [1]]), 'list 0 holds an item that its person rated in training'),
     (np.zeros((3, 3)), 'scores must have shape'), (np.array([[4], [3], [1]]), 'lists hold 4')])
 def test_evaluate_lists_refuses_what_belongs_to_no_list(lists, why):
     dls = tiny(train=[0, 1, 2, 4, 5], valid=[3, 6, 7, 8])
@@ -345,7 +363,8 @@ SPLITS = [random_split(PLANTED.ratings, seed=s) for s in range(3)]
 def test_cross_validate_has_a_row_for_each_model_fold_and_seed_whatever_else_is_trained():
     fits = {'mean': lambda d: baseline(d, 'mean'), 'dot': trained}
     res = cross_validate(fits, PLANTED.ratings, SPLITS, seeds=(0, 1), bs=64, device='cpu')
-    assert res[['model', 'fold', 'seed']].drop_duplicates().shape[0]==len(res)==12 and list(res)==['model', 'fold', 'seed', 'rmse', 'mae']
+    assert res[['model', 'fold', 'seed']].drop_duplicates().shape[0]==len(res)==12
+    assert list(res)==['model', 'fold', 'seed', 'rmse', 'mae']
     alone = cross_validate({'dot': trained}, PLANTED.ratings, SPLITS, seeds=(0, 1), bs=64, device='cpu')
     pd.testing.assert_frame_equal(res[res.model=='dot'].reset_index(drop=True), alone)
     dots = alone.groupby('fold').rmse
@@ -367,10 +386,12 @@ def test_numbers_stand_for_the_published_folds():
     res = cross_validate({'mean': lambda d: baseline(d, 'mean')}, ratings, [3], device='cpu')
     train,test = canonical_fold(ratings, 3)
     y = ratings.rating.to_numpy(float)
-    assert res.fold.tolist()==[3] and res.rmse[0]==pytest.approx(np.sqrt(np.mean((y[test] - y[train].mean())**2)), abs=1e-5)
+    assert res.fold.tolist()==[3]
+    assert res.rmse[0]==pytest.approx(np.sqrt(np.mean((y[test] - y[train].mean())**2)), abs=1e-5)
 
 def frame(**models):
-    return pd.concat([pd.DataFrame(dict(model=m, fold=range(1, len(v)+1), seed=0, rmse=v, ndcg=v)) for m,v in models.items()])
+    return pd.concat([pd.DataFrame(dict(model=m, fold=range(1, len(v)+1), seed=0, rmse=v, ndcg=v))
+                      for m,v in models.items()])
 
 def test_paired_differences_by_hand():
     res = frame(a=[.9, .8, .7], b=[.95, .9, .65])
@@ -389,14 +410,17 @@ def test_paired_refuses_unknown_names_and_missing_folds():
     with pytest.raises(ValueError, match='a model must be'): paired(frame(a=[1.], b=[1.]), 'a', 'c')
     with pytest.raises(ValueError, match='by must be'): paired(frame(a=[1.]), 'a', 'a', 'fold')
     with pytest.raises(ValueError, match='not measured on the same folds'): paired(frame(a=[1., 2.], b=[1.]), 'a', 'b')
-    with pytest.raises(ValueError, match='same seeds'): paired(pd.concat([frame(a=[1.], b=[1.]), frame(a=[1.]).assign(seed=1)]), 'a', 'b')
+    with pytest.raises(ValueError, match='same seeds'):
+        paired(pd.concat([frame(a=[1.], b=[1.]), frame(a=[1.]).assign(seed=1)]), 'a', 'b')
     with pytest.raises(ValueError, match="'b' has no rmse"): paired(frame(a=[1., 2.], b=[math.nan, math.nan]), 'a', 'b')
     for ratio in (-0.1, math.nan, math.inf):
-        with pytest.raises(ValueError, match='test_ratio must be'): paired(frame(a=[1., 2.], b=[1., 3.]), 'a', 'b', test_ratio=ratio)
+        with pytest.raises(ValueError, match='test_ratio must be'):
+            paired(frame(a=[1., 2.], b=[1., 3.]), 'a', 'b', test_ratio=ratio)
 
 @pytest.mark.parametrize('folds', [[2, SPLITS[0]], [1, 1]])
 def test_folds_of_one_number_are_refused(folds):
-    with pytest.raises(ValueError, match='different numbers'): cross_validate({'biases': baseline}, PLANTED.ratings, folds)
+    with pytest.raises(ValueError, match='different numbers'):
+        cross_validate({'biases': baseline}, PLANTED.ratings, folds)
 
 def test_numpys_generator_is_seeded_too_and_left_alone():
     seen = []
@@ -495,11 +519,14 @@ def test_validation_rows_and_na_play_no_part():
     for p,q in zip(*(m.parameters() for m in models)): assert_close(p, q, rtol=0, atol=0)
 
 @pytest.mark.parametrize('kwargs,error,why', [
-    (dict(loss='hinge'), ValueError, "loss must be 'softmax' or"), (dict(n_neg=0), ValueError, 'n_neg must be'), (dict(bs=0), ValueError, 'bs must be'), (dict(n_epoch=0), ValueError, 'n_epoch must be'),
-    (dict(low=-1), ValueError, 'low must be a number'), (dict(wd=-1), ValueError, 'wd must be a number'), (dict(at_least=6), ValueError, 'nothing is known to be liked'), (dict(seed=-1), ValueError, 'seed must be')])
+    (dict(loss='hinge'), ValueError, "loss must be 'softmax' or"), (dict(n_neg=0), ValueError, 'n_neg must be'),
+    (dict(bs=0), ValueError, 'bs must be'), (dict(n_epoch=0), ValueError, 'n_epoch must be'),
+    (dict(low=-1), ValueError, 'low must be a number'), (dict(wd=-1), ValueError, 'wd must be a number'),
+    (dict(at_least=6), ValueError, 'nothing is known to be liked'), (dict(seed=-1), ValueError, 'seed must be')])
 def test_rank_fit_refuses_settings_that_are_none(kwargs, error, why):
     dls = tiny()
-    with pytest.raises(error, match=why): rank_fit(DotProductBias(dls.n_users, dls.n_items, 2, y_range=None), dls, **kwargs)
+    with pytest.raises(error, match=why):
+        rank_fit(DotProductBias(dls.n_users, dls.n_items, 2, y_range=None), dls, **kwargs)
 
 def test_rank_fit_refuses_other_models():
     dls = tiny()
@@ -508,7 +535,8 @@ def test_rank_fit_refuses_other_models():
     with pytest.raises(ValueError, match='the loaders need'): rank_fit(DotProductBias(2, 2, 2, y_range=None), dls)
 
 def test_ids_that_are_text_and_columns_of_other_names_work_as_well():
-    df = PLANTED.ratings.rename(columns=dict(user='who', movie='what', rating='stars')).astype({'who': str, 'what': str})
+    df = PLANTED.ratings.rename(columns=dict(user='who', movie='what', rating='stars')).astype({'who': str,
+        'what': str})
     names = dict(user_name='who', item_name='what', rating_name='stars')
     res = cross_validate({'biases': baseline}, df, SPLITS[:1], evaluate_lists, bs=64, device='cpu', **names)
     want = cross_validate({'biases': baseline}, PLANTED.ratings, SPLITS[:1], evaluate_lists, bs=64, device='cpu')
@@ -516,12 +544,14 @@ def test_ids_that_are_text_and_columns_of_other_names_work_as_well():
 
 def test_trainings_that_fail_say_so():
     dls = tiny()
-    with pytest.raises(ValueError, match='the training failed'): rank_fit(DotProductBias(dls.n_users, dls.n_items, 2, y_range=None), dls, lr=1e30, n_epoch=3)
+    with pytest.raises(ValueError, match='the training failed'):
+        rank_fit(DotProductBias(dls.n_users, dls.n_items, 2, y_range=None), dls, lr=1e30, n_epoch=3)
 
 def test_models_of_other_tables_are_refused():
     dls = tiny()
     big = DotProductBias(9, 9, 2, y_range=None)
-    for call in (lambda: score_all(big, dls), lambda: evaluate_lists(big, dls), lambda: evaluate_ratings(big, dls), lambda: rank_fit(big, dls)):
+    for call in (lambda: score_all(big, dls), lambda: evaluate_lists(big, dls), lambda: evaluate_ratings(big, dls),
+                 lambda: rank_fit(big, dls)):
         with pytest.raises(ValueError, match='the loaders need'): call()
 
 @pytest.mark.parametrize('what', [None, 3, {'a': 1}, 'model'])
@@ -537,8 +567,10 @@ def test_without_validation_rows_there_is_no_error_to_measure():
 @pytest.mark.parametrize('at_least', [math.nan, '4', None, True])
 def test_at_least_is_a_number(at_least):
     dls = tiny()
-    with pytest.raises(ValueError, match='at_least must be a number'): evaluate_lists(baseline(dls), dls, at_least=at_least)
-    with pytest.raises(ValueError, match='at_least must be a number'): rank_fit(DotProductBias(dls.n_users, dls.n_items, 2, y_range=None), dls, at_least=at_least)
+    with pytest.raises(ValueError, match='at_least must be a number'):
+        evaluate_lists(baseline(dls), dls, at_least=at_least)
+    with pytest.raises(ValueError, match='at_least must be a number'):
+        rank_fit(DotProductBias(dls.n_users, dls.n_items, 2, y_range=None), dls, at_least=at_least)
 
 @pytest.mark.parametrize('counts', [[9, 9], [-1, 1], [math.nan, 1], [[1, 1]]])
 def test_novelty_refuses_counts_that_cannot_be(counts):
@@ -546,8 +578,10 @@ def test_novelty_refuses_counts_that_cannot_be(counts):
 
 def test_cross_validate_says_which_argument_is_wrong():
     with pytest.raises(TypeError, match='fits must be a dict'): cross_validate([baseline], PLANTED.ratings, SPLITS)
-    with pytest.raises(TypeError, match='folds must be a list'): cross_validate({'biases': baseline}, PLANTED.ratings, 3)
-    with pytest.raises(TypeError, match="'loss' must give back the trained model"): cross_validate({'loss': lambda dls: 0.5}, PLANTED.ratings, SPLITS, device='cpu')
+    with pytest.raises(TypeError, match='folds must be a list'):
+        cross_validate({'biases': baseline}, PLANTED.ratings, 3)
+    with pytest.raises(TypeError, match="'loss' must give back the trained model"):
+        cross_validate({'loss': lambda dls: 0.5}, PLANTED.ratings, SPLITS, device='cpu')
 
 def test_paired_refuses_rows_given_twice_and_gives_plain_numbers():
     res = frame(a=[.9, .8], b=[.95, .9])
@@ -560,5 +594,6 @@ def test_lists_are_judged_alike_with_loaders_of_days():
     df['timestamp'] = np.arange(len(df))*86400 # each rating on a day of its own: no day of the validation rows is known
     split = random_split(df, seed=0)
     plain,timed = RatingsDataLoaders.from_df(df, splits=tuple(split), device='cpu'),day_loaders(df, split, device='cpu')
-    assert (timed.valid_ds.x[:,2]==0).all() and evaluate_lists(baseline(timed), timed)==evaluate_lists(baseline(plain), plain)
+    assert (timed.valid_ds.x[:,2]==0).all()
+    assert evaluate_lists(baseline(timed), timed)==evaluate_lists(baseline(plain), plain)
     assert evaluate_lists(baseline(plain), plain)['people']>20

@@ -1,4 +1,4 @@
-"Chapter 07: whatever a fastai collab learner was made of, `from_fastai` gives the same predictions for the same ids, or says why not"
+"Whatever a fastai collab learner was made of, `from_fastai` gives the same predictions for the same ids"
 import copy
 import warnings
 
@@ -21,7 +21,8 @@ from collab_course.interpretation import bias_ranking, factor_pca, nearest
 from collab_course.loaders import RatingsDataLoaders
 from weights import big
 
-pytestmark = pytest.mark.filterwarnings('ignore:`torch.jit.script` is deprecated', 'ignore:The given NumPy array is not writable',
+pytestmark = pytest.mark.filterwarnings('ignore:`torch.jit.script` is deprecated',
+                                        'ignore:The given NumPy array is not writable',
                                         'ignore:load_learner:UserWarning', 'ignore:numpy.core:DeprecationWarning',
                                         'ignore:Constructing a Categorical')
 
@@ -47,7 +48,9 @@ def ask_fastai(learn, df):
 def ask(model, dls, df):
     with torch.no_grad(): return torch.cat([model(*b) for b in dls.test_dl(df)]).cpu()
 
-def every_pair(df): return pd.DataFrame([(u, f) for u in sorted(df.who.unique()) for f in sorted(df.film.unique())], columns=['who', 'film'])
+def every_pair(df):
+    return pd.DataFrame([(u, f) for u in sorted(df.who.unique()) for f in sorted(df.film.unique())],
+                        columns=['who', 'film'])
 
 def known(df, dls): return df[df.who.isin(dls.classes['who']) & df.film.isin(dls.classes['film'])]
 
@@ -73,7 +76,8 @@ def test_the_film_column_may_stand_before_the_users():
     df = table(n_users=200, n=1_000)[['film', 'stars', 'who']]
     learn = learner(fastai_dls(df))
     model, dls = from_fastai(learn)
-    assert (dls.cat_names, dls.n_users, dls.n_items)==(['who', 'film'], len(learn.dls.classes['who']), len(learn.dls.classes['film']))
+    assert (dls.cat_names, dls.n_users, dls.n_items)==(['who', 'film'], len(learn.dls.classes['who']),
+                                                       len(learn.dls.classes['film']))
     pairs = known(df, dls).head(50)
     assert_close(ask(model, dls, pairs), ask_fastai(learn, pairs), rtol=1e-5, atol=1e-5)
 
@@ -100,7 +104,8 @@ def test_same_weights_same_predictions_same_gradients(seed, n_factors, y_range):
     for m in (theirs, model): ((m(x) - y)**2).mean().backward()
     assert_close(model(x), theirs(x), rtol=1e-5, atol=1e-5)
     layers = dict(user_factors='u_weight', item_factors='i_weight', user_bias='u_bias', item_bias='i_bias')
-    for n, p in model.named_parameters(): assert_close(p.grad, getattr(theirs, layers[n]).weight.grad.view_as(p), rtol=1e-4, atol=1e-6)
+    for n, p in model.named_parameters():
+        assert_close(p.grad, getattr(theirs, layers[n]).weight.grad.view_as(p), rtol=1e-4, atol=1e-6)
 
 def test_the_validation_loss_is_the_one_that_fastai_reported():
     learn = learner()
@@ -125,7 +130,8 @@ def test_embedding_sizes_are_ignored_by_the_dot_product_and_so_they_are_here():
 
 def rows(items, dls):
     "The rows of a fastai table with ids in place of row numbers"
-    return sorted((dls.classes['who'][u], dls.classes['film'][i], round(float(r), 4)) for u, i, r in items[['who', 'film', 'stars']].itertuples(index=False))
+    return sorted((dls.classes['who'][u], dls.classes['film'][i], round(float(r), 4))
+                  for u, i, r in items[['who', 'film', 'stars']].itertuples(index=False))
 
 def our_rows(ds):
     users, items = ds.classes.values()
@@ -137,7 +143,8 @@ def test_training_and_validation_rows_are_fastais():
     assert our_rows(dls.train_ds)==rows(learn.dls.train_ds.items, learn.dls)
     assert our_rows(dls.valid_ds)==rows(learn.dls.valid_ds.items, learn.dls)
     df = table()
-    assert sorted(our_rows(dls.train_ds) + our_rows(dls.valid_ds))==sorted((w, f, round(float(np.float32(s)), 4)) for s, w, f in df.itertuples(index=False))
+    assert sorted(our_rows(dls.train_ds) + our_rows(dls.valid_ds))==sorted((w, f, round(float(np.float32(s)), 4))
+        for s, w, f in df.itertuples(index=False))
 
 def test_the_loaders_are_of_our_kind_in_dtype_shape_and_size_of_batch():
     learn = learner(fastai_dls(bs=16, val_bs=24))
@@ -180,7 +187,8 @@ def test_doubled_pairs_stay_doubled():
 
 def test_tables_made_by_hand_come_over_too():
     df = table()
-    dls = TabularDataLoaders.from_df(df, procs=[Categorify], cat_names=['who', 'film'], cont_names=[], y_names='stars', bs=32, valid_idx=list(range(50)), device='cpu')
+    dls = TabularDataLoaders.from_df(df, procs=[Categorify], cat_names=['who', 'film'], cont_names=[], y_names='stars',
+                                     bs=32, valid_idx=list(range(50)), device='cpu')
     dls.train_ds.with_cont = False
     learn = Learner(dls, big(EmbeddingDotBias.from_classes(3, dls.classes)), loss_func=MSELossFlat())
     _, ours = from_fastai(learn)
@@ -305,7 +313,8 @@ def test_a_forward_replaced_on_the_object_is_refused():
 
 def test_our_own_model_needs_no_conversion_and_is_refused(on_ours):
     d = on_ours.dls
-    with pytest.raises(TypeError, match='DotProductBias'): from_fastai(Learner(d, DotProductBias(d.n_users, d.n_items, 3), loss_func=MSELossFlat()))
+    with pytest.raises(TypeError, match='DotProductBias'):
+        from_fastai(Learner(d, DotProductBias(d.n_users, d.n_items, 3), loss_func=MSELossFlat()))
 
 @pytest.mark.parametrize('layer', ['u_weight', 'i_weight', 'u_bias', 'i_bias'])
 def test_weights_that_are_not_finite_are_refused_by_name(layer):
@@ -342,7 +351,8 @@ def test_an_id_called_na_is_refused():
 
 def test_a_third_column_is_refused():
     df = table().assign(day='monday')
-    dls = TabularDataLoaders.from_df(df, procs=[Categorify], cat_names=['who', 'film', 'day'], cont_names=[], y_names='stars', valid_idx=[0, 1], device='cpu')
+    dls = TabularDataLoaders.from_df(df, procs=[Categorify], cat_names=['who', 'film', 'day'], cont_names=[],
+                                     y_names='stars', valid_idx=[0, 1], device='cpu')
     learn = Learner(dls, EmbeddingDotBias.from_classes(3, dls.classes), loss_func=MSELossFlat())
     with pytest.raises(TypeError, match='a user and an item column'): from_fastai(learn)
 
@@ -366,7 +376,8 @@ def test_the_library_looks_into_it():
 
 def test_it_trains_on_where_fastai_stopped():
     df = planted_ratings(n_users=200, n_items=100, n_ratings=8_000, seed=0).ratings
-    learn = collab_learner(CollabDataLoaders.from_df(df, user_name='user', item_name='movie', rating_name='rating', seed=0, bs=256, device='cpu'), n_factors=5, y_range=(0, 5.5))
+    learn = collab_learner(CollabDataLoaders.from_df(df, user_name='user', item_name='movie', rating_name='rating',
+                                                     seed=0, bs=256, device='cpu'), n_factors=5, y_range=(0, 5.5))
     with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(2, 1e-2)
     model, dls = from_fastai(learn)
     before = mse_on(model, dls.valid)

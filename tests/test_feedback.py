@@ -22,7 +22,8 @@ def test_gini_is_half_the_relative_mean_difference(c):
 
 @quick
 @given(counts, st.integers(1, 9))
-def test_gini_depends_neither_on_order_nor_on_scale(c, k): assert gini([k*o for o in reversed(c)])==pytest.approx(gini(c), abs=1e-9)
+def test_gini_depends_neither_on_order_nor_on_scale(c, k):
+    assert gini([k*o for o in reversed(c)])==pytest.approx(gini(c), abs=1e-9)
 
 @pytest.mark.parametrize('c,expected', [([5, 5, 5], 0), ([0, 0, 0, 9], 0.75), ([7], 0)])
 def test_gini_of_extremes(c, expected): assert gini(c)==pytest.approx(expected)
@@ -55,7 +56,8 @@ def test_without_a_list_nobody_follows_it_and_without_enthusiasts_all_count_alik
     assert (none.followed==0).all() and (none.niche==0).all() and np.allclose(none.people_gini, 0)
 
 def test_enthusiasts_take_the_list_and_cost_stars_that_a_cap_or_ratings_bring_back(loop_world):
-    calm,taken,capped,rated = (feedback_loop(loop_world, **kw) for kw in (dict(n_fans=0), {}, dict(cap=5), dict(rank_by='ratings')))
+    calm,taken,capped,rated = (feedback_loop(loop_world, **kw)
+                               for kw in (dict(n_fans=0), {}, dict(cap=5), dict(rank_by='ratings')))
     assert end(taken, 'niche')>0.9 and end(calm, 'niche')==0
     assert end(taken, 'stars') < end(calm, 'stars')-0.3
     assert min(end(capped, 'stars'), end(rated, 'stars')) > end(calm, 'stars')-0.1
@@ -70,8 +72,12 @@ def test_a_list_without_pull_changes_nothing_that_is_watched(loop_world):
     assert abs(with_list.stars.mean()-without.stars.mean()) < 0.05
     assert with_list.followed.mean() < 0.3
 
-@pytest.mark.parametrize('kw,msg', [(dict(rank_by='stars'), 'rank_by'), (dict(rounds=1), 'rounds'), (dict(n_list=500), '120 films'), (dict(explore=11), 'explore'),
-                                    (dict(rounds=601), 'fewer rounds'), (dict(n_watch=0), 'n_watch'), (dict(pull=0), 'pull'), (dict(pull=-1), 'pull'),
-                                    (dict(pull=float('nan')), 'pull'), (dict(n_fans=-5), 'n_fans'), (dict(fan_rounds=-1), 'fan_rounds'), (dict(cap=0), 'cap'), (dict(cap=-3), 'cap')])
+@pytest.mark.parametrize('kw,msg',
+                         [(dict(rank_by='stars'), 'rank_by'), (dict(rounds=1), 'rounds'),
+                          (dict(n_list=500), '120 films'), (dict(explore=11), 'explore'),
+                                    (dict(rounds=601), 'fewer rounds'), (dict(n_watch=0), 'n_watch'),
+                                    (dict(pull=0), 'pull'), (dict(pull=-1), 'pull'),
+                                    (dict(pull=float('nan')), 'pull'), (dict(n_fans=-5), 'n_fans'),
+                                    (dict(fan_rounds=-1), 'fan_rounds'), (dict(cap=0), 'cap'), (dict(cap=-3), 'cap')])
 def test_a_loop_that_cannot_be_is_refused(loop_world, kw, msg):
     with pytest.raises(ValueError, match=msg): feedback_loop(loop_world, **kw)

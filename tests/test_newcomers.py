@@ -1,4 +1,4 @@
-"Chapter 09: marks against scikit-learn, fold-in against closed forms and known truth, what is refused, questions, metadata"
+"Fold-in against scikit-learn, closed forms and known truth; questions, metadata, and what is refused"
 import copy
 
 import numpy as np
@@ -37,7 +37,8 @@ free,free_dls = world(y_range=None)
 def table(n_people, n_each, seed=0, other='movie', new='user'):
     rng = np.random.default_rng(seed)
     known = np.array(dls.classes[other][1:])
-    rows = [(f'n{u}', k, r) for u in range(n_people) for k,r in zip(rng.permutation(known)[:n_each], rng.integers(1, 6, n_each))]
+    rows = [(f'n{u}', k, r) for u in range(n_people)
+            for k,r in zip(rng.permutation(known)[:n_each], rng.integers(1, 6, n_each))]
     return pd.DataFrame(rows, columns=[new, other, 'rating'])
 
 # ndcg
@@ -49,7 +50,8 @@ def test_ndcg_is_scikit_learns_with_and_without_ties(seed, n, k, ties):
     scores = rng.integers(0, 4, (5, n)).astype(float) if ties else rng.standard_normal((5, n))
     gains = rng.integers(0, 5, (5, n)).astype(float)
     gains[:,0] += 1
-    np.testing.assert_allclose(ndcg_at(scores, gains, k), [ndcg_score(g[None], s[None], k=k) for g,s in zip(gains, scores)], atol=1e-9)
+    np.testing.assert_allclose(ndcg_at(scores, gains, k),
+                               [ndcg_score(g[None], s[None], k=k) for g,s in zip(gains, scores)], atol=1e-9)
 
 def test_the_best_order_has_ndcg_one_and_a_worthless_one_is_not_a_number():
     gains = np.array([[0, 3, 1.], [0, 0, 0]])
@@ -74,7 +76,8 @@ def test_ndcg_does_not_depend_on_the_order_of_the_columns(seed):
     np.testing.assert_allclose(ndcg_at(scores, gains, 4), ndcg_at(scores[:,order], gains[:,order], 4))
 
 @pytest.mark.parametrize('scores,gains,k,msg', [
-    ([[1, np.nan]], [[1, 0]], 10, 'NaN'), ([[1, 2]], [[1, -1]], 10, 'at least 0'), ([[1, 2]], [[np.nan, 0]], 10, 'at least 0'), ([[1, 2]], [[1, 0, 0]], 10, 'one shape'),
+    ([[1, np.nan]], [[1, 0]], 10, 'NaN'), ([[1, 2]], [[1, -1]], 10, 'at least 0'),
+    ([[1, 2]], [[np.nan, 0]], 10, 'at least 0'), ([[1, 2]], [[1, 0, 0]], 10, 'one shape'),
     ([1, 2], [1, 0], 10, 'one shape'), ([[1, 2]], [[1, 0]], 0, 'k must be')])
 def test_ndcg_refuses_what_has_no_order(scores, gains, k, msg):
     with pytest.raises(ValueError, match=msg): ndcg_at(scores, gains, k)
@@ -86,7 +89,8 @@ def numpy_ridge(m, d, rows, side, penalty):
     other = 'item' if side=='user' else 'user'
     c = d.cat_names[other=='item']
     i = [d.classes[c].index(k) for k in rows[c]]
-    f,b,mine = (getattr(m, n).detach().double().numpy() for n in (f'{other}_factors', f'{other}_bias', f'{side}_factors'))
+    f,b,mine = (getattr(m, n).detach().double().numpy()
+                for n in (f'{other}_factors', f'{other}_bias', f'{side}_factors'))
     y = rows.rating.to_numpy(float)
     if m.y_range: y = np.log(y/(m.y_range[1]-y))
     used = d.train_ds.x[:,int(side=='item')].unique().numpy()
@@ -105,7 +109,8 @@ def test_fold_in_is_the_ridge_solution_for_either_side(m, d, side, penalty):
     for who,vector in zip(res.ids, res.vectors):
         w,X,y,mean = numpy_ridge(m, d, rows[rows[new]==who], side, penalty)
         np.testing.assert_allclose(vector, w, atol=1e-5)
-        np.testing.assert_allclose(vector, mean + Ridge(alpha=penalty, fit_intercept=False).fit(X, y - X@mean).coef_, atol=1e-5)
+        np.testing.assert_allclose(vector, mean + Ridge(alpha=penalty, fit_intercept=False).fit(X, y - X@mean).coef_,
+                                   atol=1e-5)
 
 def test_fold_in_minimises_its_loss():
     rows = table(1, 5)
@@ -118,7 +123,9 @@ def test_fold_in_minimises_its_loss():
 def test_newcomers_do_not_influence_each_other_and_row_order_does_not_matter(seed, n, k):
     rows = table(n, k, seed)
     together = fold_in(model, dls, rows.sample(frac=1, random_state=seed), ids=[f'n{u}' for u in range(n)])
-    for u in range(n): assert_close(together.vectors[u], fold_in(model, dls, rows[rows.user==f'n{u}']).vectors[0], atol=1e-5, rtol=1e-4)
+    for u in range(n):
+        assert_close(together.vectors[u], fold_in(model, dls, rows[rows.user==f'n{u}']).vectors[0], atol=1e-5,
+                     rtol=1e-4)
 
 def test_a_huge_penalty_keeps_the_prior_and_a_tiny_one_obeys_the_ratings():
     rows,prior = table(1, 3),torch.arange(5.)
@@ -143,12 +150,15 @@ def test_on_planted_ratings_the_error_falls_as_ratings_grow():
     d = RatingsDataLoaders.from_df(p.ratings, seed=0, device='cpu')
     items,m = np.array(d.classes['movie'][1:])-1,DotProductBias(d.n_users, d.n_items, 3, y_range=None)
     with torch.no_grad():
-        m.item_factors[1:],m.item_bias[1:] = torch.from_numpy(p.item_factors[items]),torch.from_numpy(p.item_bias[items])
+        m.item_factors[1:],m.item_bias[1:] = torch.from_numpy(p.item_factors[items]),torch.from_numpy(
+            p.item_bias[items])
     rng = np.random.default_rng(0)
     true = np.column_stack([rng.normal(0, p.user_factors.std(), (30, 3)), rng.normal(p.mean, 0.4, 30)])
     def error(n):
         which = np.array([rng.permutation(len(items))[:n] for _ in true])
-        y = np.einsum('uf,unf->un', true[:,:3], p.item_factors[items][which]) + true[:,3:] + p.item_bias[items][which] + rng.normal(0, 0.5, which.shape)
+        y = np.einsum('uf,unf->un', true[:,:3],
+                      p.item_factors[items][which]) + true[:,3:] + p.item_bias[items][which] + rng.normal(0, 0.5,
+                          which.shape)
         rows = pd.DataFrame({'user': np.repeat(np.arange(30), n), 'movie': items[which.ravel()]+1, 'rating': y.ravel()})
         res = fold_in(m, d, rows, penalty=1.5, prior=torch.tensor([0, 0, 0, p.mean])).vectors.numpy()
         return np.linalg.norm(res - true, axis=1).mean()
@@ -198,7 +208,8 @@ def test_predictions_are_the_models_own_and_leave_out_row_0():
 
 first = dls.classes['movie'][1]
 @pytest.mark.parametrize('ratings,msg', [
-    ({10**6: 4}, 'there is no movie 1000000'), ({'#na#': 4}, 'another type'), ({str(first): 4}, 'another type'), ({first: float('nan')}, 'no rating'), ({first: 5.4}, 'not between 1.0 and 5.0'),
+    ({10**6: 4}, 'there is no movie 1000000'), ({'#na#': 4}, 'another type'), ({str(first): 4}, 'another type'),
+    ({first: float('nan')}, 'no rating'), ({first: 5.4}, 'not between 1.0 and 5.0'),
     ({first: 0}, 'not between'), ({first: float('inf')}, 'infinite'), ({first: '4'}, 'not numeric'), ({}, 'no ratings'),
     (pd.DataFrame({'user': [1, 1], 'movie': [first, first], 'rating': [4, 5]}), 'repeat a pair'),
     (pd.DataFrame({'user': [None], 'movie': [first], 'rating': [4]}), 'has no id'),
@@ -207,27 +218,33 @@ def test_fold_in_refuses_what_would_give_a_wrong_row(ratings, msg):
     with pytest.raises(ValueError, match=msg): fold_in(model, dls, ratings)
 
 @pytest.mark.parametrize('kw,msg', [
-    (dict(penalty=0), 'penalty'), (dict(penalty=float('nan')), 'penalty'), (dict(side='film'), 'side must be'), (dict(prior=torch.zeros(3)), 'must hold 5 numbers'),
-    (dict(ids=['x', 'x']), 'named twice'), (dict(ids=['x', 'y']), 'not among the names'), (dict(prior=Folded(['new'], torch.zeros(1, 4), torch.zeros(1), 'item')), "side 'item'")])
+    (dict(penalty=0), 'penalty'), (dict(penalty=float('nan')), 'penalty'), (dict(side='film'), 'side must be'),
+    (dict(prior=torch.zeros(3)), 'must hold 5 numbers'),
+    (dict(ids=['x', 'x']), 'named twice'), (dict(ids=['x', 'y']), 'not among the names'),
+    (dict(prior=Folded(['new'], torch.zeros(1, 4), torch.zeros(1), 'item')), "side 'item'")])
 def test_fold_in_refuses_settings_that_make_no_sense(kw, msg):
     with pytest.raises(ValueError, match=msg): fold_in(model, dls, {first: 4}, **kw)
 
 no_penalties = [0, -1, float('nan'), float('inf'), True, '10', None]
 @pytest.mark.parametrize('bad', no_penalties)
 def test_what_is_no_penalty_is_refused_wherever_one_is_given(bad):
-    with pytest.raises(ValueError, match='penalty must be a number above 0'): fold_in(model, dls, {first: 4}, penalty=bad)
-    with pytest.raises(ValueError, match='penalty must be a number above 0'): signup_questions(model, dls, 3, 'informative', penalty=bad)
+    with pytest.raises(ValueError, match='penalty must be a number above 0'):
+        fold_in(model, dls, {first: 4}, penalty=bad)
+    with pytest.raises(ValueError, match='penalty must be a number above 0'):
+        signup_questions(model, dls, 3, 'informative', penalty=bad)
 
 @pytest.mark.parametrize('kind', [int, np.int64, np.float32])
 def test_a_penalty_may_be_any_kind_of_number(kind):
     assert_close(fold_in(model, dls, {first: 4}, penalty=kind(10)).vectors, fold_in(model, dls, {first: 4}).vectors)
-    assert signup_questions(model, dls, 3, 'informative', penalty=kind(10))==signup_questions(model, dls, 3, 'informative')
+    assert signup_questions(model, dls, 3, 'informative', penalty=kind(10))==signup_questions(model, dls, 3,
+        'informative')
 
 @pytest.mark.parametrize('bad', [float('nan'), float('inf')])
 def test_a_prior_that_holds_no_numbers_is_refused(bad):
     prior = torch.tensor([0, 0, bad, 0, 0])
     with pytest.raises(ValueError, match='prior.*finite'): fold_in(model, dls, {first: 4}, prior=prior)
-    with pytest.raises(ValueError, match='prior.*finite'): fold_in(model, dls, {}, prior=Folded(['a'], prior[None,:4], prior[-1:]))
+    with pytest.raises(ValueError, match='prior.*finite'):
+        fold_in(model, dls, {}, prior=Folded(['a'], prior[None,:4], prior[-1:]))
 
 def test_names_are_a_list_and_not_the_letters_of_one():
     with pytest.raises(TypeError, match='ids must be a list'): fold_in(model, dls, {first: 4}, ids='x')
@@ -242,8 +259,10 @@ def no_training_rows():
     return d
 
 @pytest.mark.parametrize('use', [
-    lambda d: fold_in(model, d, {first: 4}), lambda d: fold_in(model, d, {}, ids=['x']), lambda d: representative(model, d), lambda d: signup_questions(model, d, 3),
-    lambda d: fold_in(model, d, {}, ids=['x'], prior=torch.zeros(5)), lambda d: trained_vectors(model, d, 'item'), lambda d: MetadataModel(model, d, people(), ['kind'])])
+    lambda d: fold_in(model, d, {first: 4}), lambda d: fold_in(model, d, {}, ids=['x']),
+    lambda d: representative(model, d), lambda d: signup_questions(model, d, 3),
+    lambda d: fold_in(model, d, {}, ids=['x'], prior=torch.zeros(5)), lambda d: trained_vectors(model, d, 'item'),
+    lambda d: MetadataModel(model, d, people(), ['kind'])])
 def test_loaders_without_training_rows_are_refused(use):
     d = no_training_rows()
     assert len(d.train_ds.x)==0 and len(dls.train_ds.x)
@@ -256,7 +275,8 @@ def test_trained_vectors_are_those_with_ratings_enough(least, side):
     want = [dls.classes['user' if side=='user' else 'movie'][i] for i in n[n>=least].index]
     if want: assert trained_vectors(model, dls, side, min_ratings=least).ids==want
     else:
-        with pytest.raises(ValueError, match=f'no id has {least} training ratings'): trained_vectors(model, dls, side, min_ratings=least)
+        with pytest.raises(ValueError, match=f'no id has {least} training ratings'):
+            trained_vectors(model, dls, side, min_ratings=least)
 
 def test_ratings_must_be_a_table_or_a_dict():
     with pytest.raises(TypeError, match='DataFrame or a dict'): fold_in(model, dls, [(first, 4)])
@@ -291,7 +311,8 @@ def test_the_representative_has_the_least_error_of_all_candidates(side):
 def people(n_cat=3, seed=0):
     rng = np.random.default_rng(seed)
     ids = dls.classes['user'][1:]
-    return pd.DataFrame({'user': ids, 'kind': rng.choice(list('abc')[:n_cat], len(ids)), 'size': rng.normal(50, 10, len(ids))})
+    return pd.DataFrame({'user': ids, 'kind': rng.choice(list('abc')[:n_cat], len(ids)),
+                         'size': rng.normal(50, 10, len(ids))})
 
 def planted_by_metadata():
     "A model whose user rows follow from the table"
@@ -304,7 +325,10 @@ def planted_by_metadata():
 def test_rows_that_follow_from_the_metadata_are_found():
     m,t = planted_by_metadata()
     known = trained_vectors(m, dls)
-    left = {n: float(((MetadataModel(m, dls, t, ['kind'], ['size'], layers=(), n_epoch=n, wd=0).vectors(t).vectors - known.vectors)**2).mean()) for n in (1, 1000)}
+    left = {
+        n: float(
+            ((MetadataModel(m, dls, t, ['kind'], ['size'], layers=(), n_epoch=n,
+                            wd=0).vectors(t).vectors - known.vectors)**2).mean()) for n in (1, 1000)}
     assert left[1000] < 0.02*left[1]
 
 def test_metadata_vectors_do_not_depend_on_the_order_or_the_company_of_the_newcomers():
@@ -332,14 +356,18 @@ def test_metadata_of_films_gives_rows_for_films():
     assert res.side=='item' and res.predict(model, dls).shape==(dls.n_items-1, dls.n_users-1)
 
 @pytest.mark.parametrize('change,msg', [
-    (lambda t: t.drop(columns='size'), "no column 'size'"), (lambda t: t.assign(size=t['size'].where(t.index>2)), "'size' is missing in 3"),
+    (lambda t: t.drop(columns='size'), "no column 'size'"),
+    (lambda t: t.assign(size=t['size'].where(t.index>2)), "'size' is missing in 3"),
     (lambda t: t.iloc[2:], 'lacks'), (lambda t: pd.concat([t, t[:1]]), 'twice')])
 def test_a_table_that_does_not_describe_everybody_is_refused(change, msg):
     with pytest.raises(ValueError, match=msg): MetadataModel(model, dls, change(people()), ['kind'], ['size'])
 
-@pytest.mark.parametrize('change,msg', [(dict(kind='z'), "category 'z'"), (dict(kind=None), 'missing'), (dict(size=float('nan')), 'missing')])
+@pytest.mark.parametrize('change,msg',
+                         [(dict(kind='z'), "category 'z'"), (dict(kind=None), 'missing'),
+                          (dict(size=float('nan')), 'missing')])
 def test_newcomers_with_unknown_metadata_are_refused(change, msg):
-    with pytest.raises(ValueError, match=msg): MetadataModel(model, dls, people(), ['kind'], ['size']).vectors(people()[:1].assign(**change))
+    with pytest.raises(ValueError, match=msg):
+        MetadataModel(model, dls, people(), ['kind'], ['size']).vectors(people()[:1].assign(**change))
 
 def test_a_category_means_the_same_whatever_type_its_column_has():
     meta,t = MetadataModel(model, dls, people(), ['kind']),people()
@@ -360,13 +388,16 @@ def test_a_metadata_model_of_the_often_rated_needs_nobody_else_in_the_table():
     often = trained_vectors(model, dls, min_ratings=20).ids
     t = people()
     assert 0<len(often)<len(t)
-    few,all_ = (MetadataModel(model, dls, o, ['kind'], min_ratings=20).vectors(t).vectors for o in (t[t.user.isin(often)], t))
+    few,all_ = (MetadataModel(model, dls, o, ['kind'], min_ratings=20).vectors(t).vectors
+                for o in (t[t.user.isin(often)], t))
     assert_close(few, all_)
     assert not torch.allclose(few, MetadataModel(model, dls, t, ['kind']).vectors(t).vectors)
 
 @pytest.mark.parametrize('kw,msg', [
-    (dict(), 'neither cat_names nor cont_names'), (dict(cat_names=['kind'], n_epoch=0), 'n_epoch'), (dict(cat_names=['kind'], n_epoch=-1), 'n_epoch'),
-    (dict(cat_names=['kind'], min_ratings=0), 'min_ratings'), (dict(cont_names=['kind']), "'kind' is not numeric"), (dict(cat_names=['kind'], lr=0), 'lr must be')])
+    (dict(), 'neither cat_names nor cont_names'), (dict(cat_names=['kind'], n_epoch=0), 'n_epoch'),
+    (dict(cat_names=['kind'], n_epoch=-1), 'n_epoch'),
+    (dict(cat_names=['kind'], min_ratings=0), 'min_ratings'), (dict(cont_names=['kind']), "'kind' is not numeric"),
+    (dict(cat_names=['kind'], lr=0), 'lr must be')])
 def test_a_metadata_model_that_cannot_be_is_refused(kw, msg):
     with pytest.raises(ValueError, match=msg): MetadataModel(model, dls, people(), **kw)
 
@@ -388,7 +419,9 @@ def test_questions_are_different_trained_items(by):
     res = signup_questions(model, dls, 12, by, seed=0)
     assert len(set(res))==12 and set(res) <= set(trained_vectors(model, dls, 'item').ids)
 
-def train_frame(side='item'): return pd.DataFrame({'i': dls.train_ds.x[:,int(side=='item')].numpy(), 'y': dls.train_ds.y.numpy().astype(float)}).groupby('i').y
+def train_frame(side='item'):
+    return pd.DataFrame({'i': dls.train_ds.x[:,int(side=='item')].numpy(),
+                         'y': dls.train_ds.y.numpy().astype(float)}).groupby('i').y
 
 def test_known_and_contested_are_counts_and_sums_of_squares():
     g = train_frame()
@@ -398,14 +431,16 @@ def test_known_and_contested_are_counts_and_sums_of_squares():
 
 def test_the_first_informative_question_lowers_the_expected_variance_most():
     V = np.column_stack([model.item_factors.detach().numpy(), np.ones(dls.n_items)]).astype(float)
-    share = train_frame().size().reindex(range(dls.n_items)).fillna(0).to_numpy()/trained_vectors(model, dls).factors.shape[0]
+    share = train_frame().size().reindex(range(dls.n_items)).fillna(0).to_numpy()/trained_vectors(model,
+        dls).factors.shape[0]
     def variance(A): return (share*np.einsum('nd,de,ne->n', V, np.linalg.inv(A), V)).sum()
     base = 3.*np.eye(5)
     gains = share*(variance(base) - np.array([variance(base + np.outer(v, v)) for v in V]))
     assert signup_questions(model, dls, 1, 'informative', penalty=3.)==[dls.classes['movie'][gains.argmax()]]
 
 def test_random_questions_follow_their_seed():
-    assert signup_questions(model, dls, 9, 'random', seed=1)==signup_questions(model, dls, 9, 'random', seed=1)!=signup_questions(model, dls, 9, 'random', seed=2)
+    assert signup_questions(model, dls, 9, 'random', seed=1)==signup_questions(model, dls, 9, 'random',
+        seed=1)!=signup_questions(model, dls, 9, 'random', seed=2)
 
 def test_an_unknown_way_to_ask_is_refused():
     with pytest.raises(ValueError, match='by must be'): signup_questions(model, dls, 3, 'best')
@@ -427,7 +462,9 @@ def test_one_vector_is_a_prior_for_everybody():
     none = fold_in(model, dls, {}, prior=who)
     assert none.ids==who.ids and none.ids is not who.ids
 
-@pytest.mark.parametrize('call', [lambda m, d: representative(m, d), lambda m, d: trained_vectors(m, d), lambda m, d: signup_questions(m, d, 3, 'informative'),
+@pytest.mark.parametrize('call',
+                         [lambda m, d: representative(m, d), lambda m, d: trained_vectors(m, d), lambda m,
+                          d: signup_questions(m, d, 3, 'informative'),
                                   lambda m, d: fold_in(m, d, {d.classes['movie'][1]: 3.})])
 def test_a_model_that_failed_in_training_is_refused(call):
     failed = copy.deepcopy(model)

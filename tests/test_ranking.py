@@ -36,10 +36,12 @@ def lists(model, users, n, allowed, history=None, **kwargs):
     return [(int(w), int(i), s) for w,i,s in zip(*rank_items(model, users, n, allowed, history, **kwargs))]
 
 @quick
-@given(seeds, st.integers(1, 40), st.sampled_from([0, 1, 4, 30]), st.sampled_from([None, (0, 5.5)]), st.booleans(), st.integers(4, 400))
+@given(seeds, st.integers(1, 40), st.sampled_from([0, 1, 4, 30]), st.sampled_from([None, (0, 5.5)]), st.booleans(),
+       st.integers(4, 400))
 def test_lists_are_those_of_predict_sorted_bit_for_bit(seed, n, n_factors, y_range, deep, n_items):
     rng = np.random.default_rng(seed)
-    model = network(12, n_items, seed, y_range) if deep else dot(12, n_items, n_factors, seed, rng.choice([0.01, 0.5, 3]), y_range)
+    model = network(12, n_items, seed, y_range) if deep else dot(12, n_items, n_factors, seed,
+                                                                 rng.choice([0.01, 0.5, 3]), y_range)
     users = rng.integers(1, 12, 6)
     allowed = rng.random(n_items) < rng.choice([0.1, 0.9, 1])
     history = History.from_pairs(rng.integers(0, 12, 50), rng.integers(1, n_items, 50), 12).of(users)
@@ -118,7 +120,8 @@ def test_histories_are_those_of_a_loop(pairs, people):
     who,rated = some.pairs()
     assert list(zip(who.tolist(), rated.tolist())) == [(k, i) for k,p in enumerate(people) for i in own[p]]
     bounds,order = group_by_user(users, 7)
-    assert [order[bounds[k]:bounds[k+1]].tolist() for k in range(7)] == [[at for at,(u,_) in enumerate(pairs) if u==k] for k in range(7)]
+    assert [order[bounds[k]:bounds[k+1]].tolist() for k in range(7)] == [[at for at,(u,_) in enumerate(pairs) if u==k]
+        for k in range(7)]
 
 @pytest.mark.parametrize('mask,why', [
     (np.ones((1, 3), dtype=bool), 'table of bools of shape'), (np.ones((2, 2)), 'table of bools of shape'),

@@ -23,7 +23,9 @@ def test_relative_links_lead_somewhere(text, root):
     assert rel and not [o for o in rel if not (root/o).exists()]
 
 def test_every_notebook_is_in_the_map(text, root):
-    asked = [o.relative_to(root).as_posix() for o in notebooks() if o.stem!='index' and o.parent.name not in ('practice', 'teaching')]  # these are reached from their chapters
+    # these are reached from their chapters
+    asked = [o.relative_to(root).as_posix() for o in notebooks() if o.stem!='index'
+             and o.parent.name not in ('practice', 'teaching')]
     assert not set(asked) - set(links(text))
 
 def test_pictures_are_those_of_the_index(root, text):
@@ -35,14 +37,20 @@ def test_pictures_are_described(text): assert '![' in text and '![png]' not in t
 def test_no_machine_in_it(text, root): assert str(root) not in text and '/site-packages' not in text
 
 @pytest.mark.parametrize('before,after', [
-    ('[a](00_whole_game.ipynb)', '[a](nbs/00_whole_game.ipynb)'), ('[a](../LICENSE "t")', '[a](LICENSE "t")'), ('![p](images/a.png)', '![p](nbs/images/a.png)'),
-    ('[a](03_dot.ipynb#part)', '[a](nbs/03_dot.ipynb#part)'), ('<img alt="x" src="a.png">', '<img alt="x" src="nbs/a.png">'),
-    ('[a](https://x.org/00.ipynb) [b](#part) [c](mailto:a@b.c)', '[a](https://x.org/00.ipynb) [b](#part) [c](mailto:a@b.c)'),
-    ('`[a](b)` and\n```python\nx[a](b)\n```\n[a](b)', '`[a](b)` and\n```python\nx[a](b)\n```\n[a](nbs/b)'), (f'![p]({PICS}/x.png)', f'![p]({PICS}/x.png)')])
+    ('[a](00_whole_game.ipynb)', '[a](nbs/00_whole_game.ipynb)'), ('[a](../LICENSE "t")', '[a](LICENSE "t")'),
+    ('![p](images/a.png)', '![p](nbs/images/a.png)'),
+    ('[a](03_dot.ipynb#part)', '[a](nbs/03_dot.ipynb#part)'),
+    ('<img alt="x" src="a.png">', '<img alt="x" src="nbs/a.png">'),
+    ('[a](https://x.org/00.ipynb) [b](#part) [c](mailto:a@b.c)',
+     '[a](https://x.org/00.ipynb) [b](#part) [c](mailto:a@b.c)'),
+    ('`[a](b)` and\n```python\nx[a](b)\n```\n[a](b)', '`[a](b)` and\n```python\nx[a](b)\n```\n[a](nbs/b)'),
+    (f'![p]({PICS}/x.png)', f'![p]({PICS}/x.png)')])
 def test_links_are_moved(before, after): assert move_links(before, 'nbs')==after
 
 def test_only_what_a_page_shows():
-    cells = [v4.new_markdown_cell('# T'), v4.new_code_cell('#| hide\nx'), v4.new_code_cell('#| timing\n#| echo: true\ny', outputs=[v4.new_output('stream', name='stderr', text='w')]),
+    cells = [v4.new_markdown_cell('# T'), v4.new_code_cell('#| hide\nx'),
+             v4.new_code_cell('#| timing\n#| echo: true\ny',
+                              outputs=[v4.new_output('stream', name='stderr', text='w')]),
              v4.new_code_cell('#| echo: false\nz', outputs=[v4.new_output('stream', text='7')]), v4.new_code_cell('')]
     nb = page(v4.new_notebook(cells=cells))
     assert [c.source for c in nb.cells] == ['# T', 'y', 'z']

@@ -35,21 +35,26 @@ from weights import big
 
 quick = settings(deadline=None, max_examples=30)
 seeds = st.integers(0, 10**6)
-planted = planted_ratings(n_users=40, n_items=30, n_ratings=700, n_factors=4, skew=1, rating_range=(1, 5), step=1, seed=0).ratings
+planted = planted_ratings(n_users=40, n_items=30, n_ratings=700, n_factors=4, skew=1, rating_range=(1, 5), step=1,
+                          seed=0).ratings
 titles = {i: f'Film № {i}' for i in range(1, 25)} # some have none
 
-def loaders(df=planted, valid_pct=0.1, **kw): return RatingsDataLoaders.from_df(df, valid_pct=valid_pct, seed=0, bs=64, device='cpu', **kw)
+def loaders(df=planted, valid_pct=0.1, **kw):
+    return RatingsDataLoaders.from_df(df, valid_pct=valid_pct, seed=0, bs=64, device='cpu', **kw)
 dls = loaders()
-def dot(dls=dls, n_factors=4, seed=0, y_range=(0, 5.5)): return big(DotProductBias(dls.n_users, dls.n_items, n_factors, y_range), seed=seed)
+def dot(dls=dls, n_factors=4, seed=0, y_range=(0, 5.5)):
+    return big(DotProductBias(dls.n_users, dls.n_items, n_factors, y_range), seed=seed)
 def net(dls=dls): return big(CollabNN((dls.n_users, 5), (dls.n_items, 6), n_act=7))
 def features(dls=dls):
     g = torch.Generator().manual_seed(1)
-    return big(SideFeatureNN((dls.n_users, 3), (dls.n_items, 4), torch.randn(dls.n_users, 2, generator=g), torch.randn(dls.n_items, 5, generator=g), n_act=6, p_blank=0.3))
+    return big(SideFeatureNN((dls.n_users, 3), (dls.n_items, 4), torch.randn(dls.n_users, 2, generator=g),
+                             torch.randn(dls.n_items, 5, generator=g), n_act=6, p_blank=0.3))
 
 rec = Recommender.from_model(dot(), dls, titles)
 network = Recommender.from_model(net(), dls, titles)
 either = pytest.mark.parametrize('rec', [rec, network], ids=['dot product', 'network'])
-all_pairs = pd.DataFrame([(u, i) for u in dls.classes['user'][1:] for i in dls.classes['movie'][1:]], columns=['user', 'movie'])
+all_pairs = pd.DataFrame([(u, i) for u in dls.classes['user'][1:] for i in dls.classes['movie'][1:]],
+                         columns=['user', 'movie'])
 seen = set(zip(planted.user, planted.movie))
 trained_items = {dls.classes['movie'][r] for r in dls.train_ds.x[:,1].tolist()}
 def same(a, b): pd.testing.assert_frame_equal(a, b, check_exact=True)
@@ -59,19 +64,28 @@ def same(a, b): pd.testing.assert_frame_equal(a, b, check_exact=True)
 def directly(model, df, dls=dls):
     with torch.no_grad(): return model.eval()(dls.test_dl(df, bs=10**6).one_batch()[0]).reshape(-1).numpy()
 
-@pytest.mark.parametrize('make', [dot, lambda: dot(y_range=None), lambda: dot(n_factors=0), net, features, lambda: big(DotProduct(dls.n_users, dls.n_items, 4))])
+@pytest.mark.parametrize('make',
+                         [dot, lambda: dot(y_range=None), lambda: dot(n_factors=0), net, features,
+                          lambda: big(DotProduct(dls.n_users, dls.n_items, 4))])
 def test_predictions_are_those_of_the_model(make):
     model = make()
-    np.testing.assert_allclose(Recommender.from_model(model, dls).predict(all_pairs).prediction, directly(model, all_pairs), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(Recommender.from_model(model, dls).predict(all_pairs).prediction,
+                               directly(model, all_pairs), rtol=1e-5, atol=1e-5)
 
-@pytest.mark.parametrize('kw', [{}, dict(layers=[8, 6]), dict(layers=[8], ps=[0.4], embed_p=0.3), dict(layers=[8], use_bn=False), dict(layers=[8], bn_final=True),
-                                dict(layers=[8, 5], lin_first=False), dict(layers=[8], act_cls=nn.Tanh()), dict(layers=[])])
+@pytest.mark.parametrize('kw',
+                         [{}, dict(layers=[8, 6]), dict(layers=[8], ps=[0.4], embed_p=0.3),
+                          dict(layers=[8], use_bn=False), dict(layers=[8], bn_final=True),
+                                dict(layers=[8, 5], lin_first=False), dict(layers=[8], act_cls=nn.Tanh()),
+                                dict(layers=[])])
 @pytest.mark.parametrize('y_range', [(0, 5.5), None])
 def test_any_network_of_fastai_is_served_exactly(kw, y_range):
     model = EmbeddingNN([(dls.n_users, 5), (dls.n_items, 4)], **{'layers': [9], **kw}, y_range=y_range)
     model.train()
-    for _ in range(3): model(torch.stack([torch.randint(0, dls.n_users, (64,)), torch.randint(0, dls.n_items, (64,))], 1)) # batch statistics of its own
-    np.testing.assert_allclose(Recommender.from_model(model, dls).predict(all_pairs).prediction, directly(model, all_pairs), rtol=1e-4, atol=1e-5)
+    # batch statistics of its own
+    for _ in range(3):
+        model(torch.stack([torch.randint(0, dls.n_users, (64,)), torch.randint(0, dls.n_items, (64,))], 1))
+    np.testing.assert_allclose(Recommender.from_model(model, dls).predict(all_pairs).prediction,
+                               directly(model, all_pairs), rtol=1e-4, atol=1e-5)
 
 def test_predict_keeps_the_callers_table():
     df = pd.DataFrame({'note': ['b', 'a'], 'movie': [3, 4], 'user': [2, 1]}, index=[7, 7])
@@ -92,7 +106,8 @@ def test_an_empty_table_gets_an_empty_column():
 @pytest.mark.parametrize('dtype', ['int8', 'int32', 'uint16', 'float64', 'Int64', 'category', 'object'])
 def test_ids_are_found_by_value_whatever_their_dtype(dtype):
     df = all_pairs[:50]
-    assert rec.predict(df.astype({'user': dtype, 'movie': dtype})).prediction.tolist()==rec.predict(df).prediction.tolist()
+    assert rec.predict(df.astype({'user': dtype, 'movie': dtype})).prediction.tolist()==rec.predict(
+        df).prediction.tolist()
 
 @quick
 @given(seeds, st.integers(1, 300))
@@ -103,12 +118,16 @@ def test_scores_follow_ids_whatever_the_order_of_rows(seed, n):
         assert part.tolist()==r.predict(all_pairs).prediction[df.index].tolist()
 
 @pytest.mark.parametrize('pairs,error,msg', [
-    (pd.DataFrame({'user': [1]}), ValueError, "no column 'movie'"), (pd.Series([1]), TypeError, 'DataFrame'), (None, TypeError, 'DataFrame'), ('x', TypeError, 'DataFrame'),
+    (pd.DataFrame({'user': [1]}), ValueError, "no column 'movie'"), (pd.Series([1]), TypeError, 'DataFrame'),
+    (None, TypeError, 'DataFrame'), ('x', TypeError, 'DataFrame'),
     (pd.DataFrame({'user': [1], 'movie': [1], 'prediction': [0]}), ValueError, 'already'),
     (pd.DataFrame({'user': [1, None], 'movie': [1, 2]}), ValueError, 'no id in 1 of 2'),
-    (pd.DataFrame({'user': ['1'], 'movie': [1]}), ValueError, "'1' is text"), (pd.DataFrame({'user': [True], 'movie': [1]}), ValueError, 'bool'),
-    (pd.DataFrame({'user': [1.5], 'movie': [1]}), ValueError, 'no user 1.5'), (pd.DataFrame({'user': [2.**60], 'movie': [1]}), ValueError, 'floats'),
-    (pd.DataFrame({'user': [[1]], 'movie': [1]}), ValueError, 'cannot be an id|convert'), (pd.DataFrame({'user': [99], 'movie': [1]}), ValueError, 'nearest are 40, 39, 38'),
+    (pd.DataFrame({'user': ['1'], 'movie': [1]}), ValueError, "'1' is text"),
+    (pd.DataFrame({'user': [True], 'movie': [1]}), ValueError, 'bool'),
+    (pd.DataFrame({'user': [1.5], 'movie': [1]}), ValueError, 'no user 1.5'),
+    (pd.DataFrame({'user': [2.**60], 'movie': [1]}), ValueError, 'floats'),
+    (pd.DataFrame({'user': [[1]], 'movie': [1]}), ValueError, 'cannot be an id|convert'),
+    (pd.DataFrame({'user': [99], 'movie': [1]}), ValueError, 'nearest are 40, 39, 38'),
     (pd.DataFrame([[1, 2, 3]], columns=['user', 'user', 'movie']), ValueError, 'several columns')])
 def test_predict_refuses(pairs, error, msg):
     with pytest.raises(error, match=msg): rec.predict(pairs)
@@ -136,7 +155,9 @@ def test_what_was_rated_is_never_recommended_be_it_for_validation(rec):
 @given(seeds, st.integers(1, 40), st.booleans())
 def test_recommend_is_recommend_all(seed, n, exclude):
     users = random.Random(seed).sample(range(1, 41), 3)
-    for r in (rec, network): same(r.recommend_all(n, users, exclude), pd.concat([r.recommend(u, n, exclude) for u in users], ignore_index=True))
+    for r in (rec, network):
+        same(r.recommend_all(n, users, exclude),
+             pd.concat([r.recommend(u, n, exclude) for u in users], ignore_index=True))
 
 def test_blocks_do_not_change_a_digit(monkeypatch):
     whole = [r.recommend_all(5) for r in (rec, network)]
@@ -151,8 +172,11 @@ def test_a_filter_is_respected_in_both_forms(allowed, seed):
     same(res, rec.recommend_all(4, filter=lambda items: items.movie.isin(allowed)))
     same(res, rec.recommend_all(4, filter=lambda items: items.movie.isin(allowed).tolist()))
 
-@pytest.mark.parametrize('filter,error,msg', [([1, 99], ValueError, 'no movie 99'), ('1', TypeError, 'collection'), (5, TypeError, 'collection'), (['1'], ValueError, 'text'),
-                                              (lambda i: i.movie, ValueError, 'True or False'), (lambda i: [True], ValueError, 'True or False')])
+@pytest.mark.parametrize('filter,error,msg',
+                         [([1, 99], ValueError, 'no movie 99'), ('1', TypeError, 'collection'),
+                          (5, TypeError, 'collection'), (['1'], ValueError, 'text'),
+                                              (lambda i: i.movie, ValueError, 'True or False'),
+                                              (lambda i: [True], ValueError, 'True or False')])
 def test_odd_filters_are_refused(filter, error, msg):
     with pytest.raises(error, match=msg): rec.recommend(1, filter=filter)
 
@@ -208,7 +232,8 @@ def test_nothing_left_is_an_empty_table_of_the_usual_form(rec):
 
 def test_results_have_fresh_indices_and_the_dtypes_of_the_ids():
     res = rec.recommend_all(2)
-    assert res.index.equals(pd.RangeIndex(len(res))) and res.user.dtype==res.movie.dtype==np.int64 and res.score.dtype==np.float32
+    assert res.index.equals(pd.RangeIndex(len(res))) and res.user.dtype==res.movie.dtype==np.int64
+    assert res.score.dtype==np.float32
 
 def test_a_title_that_is_not_known_is_missing():
     items = rec.items.set_index('movie').title
@@ -216,7 +241,8 @@ def test_a_title_that_is_not_known_is_missing():
 
 @pytest.mark.parametrize('n', [0, -1, 2.5, '3', True])
 def test_n_is_a_whole_number(n):
-    for call in (lambda: rec.recommend(1, n), lambda: rec.recommend_all(n), lambda: rec.similar(1, n), lambda: rec.fold_in({1: 5}, n)):
+    for call in (lambda: rec.recommend(1, n), lambda: rec.recommend_all(n), lambda: rec.similar(1, n),
+                 lambda: rec.fold_in({1: 5}, n)):
         with pytest.raises(ValueError, match='n must be'): call()
 
 # strangers
@@ -226,7 +252,8 @@ lonely = pd.concat([planted, pd.DataFrame({'user': [77, 77], 'movie': [1, 88], '
 def with_validation_strangers():
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        d = RatingsDataLoaders.from_df(lonely, splits=(np.arange(len(planted)), np.arange(len(planted), len(lonely))), bs=64, device='cpu')
+        d = RatingsDataLoaders.from_df(lonely, splits=(np.arange(len(planted)), np.arange(len(planted), len(lonely))),
+                                       bs=64, device='cpu')
     return Recommender.from_model(dot(d), d)
 
 def test_an_id_without_training_ratings_is_unknown_and_never_listed():
@@ -242,7 +269,8 @@ def test_the_mean_row_stands_in_for_strangers():
     u,i = rec.model.user_bias[1:].mean(),rec.model.item_bias[1:].mean()
     end = lambda s: (torch.sigmoid(s)*5.5).item()
     pairs = pd.DataFrame({'user': [99, 1, 99], 'movie': [2, 98, 98]})
-    raw = [users@rec.model.item_factors[2] + u + rec.model.item_bias[2], rec.model.user_factors[1]@items + rec.model.user_bias[1] + i, users@items + u + i]
+    raw = [users@rec.model.item_factors[2] + u + rec.model.item_bias[2],
+           rec.model.user_factors[1]@items + rec.model.user_bias[1] + i, users@items + u + i]
     np.testing.assert_allclose(rec.predict(pairs, on_unknown='mean').prediction, [end(s) for s in raw], rtol=1e-5)
 
 def test_popular_is_the_mean_of_the_side_that_is_known():
@@ -263,18 +291,21 @@ def test_strangers_among_others_keep_their_place_and_leave_the_others_alone(how)
     res = rec.recommend_all(3, [5, 99, 2, 98], on_unknown=how)
     assert res.user.tolist()==[5]*3 + [99]*3 + [2]*3 + [98]*3
     for u in (5, 2): same(res[res.user==u].reset_index(drop=True), rec.recommend(u, 3))
-    assert res[res.user==99].movie.tolist()==res[res.user==98].movie.tolist()==rec.recommend(1234, 3, on_unknown=how).movie.tolist()
+    assert res[res.user==99].movie.tolist()==res[res.user==98].movie.tolist()==rec.recommend(1234, 3,
+        on_unknown=how).movie.tolist()
 
 def test_similar_to_a_stranger():
     res = rec.similar(99, 4, on_unknown='popular')
     assert res.score.isna().all() and res.movie.tolist()==rec.recommend(99, 4, on_unknown='popular').movie.tolist()
     mean = rec.model.item_factors[1:].double().mean(0)
     cos = torch.cosine_similarity(rec.model.item_factors[1:].double(), mean[None])
-    np.testing.assert_allclose(rec.similar(99, 4, on_unknown='mean').score, cos.sort(descending=True).values[:4], rtol=1e-5)
+    np.testing.assert_allclose(rec.similar(99, 4, on_unknown='mean').score, cos.sort(descending=True).values[:4],
+                               rtol=1e-5)
 
 def test_another_type_is_refused_whatever_may_stand_in():
     for how in ('raise', 'mean', 'popular'):
-        for call in (lambda: rec.recommend('1', on_unknown=how), lambda: rec.similar(b'1', on_unknown=how), lambda: rec.predict([dict(user=1, movie='1')], on_unknown=how)):
+        for call in (lambda: rec.recommend('1', on_unknown=how), lambda: rec.similar(b'1', on_unknown=how),
+                     lambda: rec.predict([dict(user=1, movie='1')], on_unknown=how)):
             with pytest.raises(ValueError, match='convert it'): call()
     with pytest.raises(ValueError, match='on_unknown must be'): rec.recommend(1, on_unknown='na')
 
@@ -322,7 +353,9 @@ def test_a_model_without_factors_has_no_neighbours():
 @given(seeds, st.integers(1, 20), st.sampled_from([0.5, 10., 100.]))
 def test_folded_lists_are_those_of_chapter_09(seed, n, penalty):
     rng = np.random.default_rng(seed)
-    df = pd.DataFrame({'user': np.repeat([901, 902], n), 'movie': np.concatenate([rng.permutation(np.arange(1, 31))[:n] for _ in range(2)]), 'rating': rng.integers(1, 6, 2*n)})
+    df = pd.DataFrame({'user': np.repeat([901, 902], n),
+                       'movie': np.concatenate([rng.permutation(np.arange(1, 31))[:n] for _ in range(2)]),
+                       'rating': rng.integers(1, 6, 2*n)})
     scores = fold_in(rec.model, rec.dls, df, penalty=penalty).predict(rec.model, rec.dls)
     res = rec.fold_in(df, 5, penalty)
     np.testing.assert_allclose(res.score, [scores.loc[u, m] for u,m in zip(res.user, res.movie)], atol=1e-4)
@@ -334,7 +367,8 @@ def test_a_newcomer_who_was_added_is_served_like_one_who_was_folded_in():
     same(larger.recommend(500, 5), rec.fold_in(df, 5))
     same(larger.recommend(3, 5), rec.recommend(3, 5))
     assert len(rec.users)==40 and larger.users.user.tolist()[-1]==500
-    assert larger.report=={'n_added': len(df)} and rec.report=={} and larger.n_train==rec.n_train + len(df) and len(larger.history)==len(rec.history) + len(df)
+    assert larger.report=={'n_added': len(df)} and rec.report=={} and larger.n_train==rec.n_train + len(df)
+    assert len(larger.history)==len(rec.history) + len(df)
     same(larger.items[['movie', 'title']], rec.items[['movie', 'title']])
 
 def test_newcomers_may_come_one_after_the_other():
@@ -349,16 +383,22 @@ def fold_loss(r, w, items, target, penalty):
 def test_a_network_folds_in_to_a_row_that_no_small_step_betters():
     items,y = torch.tensor([1, 4, 9, 20, 25]),torch.tensor([5., 4, 1, 2, 5])
     target = torch.logit(y/5.5)
-    w = torch.from_numpy(fold_rows(network.served, np.zeros(5, int), items.numpy(), y.double().numpy(), 1., network.mean_user.astype(float))[0]).float()
+    w = torch.from_numpy(fold_rows(network.served, np.zeros(5, int), items.numpy(), y.double().numpy(), 1.,
+                                   network.mean_user.astype(float))[0]).float()
     best,g = fold_loss(network, w, items, target, 1.),torch.Generator().manual_seed(0)
     assert best < fold_loss(network, torch.from_numpy(network.mean_user), items, target, 1.)
-    assert all(fold_loss(network, w + 0.02*torch.randn(w.shape, generator=g), items, target, 1.) > best - 1e-4 for _ in range(50))
+    assert all(fold_loss(network, w + 0.02*torch.randn(w.shape, generator=g), items, target, 1.) > best - 1e-4
+               for _ in range(50))
 
 @pytest.mark.parametrize('ratings,error,msg', [
-    ({}, ValueError, 'no ratings'), ({99: 5}, ValueError, 'no movie 99'), ({1: 9}, ValueError, 'not between'), ({1: float('nan')}, ValueError, 'no rating'), ({'1': 3}, ValueError, 'text'),
-    ([1, 2], TypeError, 'DataFrame or a dict'), (pd.DataFrame({'user': [7, 7], 'movie': [1, 1], 'rating': [5, 4]}), ValueError, 'repeat a pair'),
-    (pd.DataFrame({'user': [7], 'movie': [1], 'rating': [5]}), ValueError, 'known already'), (pd.DataFrame({'user': ['x'], 'movie': [1], 'rating': [5]}), ValueError, 'another type'),
-    (pd.DataFrame({'user': [900], 'movie': [1]}), ValueError, "no column 'rating'"), (pd.DataFrame({'user': [None], 'movie': [1], 'rating': [5]}), ValueError, 'no id')])
+    ({}, ValueError, 'no ratings'), ({99: 5}, ValueError, 'no movie 99'), ({1: 9}, ValueError, 'not between'),
+    ({1: float('nan')}, ValueError, 'no rating'), ({'1': 3}, ValueError, 'text'),
+    ([1, 2], TypeError, 'DataFrame or a dict'),
+    (pd.DataFrame({'user': [7, 7], 'movie': [1, 1], 'rating': [5, 4]}), ValueError, 'repeat a pair'),
+    (pd.DataFrame({'user': [7], 'movie': [1], 'rating': [5]}), ValueError, 'known already'),
+    (pd.DataFrame({'user': ['x'], 'movie': [1], 'rating': [5]}), ValueError, 'another type'),
+    (pd.DataFrame({'user': [900], 'movie': [1]}), ValueError, "no column 'rating'"),
+    (pd.DataFrame({'user': [None], 'movie': [1], 'rating': [5]}), ValueError, 'no id')])
 def test_fold_in_refuses(ratings, error, msg):
     with pytest.raises(error, match=msg): rec.fold_in(ratings)
 
@@ -426,7 +466,8 @@ def test_evaluate_counts_and_measures():
     res = rec.evaluate(df)
     err = rec.predict(planted[:50]).prediction - planted.rating[:50]
     assert (res['n'], res['n_unknown'], res['n_seen'])==(50, 2, 50)
-    assert res['rmse']==pytest.approx(np.sqrt((err**2).mean()), rel=1e-5) and res['mae']==pytest.approx(err.abs().mean(), rel=1e-5)
+    assert res['rmse']==pytest.approx(np.sqrt((err**2).mean()), rel=1e-5)
+    assert res['mae']==pytest.approx(err.abs().mean(), rel=1e-5)
 
 def test_the_baseline_minimises_its_shrunk_errors():
     x,y = dls.train_ds.x.numpy(),dls.train_ds.y.numpy().astype(float)
@@ -465,7 +506,8 @@ def test_a_run_without_a_seed_tells_the_one_it_took():
 
 def test_the_report_says_what_was_done(fitted):
     r = fitted.report
-    assert r['n_train']==630 and r['n_valid'] + r['n_unknown']==70 and r['refit'] and r['seed']==0 and r['n_factors']==4 and r['y_range']==[0., 5.5]
+    assert r['n_train']==630 and r['n_valid'] + r['n_unknown']==70 and r['refit'] and r['seed']==0 and r['n_factors']==4
+    assert r['y_range']==[0., 5.5]
     assert fitted.n_train==700 and fitted.rating_range==(1., 5.) and json.loads(json.dumps(r))==r
 
 @pytest.mark.filterwarnings('ignore')
@@ -473,8 +515,10 @@ def test_without_refit_the_model_that_was_measured_is_kept():
     r = small_fit(refit=False)
     assert r.n_train==630 and len(r.history)==700
     i = r.history.rows[630:]
-    df = pd.DataFrame({'user': [r.classes['user'][o] for o in i[:,0]], 'movie': [r.classes['movie'][o] for o in i[:,1]], 'rating': r.history.ratings[630:]})
-    assert r.evaluate(df)['rmse']==pytest.approx(r.report['valid_rmse']) and r.evaluate(df)['baseline_rmse']==pytest.approx(r.report['baseline_rmse'])
+    df = pd.DataFrame({'user': [r.classes['user'][o] for o in i[:,0]], 'movie': [r.classes['movie'][o] for o in i[:,1]],
+                       'rating': r.history.ratings[630:]})
+    assert r.evaluate(df)['rmse']==pytest.approx(r.report['valid_rmse'])
+    assert r.evaluate(df)['baseline_rmse']==pytest.approx(r.report['baseline_rmse'])
 
 @pytest.mark.filterwarnings('ignore')
 def test_the_report_comes_before_the_second_training():
@@ -491,8 +535,11 @@ def test_a_line_is_printed_where_progress_is_wanted(capsys):
     assert capsys.readouterr().out==''
 
 @pytest.mark.parametrize('kw,msg', [
-    (dict(valid_pct=-0.1), 'valid_pct'), (dict(valid_pct=1), 'valid_pct'), (dict(valid_pct='0'), 'valid_pct'), (dict(valid_pct=1e-5), 'leaves a part empty'), (dict(titles='name'), "no column 'name'"), (dict(titles={'x': 'y'}), 'none of the ids'),
-    (dict(rating_range=(1, 4)), 'not between'), (dict(n_epoch=0), 'n_epoch'), (dict(lr=-1), 'lr'), (dict(duplicates='sum'), 'duplicates')])
+    (dict(valid_pct=-0.1), 'valid_pct'), (dict(valid_pct=1), 'valid_pct'), (dict(valid_pct='0'), 'valid_pct'),
+    (dict(valid_pct=1e-5), 'leaves a part empty'), (dict(titles='name'), "no column 'name'"),
+    (dict(titles={'x': 'y'}), 'none of the ids'),
+    (dict(rating_range=(1, 4)), 'not between'), (dict(n_epoch=0), 'n_epoch'), (dict(lr=-1), 'lr'),
+    (dict(duplicates='sum'), 'duplicates')])
 def test_fit_refuses(kw, msg):
     with pytest.raises(ValueError, match=msg): small_fit(**kw)
 
@@ -501,9 +548,11 @@ def test_with_nothing_kept_back_all_rows_are_trained_on_once_and_nothing_is_clai
     epochs,reports = [],[]
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        r = small_fit(valid_pct=0, refit=refit, n_epoch=2, on_epoch=lambda *a: epochs.append(a), on_report=reports.append)
+        r = small_fit(valid_pct=0, refit=refit, n_epoch=2, on_epoch=lambda *a: epochs.append(a),
+                      on_report=reports.append)
     assert r.n_train==len(r.history)==700 and [e[0] for e in epochs]==[0, 1] and np.isnan(epochs[0][2])
-    assert {k: r.report[k] for k in ('valid_rmse', 'valid_mae', 'baseline_rmse', 'n_train', 'n_valid', 'n_unknown', 'refit')}==dict(
+    assert {k: r.report[k] for k in ('valid_rmse', 'valid_mae', 'baseline_rmse', 'n_train', 'n_valid', 'n_unknown',
+                                     'refit')}==dict(
         valid_rmse=None, valid_mae=None, baseline_rmse=None, n_train=700, n_valid=0, n_unknown=0, refit=False)
     assert reports==[r.report] and json.loads(json.dumps(r.report))==r.report
     small_fit(valid_pct=0, progress=True, n_epoch=1)
@@ -511,8 +560,10 @@ def test_with_nothing_kept_back_all_rows_are_trained_on_once_and_nothing_is_clai
 
 def test_a_training_without_measuring_learns_from_every_row():
     r = small_fit(valid_pct=0, n_epoch=10)
-    rows = [(r.classes['user'][u], r.classes['movie'][i], y) for (u,i),y in zip(r.history.rows.tolist(), r.history.ratings.tolist())]
-    assert sorted(rows)==sorted(zip(planted.user, planted.movie, planted.rating)) and r.evaluate(planted)['rmse'] < planted.rating.std() - 0.1
+    rows = [(r.classes['user'][u], r.classes['movie'][i], y)
+            for (u,i),y in zip(r.history.rows.tolist(), r.history.ratings.tolist())]
+    assert sorted(rows)==sorted(zip(planted.user, planted.movie, planted.rating))
+    assert r.evaluate(planted)['rmse'] < planted.rating.std() - 0.1
 
 @pytest.mark.parametrize('bs', [None, 64, 256])
 def test_the_memory_of_adam_follows_the_batch(monkeypatch, bs):
@@ -537,7 +588,8 @@ def test_equal_ratings_teach_nothing():
 
 def test_a_model_that_is_no_better_than_biases_is_announced():
     noise = planted.assign(rating=np.random.default_rng(0).integers(1, 6, len(planted)))
-    with pytest.warns(UserWarning, match='no better than biases alone'): small_fit(noise, n_factors=50, wd=0., n_epoch=30)
+    with pytest.warns(UserWarning, match='no better than biases alone'):
+        small_fit(noise, n_factors=50, wd=0., n_epoch=30)
 
 def test_nothing_to_measure_is_announced():
     apart = pd.DataFrame({'user': range(20), 'movie': range(20), 'rating': [1, 5]*10})
@@ -555,20 +607,27 @@ def test_planted_taste_is_found():
 
 @pytest.mark.filterwarnings('ignore')
 def test_other_columns_dtypes_ranges_and_doubled_pairs():
-    df = pd.DataFrame({'leser': planted.user.astype('int32'), 'buch': planted.movie.map('№{}'.format), 'note': planted.rating*2.5 - 2.5, 'titel': planted.movie.map('Käse {}'.format)})
-    r = Recommender.fit(pd.concat([df, df[:5].assign(note=0)]), 'leser', 'buch', 'note', titles='titel', rating_range=(0, 10), duplicates='first', n_factors=3, seed=0, progress=False)
+    df = pd.DataFrame({'leser': planted.user.astype('int32'), 'buch': planted.movie.map('№{}'.format),
+                       'note': planted.rating*2.5 - 2.5, 'titel': planted.movie.map('Käse {}'.format)})
+    r = Recommender.fit(pd.concat([df, df[:5].assign(note=0)]), 'leser', 'buch', 'note', titles='titel',
+                        rating_range=(0, 10), duplicates='first', n_factors=3, seed=0, progress=False)
     res = r.recommend(5, 2)
-    assert list(res)==['leser', 'buch', 'title', 'score'] and res.leser.dtype=='int32' and r.report['y_range']==[-2.5, 11.25] and len(r.history)==700
+    assert list(res)==['leser', 'buch', 'title', 'score'] and res.leser.dtype=='int32'
+    assert r.report['y_range']==[-2.5, 11.25] and len(r.history)==700
     assert (res.title=='Käse ' + res.buch.str[1:]).all()
 
 def test_column_names_that_results_need_are_refused():
     for bad in ('score', 'prediction', 'count'):
-        with pytest.raises(ValueError, match='rename'): Recommender.from_model(dot(), loaders(planted.rename(columns={'movie': bad}), item_name=bad))
+        with pytest.raises(ValueError, match='rename'):
+            Recommender.from_model(dot(), loaders(planted.rename(columns={'movie': bad}), item_name=bad))
     d = loaders(planted.rename(columns={'movie': 'title'}), item_name='title')
     assert list(Recommender.from_model(dot(d), d).recommend(1, 2))==['user', 'title', 'score']
     with pytest.raises(ValueError, match="called 'title' already"): Recommender.from_model(dot(d), d, titles)
 
-@pytest.mark.parametrize('odd,error,msg', [(['a'], TypeError, 'Series or a dict'), (pd.Series(['a', 'b'], [1, 1]), ValueError, 'several entries'), ({1: 7}, TypeError, 'must be text')])
+@pytest.mark.parametrize('odd,error,msg',
+                         [(['a'], TypeError, 'Series or a dict'),
+                          (pd.Series(['a', 'b'], [1, 1]), ValueError, 'several entries'),
+                          ({1: 7}, TypeError, 'must be text')])
 def test_odd_titles_are_refused(odd, error, msg):
     with pytest.raises(error, match=msg): Recommender.from_model(dot(), dls, odd)
 
@@ -592,7 +651,8 @@ class Embeddings(nn.Module):
 @pytest.mark.parametrize('bias', [True, False])
 def test_models_of_embeddings_are_known_by_their_tables(item, bias):
     m = Embeddings(dls, item, bias=bias)
-    np.testing.assert_allclose(Recommender.from_model(m, dls).predict(all_pairs).prediction, directly(m, all_pairs), atol=1e-5)
+    np.testing.assert_allclose(Recommender.from_model(m, dls).predict(all_pairs).prediction, directly(m, all_pairs),
+                               atol=1e-5)
 
 class Crossed(Embeddings):
     def forward(self, x): return super().forward(x.flip(1).clamp(max=30))
@@ -600,7 +660,9 @@ class Crossed(Embeddings):
 class TwiceNN(CollabNN):
     def forward(self, x): return 2*super().forward(x)
 
-@pytest.mark.parametrize('model,msg', [(Crossed(dls), 'predicts otherwise'), (TwiceNN((41, 3), (31, 3)), "can't be served"), (nn.Linear(2, 1), "can't be served")])
+@pytest.mark.parametrize('model,msg',
+                         [(Crossed(dls), 'predicts otherwise'), (TwiceNN((41, 3), (31, 3)), "can't be served"),
+                          (nn.Linear(2, 1), "can't be served")])
 def test_what_only_resembles_a_known_model_is_refused(model, msg):
     with pytest.raises(TypeError, match=msg): Recommender.from_model(model, dls)
 
@@ -610,7 +672,8 @@ def test_a_strange_layer_is_refused():
     with pytest.raises(TypeError, match='Softmax'): Recommender.from_model(m, dls)
 
 def test_tables_of_another_size_and_broken_weights_are_refused():
-    with pytest.raises(ValueError, match='loaders that it was trained on'): Recommender.from_model(DotProductBias(41, 99, 3), dls)
+    with pytest.raises(ValueError, match='loaders that it was trained on'):
+        Recommender.from_model(DotProductBias(41, 99, 3), dls)
     m = dot()
     with torch.no_grad(): m.item_bias[3] = float('nan')
     with pytest.raises(ValueError, match='training has failed'): Recommender.from_model(m, dls)
@@ -626,7 +689,8 @@ def test_the_model_of_the_caller_stays_as_it_is():
     same(r.predict(all_pairs), scores)
     assert not torch.equal(before['user_factors.weight'], m.user_factors.weight)
 
-def their_loaders(df, **kw): return CollabDataLoaders.from_df(df, seed=0, bs=64, dl_type=TabDataLoader, device='cpu', **kw)
+def their_loaders(df, **kw):
+    return CollabDataLoaders.from_df(df, seed=0, bs=64, dl_type=TabDataLoader, device='cpu', **kw)
 
 @pytest.mark.filterwarnings('ignore')
 @pytest.mark.parametrize('use_nn', [False, True])
@@ -642,7 +706,8 @@ def test_a_fastai_learner_is_served_with_its_own_predictions(use_nn, text):
     with learn.no_bar(): preds,_ = learn.get_preds(dl=theirs.test_dl(rows))
     r = Recommender(learn)
     np.testing.assert_allclose(r.predict(rows).prediction, preds.flatten(), atol=1e-4)
-    assert len(r.history)<=len(df) and not set(zip(*r.recommend_all(30)[['user', 'item']].to_numpy().T)) & set(zip(df.user, df.item))
+    assert len(r.history)<=len(df)
+    assert not set(zip(*r.recommend_all(30)[['user', 'item']].to_numpy().T)) & set(zip(df.user, df.item))
 
 def test_a_learner_of_this_library_is_served():
     m = dot()
@@ -662,10 +727,15 @@ def test_what_is_no_learner_and_a_learner_without_ratings_are_refused(tmp_path):
 @either
 def test_everything_is_equal_after_save_and_load(rec, tmp_path):
     again = Recommender.load(rec.save(tmp_path/'b'))
-    for call in (lambda r: r.recommend_all(), lambda r: r.predict(all_pairs), lambda r: r.similar(3), lambda r: r.explain(1, 2), lambda r: r.fold_in({1: 5, 2: 3}), lambda r: r.users,
-                 lambda r: r.items, lambda r: r.recommend(99, on_unknown='mean'), lambda r: r.recommend(99, on_unknown='popular'), lambda r: r.predict(dict(user=99, movie=98), on_unknown='mean'),
-                 lambda r: r.add_users(planted[planted.user==3].assign(user=500)).recommend_all()): same(call(rec), call(again))
-    assert again.evaluate(planted)==rec.evaluate(planted) and again.report==rec.report and again.rating_range==rec.rating_range
+    for call in (lambda r: r.recommend_all(), lambda r: r.predict(all_pairs), lambda r: r.similar(3),
+                 lambda r: r.explain(1, 2), lambda r: r.fold_in({1: 5, 2: 3}), lambda r: r.users,
+                 lambda r: r.items, lambda r: r.recommend(99, on_unknown='mean'),
+                 lambda r: r.recommend(99, on_unknown='popular'),
+                 lambda r: r.predict(dict(user=99, movie=98), on_unknown='mean'),
+                 lambda r: r.add_users(planted[planted.user==3].assign(user=500)).recommend_all()):
+        same(call(rec), call(again))
+    assert again.evaluate(planted)==rec.evaluate(planted) and again.report==rec.report
+    assert again.rating_range==rec.rating_range
     assert repr(again)==repr(rec) and (again.user_name, again.item_name, again.rating_name)==('user', 'movie', 'rating')
     assert (tmp_path/'b').read_bytes()==again.save(tmp_path/'c').read_bytes()
 
@@ -677,10 +747,15 @@ def test_a_larger_one_keeps_the_means_of_the_trained_people(tmp_path):
 
 def test_the_same_bits_in_another_process(tmp_path, root):
     rec.save(tmp_path/'d'), network.save(tmp_path/'n')
-    code = ("import sys; from collab_course.recommender import Recommender; r = [Recommender.load(p) for p in sys.argv[1:]]; "
-            "print(*[t.score.to_numpy().tobytes().hex() for o in r for t in (o.recommend_all(5), o.fold_in({1: 5, 2: 1}))])")
-    out = subprocess.run([sys.executable, '-c', code, str(tmp_path/'d'), str(tmp_path/'n')], capture_output=True, text=True, check=True, cwd=root).stdout.split()
-    assert out==[t.score.to_numpy().tobytes().hex() for o in (rec, network) for t in (o.recommend_all(5), o.fold_in({1: 5, 2: 1}))]
+    code = (
+        "import sys; from collab_course.recommender import Recommender; r = [Recommender.load(p) for p in "
+        "sys.argv[1:]]; "
+            "print(*[t.score.to_numpy().tobytes().hex() for o in r for t in (o.recommend_all(5), o.fold_in({1: 5, "
+            "2: 1}))])")
+    out = subprocess.run([sys.executable, '-c', code, str(tmp_path/'d'), str(tmp_path/'n')], capture_output=True,
+                         text=True, check=True, cwd=root).stdout.split()
+    assert out==[t.score.to_numpy().tobytes().hex() for o in (rec, network)
+                 for t in (o.recommend_all(5), o.fold_in({1: 5, 2: 1}))]
 
 def test_loading_runs_nothing_of_pickle(tmp_path, monkeypatch):
     rec.save(tmp_path/'b')
@@ -689,14 +764,19 @@ def test_loading_runs_nothing_of_pickle(tmp_path, monkeypatch):
     Recommender.load(tmp_path/'b')
 
 ids = st.one_of(st.lists(st.integers(-2**62, 2**62), min_size=2, max_size=6, unique=True),
-                st.lists(st.text(min_size=1).filter(lambda s: s!='#na#' and '\x00' not in s and not any(0xd800<=ord(c)<0xe000 for c in s)), min_size=2, max_size=6, unique=True),
-                st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32).filter(lambda f: 0<abs(f)<2**53), min_size=2, max_size=6, unique=True))
+                st.lists(st.text(min_size=1).filter(lambda s: s!='#na#' and '\x00' not in s
+                                                    and not any(0xd800<=ord(c)<0xe000 for c in s)), min_size=2,
+                                                    max_size=6, unique=True),
+                st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32).filter(lambda f: 0<abs(f)<2**53),
+                         min_size=2, max_size=6, unique=True))
 
 @settings(deadline=None, max_examples=40)
 @given(ids, ids, seeds)
 def test_vocabularies_survive_as_bijections_and_so_do_scores(tmp_path_factory, users, items, seed):
-    rows = pd.DataFrame([(u, i, 1 + (a + b)%5) for a,u in enumerate(users) for b,i in enumerate(items) if (a, b)!=(0, 1)], columns=['user', 'movie', 'rating'])
-    d = RatingsDataLoaders.from_df(rows, splits=(np.arange(1, len(rows)), np.array([0])), bs=8, device='cpu') if len(rows)>2 else None
+    rows = pd.DataFrame([(u, i, 1 + (a + b)%5) for a,u in enumerate(users) for b,i in enumerate(items)
+                         if (a, b)!=(0, 1)], columns=['user', 'movie', 'rating'])
+    d = RatingsDataLoaders.from_df(rows, splits=(np.arange(1, len(rows)), np.array([0])), bs=8,
+                                   device='cpu') if len(rows)>2 else None
     if d is None: return
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
@@ -709,7 +789,9 @@ def test_vocabularies_survive_as_bijections_and_so_do_scores(tmp_path_factory, u
         assert vocab.ids(np.arange(1, len(known)+1)).tolist()==known.tolist()
     same(again.recommend_all(3, exclude_seen=False), r.recommend_all(3, exclude_seen=False))
 
-@pytest.mark.parametrize('ids,msg', [(pd.to_datetime(['2020-01-01', '2021-01-01']), 'Timestamp'), ([(1, 2), (3, 4)], 'tuple'), ([True, False], 'bool|whole numbers')])
+@pytest.mark.parametrize('ids,msg',
+                         [(pd.to_datetime(['2020-01-01', '2021-01-01']), 'Timestamp'), ([(1, 2), (3, 4)], 'tuple'),
+                          ([True, False], 'bool|whole numbers')])
 def test_ids_that_a_bundle_cannot_keep_are_refused_when_saving(tmp_path, ids, msg):
     df = pd.DataFrame({'user': [1, 1, 2, 2], 'movie': pd.Series(list(ids)*2), 'rating': [1, 2, 3, 4]})
     d = RatingsDataLoaders.from_df(df, splits=([0, 1, 2], [3]), bs=8, device='cpu')
@@ -728,7 +810,8 @@ def changed(r, tmp_path, change):
     return save_bundle(tmp_path/'bad', tensors, meta)
 
 def put(where, key, value):
-    def change(tensors, meta): (tensors if where=='t' else meta)[key] = value(tensors.get(key, meta.get(key))) if callable(value) else value
+    def change(tensors, meta):
+        (tensors if where=='t' else meta)[key] = value(tensors.get(key, meta.get(key))) if callable(value) else value
     return change
 
 def inside(key, at, value):
@@ -743,35 +826,56 @@ def mark(key): return put('t', key, lambda v: v | np.uint8(128))
 def cut(key): return put('t', key, lambda v: v[:-1])
 
 @pytest.mark.parametrize('change', [
-    put('m', 'kind', 'recipe'), put('m', 'version', 3), put('m', 'version', True), put('m', 'version', '1'), put('m', 'extra', 1), drop('m', 'columns'), drop('m', 'report'),
-    put('m', 'model', 'network'), put('m', 'model', 'pickle'), put('m', 'model', ['dot product']), put('m', 'layers', ['linear']), put('m', 'layers', 'linear'), put('m', 'y_range', [5.5, 0.]),
-    put('m', 'y_range', [0., 0.]), put('m', 'y_range', [0.]), put('m', 'y_range', 'none'), put('m', 'y_range', [0, 5]), put('m', 'rating_range', None), put('m', 'columns', ['user', 'movie']),
-    put('m', 'columns', ['user', 'user', 'rating']), put('m', 'columns', ['user', 'score', 'rating']), put('m', 'columns', ['user', 1, 'rating']), put('m', 'columns', ['title', 'movie', 'rating']),
-    cut('users'), put('t', 'users', lambda v: np.append(v, 999)), put('t', 'users', lambda v: v[:,None]), inside('users', 1, 1), put('t', 'users', lambda v: v>1), put('t', 'users', lambda v: v/0),
-    drop('t', 'users'), put('t', 'users.none', np.zeros(40, bool)), put('t', 'items', np.zeros(0, np.int64)), cut('titles.ends'), cut('titles.text'), cut('titles.none'), mark('titles.text'), inside('titles.ends', 0, 10**6),
-    inside('titles.ends', -1, 1), put('t', 'titles.none', lambda v: v.astype(np.int64)), drop('t', 'titles.text'), drop('t', 'titles.ends'), put('t', 'titles', np.arange(30)), put('m', 'n_train', 0), put('m', 'n_train', 10**9),
-    put('m', 'n_train', 5.), put('m', 'dtypes', ['int64']), put('m', 'dtypes', ['object', None]), put('m', 'dtypes', [['int32'], None]), put('m', 'report', []), drop('t', 'model.user_bias'), drop('t', 'history.rows'),
-    drop('t', 'mean.user'), put('t', 'model.evil', np.ones(1, np.float32)), put('t', 'evil', np.ones(1, np.float32)), put('t', 'mean.evil', np.ones(1, np.float32)), cut('model.user_factors'),
-    put('t', 'model.user_factors', lambda t: t[:,:-1]), put('t', 'model.item_factors', lambda t: t.astype(np.float64)), put('t', 'model.item_bias', lambda t: t[:,None]), inside('model.item_bias', 1, float('nan')),
+    put('m', 'kind', 'recipe'), put('m', 'version', 3), put('m', 'version', True), put('m', 'version', '1'),
+    put('m', 'extra', 1), drop('m', 'columns'), drop('m', 'report'),
+    put('m', 'model', 'network'), put('m', 'model', 'pickle'), put('m', 'model', ['dot product']),
+    put('m', 'layers', ['linear']), put('m', 'layers', 'linear'), put('m', 'y_range', [5.5, 0.]),
+    put('m', 'y_range', [0., 0.]), put('m', 'y_range', [0.]), put('m', 'y_range', 'none'), put('m', 'y_range', [0, 5]),
+    put('m', 'rating_range', None), put('m', 'columns', ['user', 'movie']),
+    put('m', 'columns', ['user', 'user', 'rating']), put('m', 'columns', ['user', 'score', 'rating']),
+    put('m', 'columns', ['user', 1, 'rating']), put('m', 'columns', ['title', 'movie', 'rating']),
+    cut('users'), put('t', 'users', lambda v: np.append(v, 999)), put('t', 'users', lambda v: v[:,None]),
+    inside('users', 1, 1), put('t', 'users', lambda v: v>1), put('t', 'users', lambda v: v/0),
+    drop('t', 'users'), put('t', 'users.none', np.zeros(40, bool)), put('t', 'items', np.zeros(0, np.int64)),
+    cut('titles.ends'), cut('titles.text'), cut('titles.none'), mark('titles.text'), inside('titles.ends', 0, 10**6),
+    inside('titles.ends', -1, 1), put('t', 'titles.none', lambda v: v.astype(np.int64)), drop('t', 'titles.text'),
+    drop('t', 'titles.ends'), put('t', 'titles', np.arange(30)), put('m', 'n_train', 0), put('m', 'n_train', 10**9),
+    put('m', 'n_train', 5.), put('m', 'dtypes', ['int64']), put('m', 'dtypes', ['object', None]),
+    put('m', 'dtypes', [['int32'], None]), put('m', 'report', []), drop('t', 'model.user_bias'),
+    drop('t', 'history.rows'),
+    drop('t', 'mean.user'), put('t', 'model.evil', np.ones(1, np.float32)), put('t', 'evil', np.ones(1, np.float32)),
+    put('t', 'mean.evil', np.ones(1, np.float32)), cut('model.user_factors'),
+    put('t', 'model.user_factors', lambda t: t[:,:-1]), put('t', 'model.item_factors', lambda t: t.astype(np.float64)),
+    put('t', 'model.item_bias', lambda t: t[:,None]), inside('model.item_bias', 1, float('nan')),
     inside('mean.user', 0, float('inf')), cut('mean.item'), put('t', 'mean.item', lambda t: t.astype(np.float64)),
-    inside('history.rows', 0, -1), inside('history.rows', 0, 0), inside('history.rows', 0, 10**6), inside('history.ratings', 0, float('nan')), cut('history.ratings'),
-    put('t', 'history.rows', lambda t: t.astype(np.int64)), put('t', 'history.rows', lambda t: t[:,:1]), put('t', 'history.rows', lambda t: t.flatten()), put('t', 'model.user_factors', lambda t: t[0])])
+    inside('history.rows', 0, -1), inside('history.rows', 0, 0), inside('history.rows', 0, 10**6),
+    inside('history.ratings', 0, float('nan')), cut('history.ratings'),
+    put('t', 'history.rows', lambda t: t.astype(np.int64)), put('t', 'history.rows', lambda t: t[:,:1]),
+    put('t', 'history.rows', lambda t: t.flatten()), put('t', 'model.user_factors', lambda t: t[0])])
 @pytest.mark.filterwarnings('ignore:divide by zero')
 def test_a_bundle_that_is_whole_but_does_not_fit_is_refused(change, tmp_path):
     with pytest.raises(BundleError, match='bad'): Recommender.load(changed(rec, tmp_path, change))
 
 @pytest.mark.parametrize('change', [
-    put('m', 'layers', []), put('m', 'layers', ['linear', 'relu']), put('m', 'layers', ['linear', 'eval', 'linear']), put('m', 'layers', ['relu', 'linear', 'linear']), put('m', 'model', 'dot product'),
-    put('m', 'layers', ['linear', 'linear', 'linear']), put('t', 'model.layers.0.weight', lambda t: t[:,:-1]), put('t', 'model.layers.2.weight', lambda t: np.concatenate([t, t])),
-    put('t', 'model.layers.2.bias', lambda t: t.reshape(())), put('t', 'model.layers.0.bias', lambda t: t[:-1]), drop('t', 'model.layers.2.bias'), put('t', 'model.user_rows', lambda t: t[:,:2]),
-    put('t', 'model.user_rows', lambda t: t[0]), inside('model.layers.0.weight', 0, float('nan')), put('m', 'layers', [['linear']])])
+    put('m', 'layers', []), put('m', 'layers', ['linear', 'relu']), put('m', 'layers', ['linear', 'eval', 'linear']),
+    put('m', 'layers', ['relu', 'linear', 'linear']), put('m', 'model', 'dot product'),
+    put('m', 'layers', ['linear', 'linear', 'linear']), put('t', 'model.layers.0.weight', lambda t: t[:,:-1]),
+    put('t', 'model.layers.2.weight', lambda t: np.concatenate([t, t])),
+    put('t', 'model.layers.2.bias', lambda t: t.reshape(())), put('t', 'model.layers.0.bias', lambda t: t[:-1]),
+    drop('t', 'model.layers.2.bias'), put('t', 'model.user_rows', lambda t: t[:,:2]),
+    put('t', 'model.user_rows', lambda t: t[0]), inside('model.layers.0.weight', 0, float('nan')),
+    put('m', 'layers', [['linear']])])
 def test_a_network_that_does_not_fit_is_refused(change, tmp_path):
     with pytest.raises(BundleError, match='bad'): Recommender.load(changed(network, tmp_path, change))
 
 text_ids = loaders(planted.assign(user='№' + planted.user.astype(str)))
 
-@pytest.mark.parametrize('change', [cut('users.ends'), cut('users.text'), mark('users.text'), drop('t', 'users.ends'), inside('users.ends', 0, 10**6), put('t', 'users', np.arange(40)), put('t', 'users.none', np.zeros(40, bool)),
-    put('t', 'users.text', lambda v: np.concatenate([v[:len('№1'.encode())], v[:-len('№1'.encode())]])), put('t', 'users.ends', lambda v: v.astype(np.int32))])
+@pytest.mark.parametrize('change',
+                         [cut('users.ends'), cut('users.text'), mark('users.text'), drop('t', 'users.ends'),
+                          inside('users.ends', 0, 10**6), put('t', 'users', np.arange(40)),
+                          put('t', 'users.none', np.zeros(40, bool)),
+    put('t', 'users.text', lambda v: np.concatenate([v[:len('№1'.encode())], v[:-len('№1'.encode())]])),
+    put('t', 'users.ends', lambda v: v.astype(np.int32))])
 def test_text_ids_that_do_not_fit_are_refused(change, tmp_path):
     r = Recommender.from_model(dot(text_ids), text_ids)
     same(Recommender.load(r.save(tmp_path/'whole')).recommend_all(3), r.recommend_all(3))
@@ -790,7 +894,8 @@ def test_dtypes_and_titles_survive(tmp_path, fitted):
     df = planted.astype({'user': 'int16', 'movie': 'int8'}).assign(title=planted.movie.map(titles))
     r = small_fit(df, titles='title')
     again = Recommender.load(r.save(tmp_path/'b'))
-    assert again.recommend(1).dtypes.astype(str).to_dict()['user']=='int16' and again.recommend(1).dtypes.astype(str).to_dict()['movie']=='int8'
+    assert again.recommend(1).dtypes.astype(str).to_dict()['user']=='int16'
+    assert again.recommend(1).dtypes.astype(str).to_dict()['movie']=='int8'
     same(again.items, r.items)
 
 # odd input
@@ -816,7 +921,9 @@ def test_ids_of_newcomers_that_do_not_fit_the_small_type_stay_themselves(tmp_pat
 @pytest.mark.parametrize('dtype', sorted(id_dtypes))
 def test_ids_come_back_in_every_type(dtype):
     text = dtype=='string'
-    df = odd_table.assign(user=odd_table.user.astype(dtype), movie=(odd_table.movie - 60).astype(dtype)) if not text else odd_table.astype({'user': 'string', 'movie': 'string'})
+    df = odd_table.assign(user=odd_table.user.astype(dtype),
+                          movie=(odd_table.movie - 60).astype(dtype)) if not text else odd_table.astype(
+                              {'user': 'string', 'movie': 'string'})
     r,(u,i) = odd_fit(df),(('1', '100') if text else (1, 40))
     for t in (r.recommend(u, 2), r.recommend_all(2), r.fold_in({i: 5}, 2)): assert str(t.movie.dtype)==dtype
     assert str(r.recommend(u, 2).user.dtype)==str(r.users.user.dtype)==str(r.items.movie.dtype)==dtype
@@ -833,7 +940,8 @@ def test_writing_into_items_and_users_changes_nothing(odd):
 def test_the_unit_of_ratings_does_not_matter(factor, shift):
     p = planted_ratings(n_users=60, n_items=40, n_ratings=1500, factor_sd=0.8, noise=0.3, seed=1).ratings
     losses = []
-    a,b = (small_fit(df, n_epoch=3, on_epoch=lambda *o: losses.append(o)) for df in (p, p.assign(rating=p.rating*factor + shift)))
+    a,b = (small_fit(df, n_epoch=3, on_epoch=lambda *o: losses.append(o))
+           for df in (p, p.assign(rating=p.rating*factor + shift)))
     x,y = a.recommend_all(5),b.recommend_all(5)
     assert (x.movie==y.movie).mean() > 0.98
     np.testing.assert_allclose(np.sort(y.score), np.sort(x.score*factor + shift), rtol=1e-3, atol=1e-3*factor)
@@ -842,14 +950,16 @@ def test_the_unit_of_ratings_does_not_matter(factor, shift):
 
 @pytest.mark.parametrize('name', ['prediction', 'reason', 'contribution', 'title'])
 def test_a_rating_column_with_the_name_of_a_result_is_refused(name):
-    with pytest.raises(ValueError, match='rename'): odd_fit(odd_table.rename(columns={'rating': name}), rating_name=name)
+    with pytest.raises(ValueError, match='rename'):
+        odd_fit(odd_table.rename(columns={'rating': name}), rating_name=name)
 
 def test_newcomers_that_cannot_be_are_refused(odd):
     text = odd_fit(odd_table.assign(user='u' + odd_table.user.astype(str)))
     with pytest.raises(ValueError, match='row 0'): text.add_users(new('#na#'))
     with pytest.raises(ValueError, match="isn't a whole number"): odd.add_users(new(1001.5))
     larger = odd.add_users(new(1001.))
-    assert larger.users.user.tolist()[-1]==1001 and larger.users.user.dtype==np.int64 and type(larger.classes['user'][-1]) is int
+    assert larger.users.user.tolist()[-1]==1001 and larger.users.user.dtype==np.int64
+    assert type(larger.classes['user'][-1]) is int
 
 def test_a_hook_that_changes_predictions_is_not_dropped_in_silence():
     m = dot()
@@ -863,21 +973,30 @@ def test_serving_draws_no_random_numbers(tmp_path, monkeypatch):
     before = torch.get_rng_state()
     for p in path:
         r = Recommender.load(p)
-        r.fold_in({1: 5}), r.recommend(99, on_unknown='mean'), r.add_users(planted[planted.user==3].assign(user=500)), r.explain(1, 2)
+        r.fold_in({1: 5}), r.recommend(99,
+                                       on_unknown='mean'), r.add_users(
+                                           planted[planted.user==3].assign(user=500)), r.explain(1, 2)
     assert torch.equal(torch.get_rng_state(), before)
 
 @pytest.mark.parametrize('kw,error,msg', [
-    (dict(titles=['a']), TypeError, 'titles must be'), (dict(titles=pd.DataFrame({'a': [1]})), TypeError, 'titles must be'), (dict(user_name=['user']), TypeError, 'user_name must be'),
-    (dict(seed=2**64), ValueError, 'below 2\\*\\*63'), (dict(on_report=3), TypeError, 'on_report'), (dict(on_epoch='x'), TypeError, 'on_epoch'), (dict(lr=1e30), ValueError, 'lr=1e.30 and wd='),
-    (dict(rating_range=(1, np.inf)), ValueError, 'rating_range must be'), (dict(titles='name'), ValueError, "'name' is empty"), (dict(titles={'100': 'a'}), ValueError, 'text.*whole number')])
+    (dict(titles=['a']), TypeError, 'titles must be'),
+    (dict(titles=pd.DataFrame({'a': [1]})), TypeError, 'titles must be'),
+    (dict(user_name=['user']), TypeError, 'user_name must be'),
+    (dict(seed=2**64), ValueError, 'below 2\\*\\*63'), (dict(on_report=3), TypeError, 'on_report'),
+    (dict(on_epoch='x'), TypeError, 'on_epoch'), (dict(lr=1e30), ValueError, 'lr=1e.30 and wd='),
+    (dict(rating_range=(1, np.inf)), ValueError, 'rating_range must be'),
+    (dict(titles='name'), ValueError, "'name' is empty"),
+    (dict(titles={'100': 'a'}), ValueError, 'text.*whole number')])
 def test_fit_names_what_is_wrong(kw, error, msg):
     with pytest.raises(error, match=msg): odd_fit(odd_table.assign(name=None), **kw)
 
 def test_doubled_pairs_are_told_what_fit_can_do():
-    with pytest.raises(ValueError, match="merge them with duplicates='first', 'last' or 'mean'"): odd_fit(pd.concat([odd_table, odd_table[:3]]))
+    with pytest.raises(ValueError, match="merge them with duplicates='first', 'last' or 'mean'"):
+        odd_fit(pd.concat([odd_table, odd_table[:3]]))
 
 def test_a_range_far_wider_than_the_ratings_is_doubted():
-    with pytest.warns(UserWarning, match='less than half'): Recommender.fit(odd_table, rating_range=(0, 100), seed=0, progress=False, n_epoch=1)
+    with pytest.warns(UserWarning, match='less than half'):
+        Recommender.fit(odd_table, rating_range=(0, 100), seed=0, progress=False, n_epoch=1)
 
 def test_ids_can_be_titles():
     r = odd_fit(titles='movie')
@@ -908,33 +1027,42 @@ def test_the_default_dtype_of_the_program_does_not_matter(odd):
     torch.set_default_dtype(torch.float64)
     try: other = odd_fit()
     finally: torch.set_default_dtype(torch.float32)
-    assert all(p.dtype==torch.float32 for p in other.model.parameters()) and other.predict(odd_table[:5]).prediction.dtype==np.float32
+    assert all(p.dtype==torch.float32 for p in other.model.parameters())
+    assert other.predict(odd_table[:5]).prediction.dtype==np.float32
     assert other.report['valid_rmse']==pytest.approx(odd.report['valid_rmse'], rel=0.02)
 
 # neighbours
 
-PEOPLE = pd.DataFrame(dict(user=sorted(planted.user.unique()))).assign(age=lambda d: 20 + d.user%40, city=lambda d: np.where(d.user%2, 'Köln', 'Łódź'))
-THINGS = pd.DataFrame(dict(movie=sorted(planted.movie.unique()))).assign(kinds=lambda d: np.where(d.movie%3, 'a|b', 'b'))
+PEOPLE = pd.DataFrame(dict(user=sorted(planted.user.unique()))).assign(age=lambda d: 20 + d.user%40,
+    city=lambda d: np.where(d.user%2, 'Köln', 'Łódź'))
+THINGS = pd.DataFrame(dict(movie=sorted(planted.movie.unique()))).assign(kinds=lambda d: np.where(d.movie%3, 'a|b',
+    'b'))
 
 def near_fit(df=planted, **kw): return small_fit(df, **{**dict(model='neighbours', n_epoch=3), **kw})
 
 @pytest.mark.filterwarnings('ignore')
 def test_neighbours_beat_the_dot_product_where_taste_is_planted():
-    p = planted_ratings(n_users=300, n_items=120, n_ratings=12_000, n_factors=2, skew=1, rating_range=(1, 5), step=1, seed=0).ratings
-    dot,near = (Recommender.fit(p, model=m, seed=0, progress=False, refit=False).report for m in ('dot_product', 'neighbours'))
+    p = planted_ratings(n_users=300, n_items=120, n_ratings=12_000, n_factors=2, skew=1, rating_range=(1, 5), step=1,
+                        seed=0).ratings
+    dot,near = (Recommender.fit(p, model=m, seed=0, progress=False, refit=False).report
+                for m in ('dot_product', 'neighbours'))
     assert near['n_valid']==dot['n_valid'] and near['baseline_rmse']==dot['baseline_rmse']
     assert near['valid_rmse'] < near['baseline_rmse'] - 0.02 and near['valid_rmse'] < dot['valid_rmse'] + 0.005
 
 @pytest.mark.filterwarnings('ignore')
-@pytest.mark.parametrize('features', [{}, dict(user_features=PEOPLE), dict(item_features=THINGS), dict(user_features=PEOPLE, item_features=THINGS)], ids=len)
+@pytest.mark.parametrize('features',
+                         [{}, dict(user_features=PEOPLE), dict(item_features=THINGS),
+                          dict(user_features=PEOPLE, item_features=THINGS)], ids=len)
 def test_neighbours_serve_save_and_load_like_any_model(features, tmp_path):
     a = near_fit(**features)
-    assert type(a.model) is DotProductBias and a.report['model']=='neighbours' and json.loads(json.dumps(a.report))==a.report
+    assert type(a.model) is DotProductBias and a.report['model']=='neighbours'
+    assert json.loads(json.dumps(a.report))==a.report
     b = Recommender.load(a.save(tmp_path/'near'))
     same(a.recommend_all(5), b.recommend_all(5))
     same(a.predict(planted), b.predict(planted))
     same(a.fold_in({1: 5., 2: 1.}), b.fold_in({1: 5., 2: 1.}))
-    assert a.recommend(1, 3).movie.nunique()==3 and len(a.explain(1, a.recommend(1, 1).movie[0])) and len(b.similar(1, 3))==3
+    assert a.recommend(1, 3).movie.nunique()==3 and len(a.explain(1, a.recommend(1, 1).movie[0]))
+    assert len(b.similar(1, 3))==3
 
 @pytest.mark.filterwarnings('ignore')
 def test_features_change_what_neighbours_predict():
@@ -943,12 +1071,15 @@ def test_features_change_what_neighbours_predict():
 
 @pytest.mark.filterwarnings('ignore')
 def test_neighbours_on_ids_and_ranges_of_another_table():
-    df = planted.assign(leser='r' + planted.user.astype(str), buch='ü' + planted.movie.astype(str), note=(planted.rating - 1)*25.)[['leser', 'buch', 'note']]
+    df = planted.assign(leser='r' + planted.user.astype(str), buch='ü' + planted.movie.astype(str),
+                        note=(planted.rating - 1)*25.)[['leser', 'buch', 'note']]
     shelf = pd.DataFrame(dict(buch=df.buch.unique())).assign(genre=lambda d: d.buch.str.len())
-    r = Recommender.fit(df, 'leser', 'buch', 'note', model='neighbours', item_features=shelf, n_factors=4, n_epoch=3, seed=0, progress=False)
+    r = Recommender.fit(df, 'leser', 'buch', 'note', model='neighbours', item_features=shelf, n_factors=4, n_epoch=3,
+                        seed=0, progress=False)
     stars = near_fit(item_features=shelf.assign(movie=shelf.buch.str[1:].astype(int))[['movie', 'genre']])
     assert r.rating_range==(0, 100) and r.report['valid_rmse']==pytest.approx(25*stars.report['valid_rmse'], rel=0.02)
-    assert r.recommend('r1', 3).columns.tolist()==['leser', 'buch', 'score'] and r.predict(df).prediction.between(-25, 112.5).all()
+    assert r.recommend('r1', 3).columns.tolist()==['leser', 'buch', 'score']
+    assert r.predict(df).prediction.between(-25, 112.5).all()
 
 @pytest.mark.filterwarnings('ignore')
 def test_the_seed_decides_all_of_neighbours():
@@ -990,7 +1121,8 @@ def test_bad_features_are_refused_before_training(kw, words, monkeypatch):
 @pytest.mark.filterwarnings('ignore')
 def test_the_report_names_the_features():
     r = near_fit(user_features=PEOPLE, item_features=THINGS, valid_pct=0.1).report
-    assert r['user_features']==['age', 'city'] and r['item_features']==['kinds'] and 'user_features' not in near_fit().report
+    assert r['user_features']==['age', 'city'] and r['item_features']==['kinds']
+    assert 'user_features' not in near_fit().report
 
 @pytest.mark.filterwarnings('ignore')
 def test_gaps_in_features_can_be_allowed():
@@ -1010,6 +1142,8 @@ def test_an_svdpp_is_served_folded_up_unless_it_knows_days():
     assert type(r.model) is DotProductBias
     x = torch.stack([ids_to_rows(planted[c], dls.classes[c]) for c in ('user', 'movie')], 1)
     with torch.no_grad(): assert np.allclose(r.predict(planted[['user', 'movie']]).prediction, model(x), atol=1e-5)
-    timed = day_loaders(planted.assign(timestamp=range(len(planted))), random_split(planted, seed=0), bs=64, device='cpu')
+    timed = day_loaders(planted.assign(timestamp=range(len(planted))), random_split(planted, seed=0), bs=64,
+                        device='cpu')
     with pytest.raises(TypeError, match='days'): Recommender.from_model(SVDpp.from_dls(timed, n_factors=4), timed)
-    assert len(Recommender.from_model(SVDpp.from_dls(timed, n_factors=4, n_days=0).collapse(), timed).recommend(1, 2))==2
+    assert len(Recommender.from_model(SVDpp.from_dls(timed, n_factors=4, n_days=0).collapse(), timed).recommend(1,
+        2))==2

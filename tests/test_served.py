@@ -1,4 +1,4 @@
-"Served models: numpy gives what PyTorch gives, in every batch; fold-in is least squares; arrays of strangers are checked"
+"Served models: numpy gives what PyTorch gives, in every batch; fold-in is least squares; arrays are checked"
 import subprocess, sys
 
 import numpy as np
@@ -19,7 +19,8 @@ TORCH = dict(relu=nn.ReLU, sigmoid=nn.Sigmoid, tanh=nn.Tanh, silu=nn.SiLU, mish=
 
 def dot(seed=0, n_factors=4, y_range=(0, 5.5)):
     rng = np.random.default_rng(seed)
-    return DotProductTables(*(rng.normal(0, 0.5, s) for s in ((N_USERS, n_factors), N_USERS, (N_ITEMS, n_factors), N_ITEMS)), y_range)
+    return DotProductTables(*(rng.normal(0, 0.5, s)
+                              for s in ((N_USERS, n_factors), N_USERS, (N_ITEMS, n_factors), N_ITEMS)), y_range)
 
 def network(seed=0, names=('relu', 'mish'), y_range=(0, 5.5)):
     rng = np.random.default_rng(seed)
@@ -30,7 +31,8 @@ def network(seed=0, names=('relu', 'mish'), y_range=(0, 5.5)):
         if name: layers.append(name)
     return NetworkTables(rng.normal(size=(N_USERS, 4)), rng.normal(size=(N_ITEMS, 3)), layers, y_range)
 
-def both(seed, n_factors=4, names=('relu',), y_range=(0, 5.5)): return [dot(seed, n_factors, y_range), network(seed, names, y_range)]
+def both(seed, n_factors=4, names=('relu',), y_range=(0, 5.5)):
+    return [dot(seed, n_factors, y_range), network(seed, names, y_range)]
 def every_pair(): return np.repeat(np.arange(N_USERS), N_ITEMS),np.tile(np.arange(N_ITEMS), N_USERS)
 
 names = st.lists(st.sampled_from([*activations]), max_size=3)
@@ -71,7 +73,8 @@ def test_raw_scores_are_the_exact_ones_up_to_rounding(seed, names, y_range):
         exact = model.exact_scores(users, items).reshape(N_USERS, N_ITEMS)
         np.testing.assert_allclose(model.raw_scores(np.arange(N_USERS)), exact, rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(model.through_range(exact).ravel(), model.predict(users, items), rtol=1e-6)
-    np.testing.assert_allclose(network(seed).raw_scores(np.arange(5), numbers=1), network(seed).raw_scores(np.arange(5)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(network(seed).raw_scores(np.arange(5), numbers=1),
+                               network(seed).raw_scores(np.arange(5)), rtol=1e-4, atol=1e-5)
 
 @quick
 @given(seeds, names)
@@ -116,7 +119,8 @@ def test_other_users_and_other_row_0(seed):
     for model in both(seed):
         order = np.random.default_rng(seed).permutation(N_USERS)
         other = model.with_user_rows(model.user_rows[order])
-        assert other.predict(users, items).tolist() == model.predict(order[users], items).tolist() and other.n_users == N_USERS
+        assert other.predict(users, items).tolist() == model.predict(order[users], items).tolist()
+        assert other.n_users == N_USERS
         named = model.with_row0(model.user_rows[4], model.item_rows[6])
         zero = lambda rows, r: np.where(rows==0, r, rows)
         assert named.predict(users, items).tolist() == model.predict(zero(users, 4), zero(items, 6)).tolist()
@@ -125,12 +129,14 @@ def test_other_users_and_other_row_0(seed):
 def test_parts_add_up_to_the_score():
     model = dot()
     parts = model.parts(3, 7)
-    assert parts['item_bias'] + parts['user_bias'] + parts['factors'].sum() == pytest.approx(model.exact_scores(np.array([3]), np.array([7]))[0])
+    assert parts['item_bias'] + parts['user_bias'] + parts['factors'].sum() == pytest.approx(
+        model.exact_scores(np.array([3]), np.array([7]))[0])
     assert network().parts(3, 7) is None
 
 def test_a_model_says_what_it_is():
     assert (dot().describe(), dot().n_factors, dot().n_users, dot().n_items) == ('4 factors', 4, N_USERS, N_ITEMS)
-    assert (network().describe(), network().n_factors, network().n_users, network().n_items) == ('a network', None, N_USERS, N_ITEMS)
+    assert (network().describe(), network().n_factors, network().n_users, network().n_items) == ('a network', None,
+        N_USERS, N_ITEMS)
     assert dot(y_range=[0, 5]).y_range == (0., 5.) and dot(y_range=None).y_range is None
     assert all(served_kinds[m.kind] is type(m) for m in both(0))
 
@@ -158,7 +164,7 @@ def test_a_network_folds_in_to_a_row_that_is_better_than_the_centre(seed, names)
 
 @pytest.mark.parametrize('name', ['sigmoid', 'tanh', 'silu', 'mish'])
 def test_a_smooth_network_folds_in_to_a_row_that_no_small_step_betters(name):
-    "Where an activation has a kink, as `relu` has, the straight line may end at it; 200 steps, since far from the ratings the last digits come slowly"
+    "A straight line may end at a kink such as that of `relu`; far from the ratings the last digits come slowly"
     rng = np.random.default_rng(0)
     items,scores = np.array([1, 4, 9, 11]),scores_of(np.array([5., 4, 1, 2]), (0, 5.5))
     for seed in range(20):
@@ -216,25 +222,42 @@ def first(value):
     return f
 
 DOT = {
-    'a kind that nobody knows': (put('model', 'pickle'), "can't serve a model of kind 'pickle'"), 'a kind that is a list': (put('model', ['network']), "can't serve"),
-    'another kind': (put('model', 'network'), 'not those of such a model'), 'layers': (put('layers', ['linear']), 'has no layers'),
+    'a kind that nobody knows': (put('model', 'pickle'), "can't serve a model of kind 'pickle'"),
+    'a kind that is a list': (put('model', ['network']), "can't serve"),
+    'another kind': (put('model', 'network'), 'not those of such a model'),
+    'layers': (put('layers', ['linear']), 'has no layers'),
     'layers that are a text': (put('layers', 'linear'), 'layers must be a list of names'),
-    'a range the wrong way round': (put('y_range', [5.5, 0.]), 'y_range must be'), 'an empty range': (put('y_range', [0., 0.]), 'y_range must be'),
-    'half a range': (put('y_range', [0.]), 'y_range must be'), 'a range of whole numbers': (put('y_range', [0, 5]), 'y_range must be'),
-    'a range in words': (put('y_range', 'none'), 'y_range must be'), 'an infinite range': (put('y_range', [0., np.inf]), 'y_range must be'),
-    'a bias missing': (drop('user_bias'), "not those of such a model: .*user_bias"), 'one array more': (put('evil', np.ones(1)), "evil"),
-    'a user less': (put('user_factors', lambda a: a[:-1]), 'user_factors must have the shape'), 'a factor less': (put('user_factors', lambda a: a[:,:-1]), 'item_factors must have the shape'),
-    'doubles': (put('item_factors', lambda a: a.astype(float)), 'item_factors must hold float32, not float64'), 'a bias as a column': (put('item_bias', lambda a: a[:,None]), 'item_bias must have the shape'),
-    'NaN': (put('item_bias', first(np.nan)), 'item_bias holds NaN'), 'infinity': (put('user_factors', first(np.inf)), 'user_factors holds NaN or infinite'),
+    'a range the wrong way round': (put('y_range', [5.5, 0.]), 'y_range must be'),
+    'an empty range': (put('y_range', [0., 0.]), 'y_range must be'),
+    'half a range': (put('y_range', [0.]), 'y_range must be'),
+    'a range of whole numbers': (put('y_range', [0, 5]), 'y_range must be'),
+    'a range in words': (put('y_range', 'none'), 'y_range must be'),
+    'an infinite range': (put('y_range', [0., np.inf]), 'y_range must be'),
+    'a bias missing': (drop('user_bias'), "not those of such a model: .*user_bias"),
+    'one array more': (put('evil', np.ones(1)), "evil"),
+    'a user less': (put('user_factors', lambda a: a[:-1]), 'user_factors must have the shape'),
+    'a factor less': (put('user_factors', lambda a: a[:,:-1]), 'item_factors must have the shape'),
+    'doubles': (put('item_factors', lambda a: a.astype(float)), 'item_factors must hold float32, not float64'),
+    'a bias as a column': (put('item_bias', lambda a: a[:,None]), 'item_bias must have the shape'),
+    'NaN': (put('item_bias', first(np.nan)), 'item_bias holds NaN'),
+    'infinity': (put('user_factors', first(np.inf)), 'user_factors holds NaN or infinite'),
     'a row for a table': (put('user_factors', lambda a: a[0]), 'user_factors must have the shape')}
 
 NET = {
-    'no layers': (put('layers', []), 'not those of such a model'), 'a layer less': (put('layers', ['linear', 'relu']), 'not those of such a model'),
-    'a layer that runs': (put('layers', ['linear', 'eval', 'linear']), "not 'eval'"), 'an activation first': (put('layers', ['relu', 'linear', 'linear']), 'not those'),
-    'another kind': (put('model', 'dot product'), 'no layers|not those'), 'three linear layers': (put('layers', ['linear']*3), 'not those'), 'a list in a list': (put('layers', [['linear']]), 'list of names'),
-    'an input less': (put('layers.0.weight', lambda a: a[:,:-1]), 'does not fit 7 inputs'), 'two outputs': (put('layers.2.weight', lambda a: np.concatenate([a, a])), 'does not fit'),
-    'a bias that is a number': (put('layers.2.bias', lambda a: a[0]), 'layers.2.bias must have the shape'), 'a bias less': (put('layers.0.bias', lambda a: a[:-1]), 'does not fit'),
-    'no bias': (drop('layers.2.bias'), 'not those'), 'narrow rows': (put('user_rows', lambda a: a[:,:2]), 'does not fit 5 inputs'), 'one row': (put('user_rows', lambda a: a[0]), 'user_rows must have'),
+    'no layers': (put('layers', []), 'not those of such a model'),
+    'a layer less': (put('layers', ['linear', 'relu']), 'not those of such a model'),
+    'a layer that runs': (put('layers', ['linear', 'eval', 'linear']), "not 'eval'"),
+    'an activation first': (put('layers', ['relu', 'linear', 'linear']), 'not those'),
+    'another kind': (put('model', 'dot product'), 'no layers|not those'),
+    'three linear layers': (put('layers', ['linear']*3), 'not those'),
+    'a list in a list': (put('layers', [['linear']]), 'list of names'),
+    'an input less': (put('layers.0.weight', lambda a: a[:,:-1]), 'does not fit 7 inputs'),
+    'two outputs': (put('layers.2.weight', lambda a: np.concatenate([a, a])), 'does not fit'),
+    'a bias that is a number': (put('layers.2.bias', lambda a: a[0]), 'layers.2.bias must have the shape'),
+    'a bias less': (put('layers.0.bias', lambda a: a[:-1]), 'does not fit'),
+    'no bias': (drop('layers.2.bias'), 'not those'),
+    'narrow rows': (put('user_rows', lambda a: a[:,:2]), 'does not fit 5 inputs'),
+    'one row': (put('user_rows', lambda a: a[0]), 'user_rows must have'),
     'NaN': (put('layers.0.weight', first(np.nan)), 'layers.0.weight holds NaN')}
 
 @pytest.mark.parametrize('kind,case', [*(('dot', o) for o in DOT), *(('net', o) for o in NET)])
@@ -246,8 +269,12 @@ def test_arrays_that_do_not_fit_are_refused(kind, case):
     with pytest.raises(ValueError, match=why): from_state(arrays, settings, N_USERS, N_ITEMS)
 
 def test_serving_needs_no_torch(root):
-    code = ("import sys, numpy as np; from collab_course.served import *; from collab_course.ranking import *; from collab_course.folding import *; from collab_course.bundle import *\n"
+    code = (
+        "import sys, numpy as np; from collab_course.served import *; from collab_course.ranking import *; from "
+        "collab_course.folding import *; from collab_course.bundle import *\n"
             "m = DotProductTables(np.ones((3, 2)), np.ones(3), np.ones((4, 2)), np.ones(4), (0, 5.5))\n"
-            "rank_items(m, [1], 2, np.ones(4, bool)); fold_rows(m, np.zeros(1, int), np.array([1]), np.array([3.]), 1., np.zeros(3))\n"
+            "rank_items(m, [1], 2, np.ones(4, bool)); fold_rows(m, np.zeros(1, int), np.array([1]), np.array([3.]), "
+            "1., np.zeros(3))\n"
             "print(sorted({'torch', 'fastai', 'matplotlib', 'safetensors'} & set(sys.modules)))")
-    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True, cwd=root).stdout == '[]\n'
+    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True,
+                          cwd=root).stdout == '[]\n'

@@ -3,7 +3,8 @@ import numpy as np, pandas as pd, pytest
 from hypothesis import given, settings, strategies as st
 
 from collab_course.movielens import load_ratings
-from collab_course.tables import Split, canonical_fold, planted_ratings, random_split, time_split, user_split, validate_ratings
+from collab_course.tables import Split, canonical_fold, planted_ratings, random_split, time_split
+from collab_course.tables import user_split, validate_ratings
 
 
 # ---- validation
@@ -41,7 +42,8 @@ def test_what_is_no_frame_is_a_type_error(thing):
     with pytest.raises(TypeError, match='DataFrame'): validate_ratings(thing)
 
 def test_the_range_is_checked_when_it_is_given():
-    with pytest.raises(ValueError, match='not between 1 and 5 in 1 of 4'): validate_ratings(table(rating=[1, 5, 5.5, 2]), rating_range=(1, 5))
+    with pytest.raises(ValueError, match='not between 1 and 5 in 1 of 4'):
+        validate_ratings(table(rating=[1, 5, 5.5, 2]), rating_range=(1, 5))
     df = table()
     assert validate_ratings(df, rating_range=(1, 5)) is df
 
@@ -51,12 +53,14 @@ def test_one_column_cannot_play_two_parts():
 def test_swapped_columns_are_seen_and_can_be_insisted_on():
     df = pd.DataFrame(dict(user=[1, 2, 3, 4, 5]*40, movie=np.repeat(range(40), 5), rating=range(200)))
     df = pd.concat([df, df.assign(movie=df.movie+40), df.assign(movie=df.movie+80)], ignore_index=True)
-    with pytest.raises(ValueError, match=r'are they swapped\? If it is right, pass rating_range=\(0, 199\)'): validate_ratings(df)
+    with pytest.raises(ValueError, match=r'are they swapped\? If it is right, pass rating_range=\(0, 199\)'):
+        validate_ratings(df)
     assert validate_ratings(df, rating_range=(0, 199)) is df
 
 def test_a_time_taken_for_the_rating_is_seen_and_can_be_insisted_on():
     df = planted_ratings(30, 20, 300).ratings
-    with pytest.raises(ValueError, match='takes 300 whole values in 300 rows, as ids and times do'): validate_ratings(df, rating_name='timestamp')
+    with pytest.raises(ValueError, match='takes 300 whole values in 300 rows, as ids and times do'):
+        validate_ratings(df, rating_name='timestamp')
     assert validate_ratings(df, rating_name='timestamp', rating_range=(0, 299)) is df
 
 @pytest.mark.parametrize('bad', [5, (1, 2, 3), ('1', '5'), (5, 1), (float('nan'), 5)])
@@ -65,12 +69,14 @@ def test_a_range_is_two_numbers_the_lower_first(bad):
     with pytest.raises(ValueError, match='rating_range must be'): planted_ratings(rating_range=bad)
 
 def test_numpy_and_python_ids_of_one_kind_are_no_mixture():
-    df = table(user=pd.Series([np.int64(1), 1, np.int32(2), 3], dtype=object), movie=pd.Series(['a', np.str_('b'), 'a', 'c'], dtype=object))
+    df = table(user=pd.Series([np.int64(1), 1, np.int32(2), 3], dtype=object),
+               movie=pd.Series(['a', np.str_('b'), 'a', 'c'], dtype=object))
     assert validate_ratings(df) is df
 
 @pytest.mark.parametrize('how,rating', [('first', 3), ('last', 5), ('mean', 4)])
 def test_doubled_pairs_are_merged_as_asked(how, rating):
-    df = pd.DataFrame(dict(user=['a', 'a', 'b'], movie=['x', 'x', 'y'], rating=[3, 5, 1], note=['p', 'q', 'r']), index=[9, 9, 4])
+    df = pd.DataFrame(dict(user=['a', 'a', 'b'], movie=['x', 'x', 'y'], rating=[3, 5, 1], note=['p', 'q', 'r']),
+                      index=[9, 9, 4])
     res = validate_ratings(df, duplicates=how)
     assert res.rating.tolist()==[rating, 1] and res.user.tolist()==['a', 'b'] and len(df)==3
 
@@ -118,18 +124,21 @@ def test_merging_leaves_each_pair_once(df, how, d):
 def test_every_split_is_a_partition_that_counts_the_new(n, pct, seed, kind):
     df = planted_ratings(20, 15, n, seed=seed).ratings
     df.index = [0]*n # the index must not matter
-    s = [lambda: random_split(df, pct, seed), lambda: user_split(df, pct, seed), lambda: time_split(df, pct), lambda: time_split(df, pct, per_user=True)][kind]()
+    s = [lambda: random_split(df, pct, seed), lambda: user_split(df, pct, seed), lambda: time_split(df, pct),
+         lambda: time_split(df, pct, per_user=True)][kind]()
     train,test = s
     np.testing.assert_array_equal(np.sort(np.concatenate([train, test])), np.arange(n))
     known_u,known_i = set(df.user.iloc[train]),set(df.movie.iloc[train])
     cold = [(u not in known_u, i not in known_i) for u,i in zip(df.user.iloc[test], df.movie.iloc[test])]
     assert s.unseen_rows==sum(u or i for u,i in cold)
-    assert s.unseen_users==len(set(df.user.iloc[test])-known_u) and s.unseen_items==len(set(df.movie.iloc[test])-known_i)
+    assert s.unseen_users==len(set(df.user.iloc[test])-known_u)
+    assert s.unseen_items==len(set(df.movie.iloc[test])-known_i)
 
 @pytest.mark.parametrize('seed', [-1, 1.5, 'lucky', True])
 def test_a_seed_is_a_whole_number(seed):
     df = planted_ratings(20, 15, 100).ratings
-    for f in (lambda: random_split(df, seed=seed), lambda: user_split(df, seed=seed), lambda: planted_ratings(20, 15, 100, seed=seed)):
+    for f in (lambda: random_split(df, seed=seed), lambda: user_split(df, seed=seed),
+              lambda: planted_ratings(20, 15, 100, seed=seed)):
         with pytest.raises(ValueError, match=f'seed must be a whole number, at least 0, not {seed!r}'): f()
 
 @pytest.mark.parametrize('kind', ['int64[pyarrow]', 'double[pyarrow]', 'Float64'])
@@ -159,7 +168,8 @@ def test_the_last_rows_of_each_person_leave_everybody_something_to_learn_from(pc
 def test_user_split_shares_nobody():
     df = planted_ratings(50, 40, 900).ratings
     s = user_split(df, 0.3, seed=1)
-    assert not set(df.user.iloc[s.train]) & set(df.user.iloc[s.test]) and s.unseen_users==15 and s.unseen_rows==len(s.test)
+    assert not set(df.user.iloc[s.train]) & set(df.user.iloc[s.test]) and s.unseen_users==15
+    assert s.unseen_rows==len(s.test)
 
 @pytest.mark.parametrize('pct', [0, 1, -0.1, 20, '0.2', None])
 def test_a_share_is_between_0_and_1(pct):
@@ -167,7 +177,8 @@ def test_a_share_is_between_0_and_1(pct):
         with pytest.raises(ValueError, match='share between 0 and 1'): split(planted_ratings(9, 9, 30).ratings, pct)
 
 def test_an_empty_part_is_refused():
-    with pytest.raises(ValueError, match='test part would be empty'): random_split(planted_ratings(9, 9, 30).ratings, 0.001)
+    with pytest.raises(ValueError, match='test part would be empty'):
+        random_split(planted_ratings(9, 9, 30).ratings, 0.001)
 
 @pytest.mark.parametrize('split', [random_split, user_split, time_split])
 def test_splits_name_the_column_that_is_missing(split):
@@ -176,7 +187,8 @@ def test_splits_name_the_column_that_is_missing(split):
 
 @pytest.mark.parametrize('times', [['9', '10']*15, ['12/1/2020']*30])
 def test_times_as_text_are_refused(times):
-    with pytest.raises(ValueError, match='text sorts by letters'): time_split(planted_ratings(9, 9, 30).ratings.assign(timestamp=times))
+    with pytest.raises(ValueError, match='text sorts by letters'):
+        time_split(planted_ratings(9, 9, 30).ratings.assign(timestamp=times))
 
 def test_times_as_dates_are_sorted_as_dates():
     df = planted_ratings(9, 9, 30).ratings
@@ -186,7 +198,8 @@ def test_times_as_dates_are_sorted_as_dates():
 def test_time_split_names_what_it_misses():
     df = planted_ratings(9, 9, 30).ratings
     with pytest.raises(ValueError, match="no column 'when'"): time_split(df, time_name='when')
-    with pytest.raises(ValueError, match="'timestamp' is missing in 1 of 30"): time_split(df.assign(timestamp=df.timestamp.where(df.timestamp!=3)))
+    with pytest.raises(ValueError, match="'timestamp' is missing in 1 of 30"):
+        time_split(df.assign(timestamp=df.timestamp.where(df.timestamp!=3)))
 
 def test_canonical_folds_are_the_fifths_of_the_file_and_nothing_else():
     r = load_ratings()
@@ -209,8 +222,10 @@ def test_planted_pairs_are_different_and_ids_in_range(n_users, n_items, k, skew,
     n = d.draw(st.integers(1, n_users*n_items))
     p = planted_ratings(n_users, n_items, n, k, skew=skew, seed=seed)
     df = p.ratings
-    assert len(df)==n and not df.duplicated(['user', 'movie']).any() and df.user.between(1, n_users).all() and df.movie.between(1, n_items).all()
-    assert df.rating.dtype==np.float32 and p.user_factors.shape==(n_users, k) and p.user_factors.dtype==p.item_bias.dtype==np.float32
+    assert len(df)==n and not df.duplicated(['user', 'movie']).any() and df.user.between(1, n_users).all()
+    assert df.movie.between(1, n_items).all()
+    assert df.rating.dtype==np.float32 and p.user_factors.shape==(n_users, k)
+    assert p.user_factors.dtype==p.item_bias.dtype==np.float32
 
 def test_the_noise_is_what_separates_ratings_from_the_truth():
     p = planted_ratings(300, 200, 20_000, noise=0.3)
@@ -221,7 +236,8 @@ def test_the_noise_is_what_separates_ratings_from_the_truth():
 
 def test_parts_have_the_spread_that_was_asked_for():
     p = planted_ratings(4000, 3000, 100_000, n_factors=8, bias_sd=0.3, factor_sd=0.6, mean=2)
-    prod = p.expected(p.ratings.user, p.ratings.movie) - 2 - p.user_bias[p.ratings.user-1] - p.item_bias[p.ratings.movie-1]
+    prod = p.expected(p.ratings.user,
+                      p.ratings.movie) - 2 - p.user_bias[p.ratings.user-1] - p.item_bias[p.ratings.movie-1]
     assert abs(prod.std()-0.6)<0.03 and abs(p.user_bias.std()-0.3)<0.02 and abs(p.item_bias.std()-0.3)<0.02
 
 def test_large_tables_take_the_other_road_and_keep_the_promises():
@@ -249,7 +265,9 @@ def test_too_many_ratings_are_refused():
 def test_sizes_are_whole_numbers(arg, bad):
     with pytest.raises(ValueError, match=f'{arg} must be a whole number'): planted_ratings(**{arg: bad})
 
-@pytest.mark.parametrize('args', [dict(noise=None), dict(noise=-1), dict(noise=float('nan')), dict(step=0), dict(step=float('inf'))])
+@pytest.mark.parametrize('args',
+                         [dict(noise=None), dict(noise=-1), dict(noise=float('nan')), dict(step=0),
+                          dict(step=float('inf'))])
 def test_noise_and_steps_are_sane(args):
     with pytest.raises(ValueError, match=[*args][0]): planted_ratings(**args)
 

@@ -5,7 +5,8 @@ from collections import namedtuple
 import pytest
 
 FILES = ('tasks.py', 'settings.ini', 'setup.py', 'pyproject.toml')
-NOWHERE = dict(PIP_INDEX_URL='http://127.0.0.1:9/simple', PIP_RETRIES='1', PIP_CONFIG_FILE=os.devnull, PIP_NO_CACHE_DIR='1')
+NOWHERE = dict(PIP_INDEX_URL='http://127.0.0.1:9/simple', PIP_RETRIES='1', PIP_CONFIG_FILE=os.devnull,
+               PIP_NO_CACHE_DIR='1')
 HERE = '{}.{}'.format(*sys.version_info[:2])
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def tasks(copy):
 
 @pytest.fixture
 def ready(tasks, monkeypatch):
-    "As `tasks`, with an installer that prints and returns what `ready.says` and `ready.code` say, on a disk that is large enough"
+    "`tasks` with an installer that prints `ready.says` and returns `ready.code`, on a disk that is large enough"
     def env():
         exe = tasks.Path(tasks.exe())
         exe.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +43,8 @@ def ready(tasks, monkeypatch):
 
 def run(folder, *args, python=sys.executable, **env):
     "`tasks.py` of `folder` as a process"
-    return subprocess.run([python, 'tasks.py', *args], cwd=folder, env={**os.environ, **env}, capture_output=True, text=True, encoding='utf-8', timeout=300)
+    return subprocess.run([python, 'tasks.py', *args], cwd=folder, env={**os.environ, **env}, capture_output=True,
+                          text=True, encoding='utf-8', timeout=300)
 
 def one_sentence(r):
     "What a failed task said; no traceback"
@@ -100,9 +102,11 @@ def test_metadata_changed_while_installing(ready, copy):
 def test_an_interrupted_install_is_quiet_and_leaves_no_stamp(copy):
     "A package index that never answers, and Ctrl-C"
     with socket.create_server(('127.0.0.1', 0)) as s:
-        env = {**os.environ, **NOWHERE, 'PIP_INDEX_URL': f'http://127.0.0.1:{s.getsockname()[1]}/simple', 'PYTHONUNBUFFERED': '1'}
+        env = {**os.environ, **NOWHERE, 'PIP_INDEX_URL': f'http://127.0.0.1:{s.getsockname()[1]}/simple',
+               'PYTHONUNBUFFERED': '1'}
         code = 'import tasks, sys; tasks.check_disk = lambda: None; sys.exit(tasks.main(["setup"]))'
-        p = subprocess.Popen([sys.executable, '-c', code], cwd=copy, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding='utf-8', start_new_session=True)
+        p = subprocess.Popen([sys.executable, '-c', code], cwd=copy, env=env, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True, encoding='utf-8', start_new_session=True)
         s.settimeout(120)
         s.accept()  # pip has asked
         os.killpg(p.pid, signal.SIGINT)
@@ -116,7 +120,9 @@ def test_parses_on_old_pythons(root): ast.parse((root/'tasks.py').read_text(enco
 
 @pytest.mark.parametrize('version', [(3, 6, 15), (3, 9, 18)])
 def test_old_python(copy, version):
-    code = f'import sys; sys.version_info = {version}; exec(compile(open("tasks.py").read(), "tasks.py", "exec"), dict(__file__="tasks.py", __name__="__main__"))'
+    code = (
+        f'import sys; sys.version_info = {version}; exec(compile(open("tasks.py").read(), "tasks.py", "exec"), '
+        f'dict(__file__="tasks.py", __name__="__main__"))')
     r = subprocess.run([sys.executable, '-c', code, 'lab'], cwd=copy, capture_output=True, text=True)
     assert one_sentence(r).startswith(f'Python 3.10 or newer is needed and this is 3.{version[1]}: ')
     assert 'make lab PYTHON=python3.' in r.stderr and not (copy/'.venv').exists()
@@ -125,20 +131,24 @@ def test_no_venv_module(copy):
     "As on Debian without python3-venv: `ensurepip` isn't there"
     (copy/'ensurepip.py').write_text('raise ModuleNotFoundError("No module named \'ensurepip\'")')
     code = 'import tasks, sys; tasks.check_disk = lambda: None; sys.exit(tasks.main(["setup"]))'
-    r = subprocess.run([sys.executable, '-c', code], cwd=copy, capture_output=True, text=True, env={**os.environ, 'COLLAB_COURSE_INSTALLER': 'pip'})
+    r = subprocess.run([sys.executable, '-c', code], cwd=copy, capture_output=True, text=True,
+                       env={**os.environ, 'COLLAB_COURSE_INSTALLER': 'pip'})
     assert f'sudo apt install python{HERE}-venv' in one_sentence(r)
 
 def test_no_network(copy):
     "A real environment, a real pip, and an index at which nobody listens"
     code = 'import tasks, sys; tasks.check_disk = lambda: None; sys.exit(tasks.main(["setup"]))'
-    r = subprocess.run([sys.executable, '-c', code], cwd=copy, env={**os.environ, **NOWHERE}, capture_output=True, text=True, encoding='utf-8')
+    r = subprocess.run([sys.executable, '-c', code], cwd=copy, env={**os.environ, **NOWHERE}, capture_output=True,
+                       text=True, encoding='utf-8')
     assert one_sentence(r).startswith('The package index could not be reached: check the network')
     assert not (copy/'.venv'/'collab_course.stamp').exists()
 
 @pytest.mark.parametrize('says,sentence', [
     ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", 'The disk got full'),
-    ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]'))\nCould not fetch URL", 'certificate was not accepted'),
-    ("WARNING: Retrying: NewConnectionError('Failed to establish a new connection: [Errno -3] Temporary failure in name resolution')\n"
+    ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]'))\nCould not fetch URL",
+     'certificate was not accepted'),
+    ("WARNING: Retrying: NewConnectionError('Failed to establish a new connection: [Errno -3] Temporary failure in "
+     "name resolution')\n"
      "ERROR: No matching distribution found for setuptools>=77", 'check the network'),
     ("ReadTimeoutError: HTTPSConnectionPool: Read timed out.", 'check the network'),
     ("error: error sending request for url\n  Caused by: dns error", 'check the network'),
@@ -175,7 +185,8 @@ def test_uv_only_when_asked(tasks, monkeypatch):
 def test_a_failing_step_says_which_and_what_is_left(ready, monkeypatch, capsys):
     ready.setup()
     monkeypatch.setattr(ready, 'same_after_export', lambda: None)
-    monkeypatch.setattr(ready, 'same_readme', lambda: ready.run([sys.executable, '-c', 'raise SystemExit(7)'], 'run `make readme`.'))
+    monkeypatch.setattr(ready, 'same_readme',
+                        lambda: ready.run([sys.executable, '-c', 'raise SystemExit(7)'], 'run `make readme`.'))
     assert ready.main(['test'])==7
     err = capsys.readouterr().err
     assert 'Step "README" failed' in err and 'run `make readme`.' in err and 'Not run: ruff, notebooks, tests.' in err
@@ -200,7 +211,8 @@ def test_clean_leaves_the_environment(ready, copy):
     ready.setup()
     for o in ('build', 'nbs/.ipynb_checkpoints', 'collab_course.egg-info'): (copy/o).mkdir(parents=True)
     assert ready.main(['clean'])==0
-    assert ready.venv.exists() and not [o for o in ('build', 'nbs/.ipynb_checkpoints', 'collab_course.egg-info') if (copy/o).exists()]
+    assert ready.venv.exists()
+    assert not [o for o in ('build', 'nbs/.ipynb_checkpoints', 'collab_course.egg-info') if (copy/o).exists()]
     assert ready.main(['clean', '--all'])==0 and not ready.venv.exists()
 
 # ---- the environment of the steps ----
@@ -213,7 +225,8 @@ def test_what_the_user_set_stays(tasks, monkeypatch):
     assert env['OMP_NUM_THREADS']==env['MPLCONFIGDIR']=='3' and 'PYTHONPATH' not in env
     assert env['IPYTHONDIR'].startswith(str(tasks.venv)) and env['PATH'].startswith(str(tasks.venv))
 
-@pytest.mark.parametrize('user,cores,threads,workers', [(None, 2, '1', 2), (None, 1, '1', 1), ('2', 2, '2', 1), ('1', 16, '1', 4)])
+@pytest.mark.parametrize('user,cores,threads,workers',
+                         [(None, 2, '1', 2), (None, 1, '1', 1), ('2', 2, '2', 1), ('1', 16, '1', 4)])
 def test_notebooks_share_the_cores(tasks, monkeypatch, user, cores, threads, workers):
     monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
     if user: monkeypatch.setenv('OMP_NUM_THREADS', user)
@@ -240,7 +253,8 @@ def test_browser_only_where_there_is_one(tasks, monkeypatch):
     assert '--port 9999' in ' '.join(tasks.lab_command(['--port', '9999']))
 
 def test_the_lab_opens_without_data(ready, copy, capfd):
-    (copy/'collab_course'/'data.py').write_text('def load_ratings(): raise OSError("no way to the ratings: host, wheel")')
+    (copy/'collab_course'/'data.py').write_text(
+        'def load_ratings(): raise OSError("no way to the ratings: host, wheel")')
     ready.setup()
     ready.fetch_data()
     out, err = capfd.readouterr()
@@ -262,6 +276,7 @@ def test_lab_with_its_port_taken(root):
         for s in held: s.close()
     for r,taken in ((default, 8888), (asked, port)):
         assert r.returncode==0, r.stdout + r.stderr
-        m = re.search(r'^ *http://(?:localhost|127\.0\.0\.1):(\d+)/lab/tree/nbs/index\.ipynb\?token=\w{16,}$', r.stdout, re.M)
+        m = re.search(r'^ *http://(?:localhost|127\.0\.0\.1):(\d+)/lab/tree/nbs/index\.ipynb\?token=\w{16,}$', r.stdout,
+                      re.M)
         assert m and int(m[1])!=taken, r.stdout
         assert '00 Data' in r.stdout and 'projects are in nbs/projects' in r.stdout  # the map

@@ -4,7 +4,8 @@ from email import message_from_string
 
 import pytest
 
-IGNORE = ('.git', '.venv', 'build', 'dist', '*.egg-info', '__pycache__', '.ipynb_checkpoints', '.hypothesis', '.pytest_cache', '.ruff_cache', '_proc')
+IGNORE = ('.git', '.venv', 'build', 'dist', '*.egg-info', '__pycache__', '.ipynb_checkpoints', '.hypothesis',
+          '.pytest_cache', '.ruff_cache', '_proc')
 
 @pytest.fixture(scope='module')
 def built(root, tmp_path_factory):
@@ -13,7 +14,8 @@ def built(root, tmp_path_factory):
     tmp = tmp_path_factory.mktemp('wheel')
     copytree(root, tmp/'src', ignore=ignore_patterns(*IGNORE))
     env = {k:v for k,v in os.environ.items() if k!='PYTHONDONTWRITEBYTECODE'}  # where it's set, setuptools says so
-    r = subprocess.run([sys.executable, '-m', 'build', '--wheel', '--no-isolation', '--outdir', tmp/'dist', tmp/'src'], env=env, capture_output=True, text=True,
+    r = subprocess.run([sys.executable, '-m', 'build', '--wheel', '--no-isolation', '--outdir', tmp/'dist', tmp/'src'],
+                       env=env, capture_output=True, text=True,
                        encoding='utf-8')
     assert r.returncode==0, r.stdout + r.stderr
     whl, = (tmp/'dist').glob('*.whl')
@@ -24,16 +26,19 @@ def files(built): return zipfile.ZipFile(built[0]).namelist()
 
 @pytest.fixture(scope='module')
 def meta(built):
-    with zipfile.ZipFile(built[0]) as z: return message_from_string(z.read(next(o for o in z.namelist() if o.endswith('.dist-info/METADATA'))).decode())
+    with zipfile.ZipFile(built[0]) as z:
+        return message_from_string(z.read(next(o for o in z.namelist() if o.endswith('.dist-info/METADATA'))).decode())
 
 @pytest.fixture(scope='module')
 def python(built, tmp_path_factory):
-    "Python of a new environment into which the wheel alone is installed; other packages are those that are here already"
+    "Python of a new environment with the wheel alone; other packages are those that are here already"
     env = tmp_path_factory.mktemp('env')
     subprocess.run([sys.executable, '-m', 'venv', '--without-pip', env], check=True)
     exe = env/('Scripts' if os.name=='nt' else 'bin')/'python'
-    site = subprocess.run([exe, '-c', 'import sysconfig; print(sysconfig.get_path("purelib"))'], capture_output=True, text=True, check=True).stdout.strip()
-    subprocess.run([sys.executable, '-m', 'pip', '--python', exe, 'install', '--quiet', '--no-deps', '--no-index', '--disable-pip-version-check', built[0]], check=True)
+    site = subprocess.run([exe, '-c', 'import sysconfig; print(sysconfig.get_path("purelib"))'], capture_output=True,
+                          text=True, check=True).stdout.strip()
+    subprocess.run([sys.executable, '-m', 'pip', '--python', exe, 'install', '--quiet', '--no-deps', '--no-index',
+                    '--disable-pip-version-check', built[0]], check=True)
     # a plain path in a .pth file: .pth files of that folder, such as the one of the editable install, aren't read
     with open(os.path.join(site, 'dependencies.pth'), 'w') as f: f.write(sysconfig.get_path('purelib') + '\n')
     return exe
@@ -59,7 +64,8 @@ def test_metadata(meta, root):
     cfg.read(root/'settings.ini', encoding='utf-8')
     s = cfg['DEFAULT']
     deps = [re.sub(r'\s', '', o) for o in meta.get_all('Requires-Dist') if 'extra ==' not in o]
-    assert (meta['Name'], meta['Summary'], meta['Requires-Python']) == (s['lib_name'], s['description'], '>='+s['min_python'])
+    assert (meta['Name'], meta['Summary'], meta['Requires-Python']) == (s['lib_name'], s['description'],
+        '>='+s['min_python'])
     assert sorted(deps) == sorted(s['requirements'].split())
     assert set(meta.get_all('Provides-Extra')) == {'course', 'dev'}
     assert (meta['License-Expression'] or meta['License']) == s['license']
@@ -70,12 +76,15 @@ def test_readme_is_the_description(meta, root):
     assert meta.get_payload().strip() == (root/'README.md').read_text(encoding='utf-8').strip()
 
 def test_imports_from_an_empty_environment(python, tmp_path):
-    out = run(python, 'import json, sys, collab_course, collab_course.tables as d; from importlib.metadata import version; '
-              'print(json.dumps([sys.prefix, collab_course.__file__, d.__file__, version("collab_course"), collab_course.__version__]))', tmp_path)
+    out = run(python,
+              'import json, sys, collab_course, collab_course.tables as d; from importlib.metadata import version; '
+              'print(json.dumps([sys.prefix, collab_course.__file__, d.__file__, version("collab_course"), '
+              'collab_course.__version__]))', tmp_path)
     prefix, *paths, installed, own = json.loads(out)
     assert all(os.path.realpath(o).startswith(os.path.realpath(prefix)) for o in paths)
     assert installed == own
 
 def test_every_module_imports(python, tmp_path, files):
     mods = [o[:-3].replace('/', '.') for o in files if o.endswith('.py') and '__init__' not in o]
-    assert run(python, f'import importlib; [importlib.import_module(o) for o in {mods}]; print("ok")', tmp_path).endswith('ok\n')
+    assert run(python, f'import importlib; [importlib.import_module(o) for o in {mods}]; print("ok")',
+               tmp_path).endswith('ok\n')

@@ -1,4 +1,6 @@
 "What people write with the library, for a type checker to read; nothing here is run"
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from fastai.collab import CollabDataLoaders, collab_learner
@@ -40,3 +42,25 @@ learn = collab_learner(CollabDataLoaders.from_df(ratings), n_factors=50, y_range
 served = Recommender(learn, titles=titles.to_dict())
 model,loaders = from_fastai(learn)
 same = Recommender.from_model(model, loaders)
+
+# a table that isn't MovieLens
+table = pd.read_csv('ratings.csv')
+rec = Recommender.fit(table, 'reader', 'isbn', 'mark', titles='title', seed=0, progress=False, rating_range=(0, 10),
+                      duplicates='last')
+rec = Recommender.fit(table, titles=table.set_index('isbn').title, model='neighbours', user_features=table,
+                      on_missing='zero')
+rec = Recommender.fit(table, titles={1: 'a'}, on_epoch=print, n_epoch=3, lr=0.1, valid_pct=0)
+path: Path = rec.save(Path('rec'))
+rec = Recommender.load(str(path))
+best = rec.recommend(np.int64(12), n=5, filter=[1, 2])
+best = rec.recommend('reader-1', 5, False, lambda items: items['count'] > 3, 'mean')
+best = rec.recommend_all(users=table.reader, filter=np.array([1, 2]), on_unknown='popular')
+best = rec.recommend_all(3, range(5))
+best = rec.predict(table[['reader', 'isbn']]).head()
+best = rec.predict([dict(reader=1, isbn=2)], on_unknown='mean')
+best = rec.similar('978', 3, 'euclidean', min_count=20)
+best = rec.fold_in({50: 5, 181: 4.5}, n=3, penalty=5)
+rec = rec.add_users(table[table.reader==3])
+best = rec.explain(1, 2, by='factors')
+error = rec.evaluate(table.iloc[:10])['rmse']
+n = len(rec.users) + len(rec.items_vocab) + rec.n_train + len(rec.history)

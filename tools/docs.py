@@ -171,11 +171,14 @@ def api_pages(
 ):
     "{name of a page: its Markdown}, one for each module that has public names; exercises are none"
     by_path = {v:k for k,v in pages.items()}
-    where = lambda path: f'../{by_path[path]}.ipynb' if path in by_path else None
     lib = root/'collab_course'
-    files = [o for o in sorted(lib.rglob('*.py')) if o.name[0]!='_' and o.stem!='all' and o.parent.name!='practice']
-    mods = {f'api/{o.relative_to(lib).with_suffix("").as_posix()}': reference(o, where) for o in files}
-    return {k:v for k,v in mods.items() if v}
+    res = {}
+    for o in sorted(lib.rglob('*.py')):
+        if o.name[0]=='_' or o.stem=='all' or o.parent.name=='practice': continue
+        name = f'api/{o.relative_to(lib).with_suffix("").as_posix()}'
+        def where(path): return relpath(f'{by_path[path]}.ipynb', os.path.dirname(name)) if path in by_path else None
+        if text := reference(o, where): res[name] = text
+    return res
 
 def prepare(
     dest,   # folder for what Sphinx reads
