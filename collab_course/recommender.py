@@ -314,9 +314,9 @@ class Recommender:
         progress: bool = True, # Show a bar while training, and the line?
     ) -> 'Recommender':
         "Train a model on a table of ratings, and measure it"
-        from collab_course.fitting import RatingsTable, check_fit_options, fit_table, training_settings
+        from collab_course.fitting import CheckedRatings, check_fit_options, fit_table, training_settings
         check_fit_options(model, user_features, item_features, on_missing, on_epoch, on_report)
-        table = RatingsTable.from_df(ratings, user_name, item_name, rating_name, rating_range, duplicates)
+        table = CheckedRatings.from_df(ratings, user_name, item_name, rating_name, rating_range, duplicates)
         check_names((user_name, item_name), rating_name, titles is not None)
         by_row = titles_by_row(titles_of_table(table.df, item_name, titles), table.items)
         settings = training_settings(len(table), table.rating_range, model, n_factors, seed, bs, n_epoch, lr, wd)

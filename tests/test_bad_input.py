@@ -148,8 +148,7 @@ ASK = {
     'an evaluation without ratings': (lambda r: r.evaluate(pair()), ValueError, "no column 'mark'"),
     'an evaluation beyond the range': (lambda r: r.evaluate(rated(mark=50.)), ValueError,
                                        "column 'mark' is not between"),
-    'a model instead of a learner': (lambda r: Recommender(r.model), TypeError,
-                                     'pass a Learner, as collab_learner makes it, not DotProductBias'),
+    'a model instead of a learner': (lambda r: Recommender(r.model), TypeError, 'pass a Learner, not DotProductBias'),
 }
 
 @pytest.mark.parametrize('case', ASK)
