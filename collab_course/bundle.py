@@ -78,7 +78,8 @@ def as_bytes(
 
 # %% ../nbs/library/bundle.ipynb #fe188e60
 bundle_format,bundle_version = 'collab_course bundle',2
-about_names = ['sha256', 'format', 'format_version', 'library', 'meta'] # what a bundle says about itself, in order
+# what a bundle says about itself, in order
+about_names = ['sha256', 'format', 'format_version', 'library', 'meta']
 max_header = 2**22 # bytes
 seal_at = slice(35, 99) # behind the length and {"__metadata__":{"sha256":"
 
@@ -154,7 +155,8 @@ def meta_in(
     about: dict, # What a header says about its bundle
 ) -> Any:
     "Return the settings, if a bundle says what ours say"
-    if list(about)!=about_names or not all(type(o) is str for o in about.values()): raise ValueError('not ours')
+    if list(about)!=about_names: raise ValueError('not ours')
+    if not all(type(o) is str for o in about.values()): raise ValueError('not ours')
     return json.loads(about['meta'])
 
 def read_header(
@@ -202,7 +204,8 @@ def check_ordinary(
         raise BundleError(path, 'is a folder, and a bundle is a file', 'name a file')
     raise BundleError(path,
                       "is a bundle of the first edition, a folder, which this version can't read",
-                      'train and save the model again, or load it with the version that saved it')
+                      'train the model again and save it, or load it with the version '
+                      'that saved it')
 
 @contextmanager
 def disk(

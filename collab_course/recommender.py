@@ -16,13 +16,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 from .answers import Duplicates, ItemFilter, OnMissing, OnUnknown, RatingHistory, Table
-from .answers import answer_table, as_pairs, check_names, fold_newcomers, rating_errors, warn_of_rows, with_counts
-from .answers import joined_lists, mask_of_flags, mask_of_ids, mean_lists, popular_lists
+from .answers import answer_table, as_pairs, check_names, fold_newcomers, rating_errors
+from .answers import warn_of_rows, with_counts
+from .answers import joined_lists, mask_of_flags, mask_of_ids, mean_lists
+from .answers import popular_lists
 from .answers import stand_in_advice, stand_ins
 from .answers import reasons_by_factors, reasons_by_ratings, reasons_table
-from .answers import title_array, title_list, titled_like, titles_by_row, titles_of_table
+from .answers import title_array, title_list, titled_like, titles_by_row
+from .answers import titles_of_table
 from .bundle import BundleError, load_bundle, pack_ids, save_bundle, unpack_ids
-from .checks import ArgError, ArgTypeError, as_list, brief, check_above, check_choice, check_columns
+from .checks import ArgError, ArgTypeError, as_list, brief, check_above, check_choice
+from .checks import check_columns
 from .checks import check_values, check_whole, is_number, must_be
 from .distances import measures, nearest_rows
 from .ranking import rank_items

@@ -377,7 +377,8 @@ def check_layers(
             if layer in activations: continue
             raise must_be('a layer', f"linear or one of {', '.join(activations)}", layer)
         weight,bias = layer
-        if weight.ndim!=2 or 0 in weight.shape or weight.shape[1]!=width or bias.shape!=weight.shape[:1]:
+        is_matrix = weight.ndim==2 and 0 not in weight.shape
+        if not is_matrix or weight.shape[1]!=width or bias.shape!=weight.shape[:1]:
             shapes = f'{weight.shape} and {bias.shape}'
             raise ArgError(f'a layer of shapes {shapes} does not fit {width} inputs', arg='layers')
         width = len(weight)
