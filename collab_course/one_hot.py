@@ -23,7 +23,8 @@ def row_numbers(
     try: rows = torch.as_tensor(ids)
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(
-            f'ids must be whole numbers, got {str(ids)[:60]}: look names up first') from None
+            f'ids must be whole numbers, got {str(ids)[:60]}: '
+            'look names up in a vocabulary') from None
     fractional = rows.is_floating_point() or rows.is_complex()
     if rows.numel() and (fractional or rows.dtype==torch.bool):
         first = rows.flatten()[0].item()
