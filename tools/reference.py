@@ -176,12 +176,15 @@ def page(
         heads = nbs.setdefault(cell[0],
                                headings(json.loads(cell[0].read_text(encoding='utf-8')))) if cell[0].exists() else {}
         title,name = heads.get(cell[1]) or (None, None)
-        return f'\nLesson: [{title}](<{to}#{name}>)\n' if title else ''
+        kind = 'Lesson' if cell[0].parent.name=='nbs' else 'Page'
+        return f'\n{kind}: [{title}](<{to}#{name}>)\n' if title else ''
     module = f'collab_course.{".".join(path.with_suffix("").parts[path.parts.index("collab_course")+1:])}'
-    chapter = next((to for o in src.cells if (to := where((path.parent/o[1]).resolve()))), None)
+    sources = [(path.parent/o[1]).resolve() for o in src.cells]
+    built = next(((o, to) for o in sources if (to := where(o))), None)
+    words = 'in the chapter' if built and built[0].parent.name=='nbs' else 'on the page'
     parts = [(o.lineno, function(src, o, lesson))
              for o in funs] + [(c[0].lineno if c[0] else 10**9, klass(src, n, *c, lesson)) for n,c in own.items()]
-    top = f'# {module.split(".", 1)[1]}\n\n{_doc(src.tree)}\n\n' + (f'Built in the chapter [](<{chapter}>).\n\n'
-        if chapter else '')
+    top = f'# {module.split(".", 1)[1]}\n\n{_doc(src.tree)}\n\n' + (f'Built {words} [](<{built[1]}>).\n\n'
+        if built else '')
     return f'{top}```{{py:module}} {module}\n```\n\n{_constants(src)}' + ''.join(t for _,
         t in sorted(parts, key=lambda o: o[0]))
