@@ -27,13 +27,17 @@ def fit_biases(
     "Fit biases by alternating shrunk means of what is left"
     users,items = x[:,:2].T # a third column may hold days
     n_users,n_items = sizes
-    user_counts = np.bincount(users, minlength=n_users) + shrink[0]
-    item_counts = np.bincount(items, minlength=n_items) + shrink[1]
+    zeros_a_user,zeros_an_item = shrink
+    user_counts = np.bincount(users, minlength=n_users) + zeros_a_user
+    item_counts = np.bincount(items, minlength=n_items) + zeros_an_item
     mean = y.mean()
+    above = y - mean
     user_bias = np.zeros(n_users)
     for _ in range(rounds):
-        item_bias = np.bincount(items, y - mean - user_bias[users], n_items)/item_counts
-        user_bias = np.bincount(users, y - mean - item_bias[items], n_users)/user_counts
+        left = above - user_bias[users]
+        item_bias = np.bincount(items, left, n_items)/item_counts
+        left = above - item_bias[items]
+        user_bias = np.bincount(users, left, n_users)/user_counts
     return mean,user_bias,item_bias
 
 # %% ../nbs/library/baselines.ipynb #4b55f053
@@ -43,10 +47,12 @@ def train_rows(
     "Return the training rows as numpy"
     if not hasattr(dls, 'train_ds'):
         raise ArgTypeError(f'pass RatingsDataLoaders, not a {type(dls).__name__}', arg='dls')
-    x = dls.train_ds.x.cpu().numpy()
-    y = dls.train_ds.y.cpu().numpy().astype(np.float64)
+    ds = dls.train_ds
+    x = ds.x.cpu().numpy()
+    y = ds.y.cpu().numpy().astype(np.float64)
     if not len(y): raise ArgError('the loaders hold no training rows', arg='dls')
-    return x,y,(dls.n_users, dls.n_items)
+    sizes = (dls.n_users, dls.n_items)
+    return x,y,sizes
 
 # %% ../nbs/library/baselines.ipynb #437cdf4a
 def mean_biases(
@@ -55,7 +61,9 @@ def mean_biases(
     sizes: tuple[int, int], # Rows of the user and of the item table
 ) -> tuple[np.ndarray, np.ndarray]: # User biases, item biases
     "Return biases that give everybody the mean of all ratings"
-    return np.full(sizes[0], y.mean()),np.zeros(sizes[1])
+    n_users,n_items = sizes
+    user_bias = np.full(n_users, y.mean())
+    return user_bias,np.zeros(n_items)
 
 def item_mean_biases(
     x: np.ndarray, # Row numbers, shape (n, 2): user, item
@@ -63,10 +71,13 @@ def item_mean_biases(
     sizes: tuple[int, int], # Rows of the user and of the item table
 ) -> tuple[np.ndarray, np.ndarray]: # User biases, item biases
     "Return biases that give each item its own mean"
-    n = np.bincount(x[:,1], minlength=sizes[1])
-    total = np.bincount(x[:,1], y, sizes[1])
-    mean = np.where(n>0, total/np.maximum(n, 1), y.mean())
-    return np.zeros(sizes[0]),mean
+    n_users,n_items = sizes
+    items = x[:,1]
+    n = np.bincount(items, minlength=n_items)
+    total = np.bincount(items, y, n_items)
+    own_mean = total/np.maximum(n, 1)
+    item_bias = np.where(n>0, own_mean, y.mean())
+    return np.zeros(n_users),item_bias
 
 def shrunk_biases(
     x: np.ndarray, # Row numbers, shape (n, 2): user, item
@@ -83,8 +94,9 @@ def count_biases(
     sizes: tuple[int, int], # Rows of the user and of the item table
 ) -> tuple[np.ndarray, np.ndarray]: # User biases, item biases
     "Count who rated each item"
-    n_raters = np.bincount(x[:,1], minlength=sizes[1])
-    return np.zeros(sizes[0]),n_raters
+    n_users,n_items = sizes
+    n_raters = np.bincount(x[:,1], minlength=n_items)
+    return np.zeros(n_users),n_raters
 
 # %% ../nbs/library/baselines.ipynb #cbc6e9b2
 baseline_kinds = {
@@ -100,9 +112,11 @@ def baseline(
 ) -> DotProductBias: # Without factors; on the device of the loaders
     "Build a model that knows nothing of taste"
     check_choice('how', how, tuple(baseline_kinds))
-    users,items = map(torch.from_numpy, baseline_kinds[how](*train_rows(dls)))
+    biases = baseline_kinds[how](*train_rows(dls))
+    user_bias,item_bias = map(torch.from_numpy, biases)
     no_factors = [torch.zeros(n, 0) for n in (dls.n_users, dls.n_items)]
-    return DotProductBias.from_tables(*no_factors, users, items).to(dls.device).eval()
+    model = DotProductBias.from_tables(*no_factors, user_bias, item_bias)
+    return model.to(dls.device).eval()
 
 # %% ../nbs/library/baselines.ipynb #7d391f0d
 def rated_cosine(
@@ -111,7 +125,8 @@ def rated_cosine(
 ) -> torch.Tensor: # Shape (items, items)
     "Compute the cosine of columns, over the people who rated both"
     squares = (R**2).T@M
-    return R.T@R/(squares*squares.T).sqrt().clamp(min=1e-9)
+    lengths = (squares*squares.T).sqrt()
+    return R.T@R/lengths.clamp(min=1e-9)
 
 def raters_of_both(
     M: torch.Tensor, # 1 where there is a rating, else 0
@@ -130,8 +145,9 @@ def keep_nearest(
     "Keep the `k` largest shrunk similarities of each item"
     sim = sim*both/(both + shrink + 1e-9)
     sim = sim.clamp(min=0).fill_diagonal_(0).round(decimals=9)
-    smallest_kept = sim.topk(min(k, len(sim)), dim=0).values[-1]
-    return torch.where(sim>=smallest_kept, sim, 0)
+    n_kept = min(k, len(sim))
+    kept = sim.topk(n_kept, dim=0).values
+    return torch.where(sim>=kept[-1], sim, 0)
 
 # %% ../nbs/library/baselines.ipynb #f837f979
 def table_of_pairs(
@@ -140,8 +156,10 @@ def table_of_pairs(
     sizes: tuple[int, int], # Users and items
 ) -> torch.Tensor: # float64, shape `sizes`; 0 where there is no rating
     "Build a table of users and items from pairs"
+    users = x[:,0]
+    items = x[:,1]
     res = np.zeros(sizes)
-    res[x[:,0],x[:,1]] = values
+    res[users,items] = values
     return torch.from_numpy(res)
 
 def knn_ratings(
@@ -152,12 +170,15 @@ def knn_ratings(
     shrink: float, # Raters at which a similarity counts half
 ) -> torch.Tensor: # Shape `sizes`
     "Predict all ratings from residuals of similar items"
-    users,items = map(torch.from_numpy, shrunk_biases(x, y, sizes))
-    base = users[:,None] + items
+    biases = shrunk_biases(x, y, sizes)
+    user_bias,item_bias = map(torch.from_numpy, biases)
+    base = user_bias[:,None] + item_bias
     M = table_of_pairs(x, 1., sizes)
-    R = (table_of_pairs(x, y, sizes) - base)*M
+    R = table_of_pairs(x, y, sizes) - base
+    R *= M
     sim = keep_nearest(rated_cosine(R, M), raters_of_both(M), k, shrink)
-    return base + R@sim/(M@sim + 0.1) # 0.1: weak neighbours alone count less
+    weights = M@sim + 0.1 # weak neighbours alone count less
+    return base + R@sim/weights
 
 def knn_scores(
     x: np.ndarray, # Row numbers, shape (n, 2): user, item
@@ -169,8 +190,10 @@ def knn_scores(
     M = table_of_pairs(x, 1., sizes)
     n = M.sum(0)
     both = raters_of_both(M)
-    cosine = both/(n[:,None]*n).sqrt().clamp(min=1)
-    return M@keep_nearest(cosine, both, k, shrink)
+    lengths = (n[:,None]*n).sqrt()
+    cosine = both/lengths.clamp(min=1)
+    sim = keep_nearest(cosine, both, k, shrink)
+    return M@sim
 
 # %% ../nbs/library/baselines.ipynb #a36c9700
 class ItemKNN(Module):
@@ -184,7 +207,8 @@ class ItemKNN(Module):
         check_whole(k=k)
         check_whole(0, shrink=shrink)
         x,y,sizes = train_rows(dls)
-        table = knn_scores(x, sizes, k, shrink) if implicit else knn_ratings(x, y, sizes, k, shrink)
+        if implicit: table = knn_scores(x, sizes, k, shrink)
+        else: table = knn_ratings(x, y, sizes, k, shrink)
         self.register_buffer('table', table.float())
         self.to(dls.device)
 
@@ -192,4 +216,6 @@ class ItemKNN(Module):
         x: torch.Tensor, # int64 row numbers, shape (batch, 2): user, item
     ) -> torch.Tensor: # float32, shape (batch,)
         "Return predicted ratings; with `implicit`, scores"
-        return self.table[x[:,0],x[:,1]]
+        users = x[:,0]
+        items = x[:,1]
+        return self.table[users,items]

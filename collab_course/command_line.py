@@ -114,7 +114,7 @@ def show_table(
 def show_facts(
     facts: dict, # Names and values
     form: str|None, # 'json', or None: a line each
-):
+) -> None:
     "Print named facts on standard output"
     if form=='json': return print(json.dumps(facts, ensure_ascii=False))
     first,*rest = [[name, str(value)] for name,value in facts.items()]
@@ -358,7 +358,7 @@ def recommend_all(
     args: Namespace, # The command line
     rec: 'Recommender', # The model
     **how: Any, # Arguments of `Recommender.recommend_all`
-):
+) -> None:
     "Print a list for each user, of CSV and JSON a thousand at a time"
     if not args.form: return show_table(rec.recommend_all(**how), args.form)
     users = rated_ids(rec.users)
@@ -368,7 +368,7 @@ def recommend_all(
 
 def recommend_command(
     args: Namespace, # The command line
-):
+) -> None:
     "List the items with the highest predictions"
     rec = load_model(args)
     how = dict(n=args.n, exclude_seen=not args.include_seen, on_unknown=args.on_unknown)
@@ -471,7 +471,7 @@ def no_known_pair(
 
 def evaluate_command(
     args: Namespace, # The command line
-):
+) -> None:
     "Measure how far predictions are from ratings"
     rec = load_model(args)
     df = ratings_like(args, rec)
@@ -529,7 +529,7 @@ def model_facts(
 # %% ../nbs/library/command_line.ipynb #d1945889
 def info_command(
     args: Namespace, # The command line
-):
+) -> None:
     "Show what a file with a model holds"
     rec = load_model(args)
     from collab_course.bundle import bundle_info
@@ -568,7 +568,7 @@ def write_new(
 # %% ../nbs/library/command_line.ipynb #82972296
 def fetch_command(
     args: Namespace, # The command line
-):
+) -> None:
     "Fetch a well-known table of ratings"
     out = Path(args.out).expanduser() if args.out else None
     if out: check_new(out)

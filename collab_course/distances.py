@@ -22,15 +22,18 @@ def distance_to(
     row: np.ndarray, # Shape (numbers,)
 ) -> np.ndarray: # A number for each row of the table
     "Compute the distance between each row of `table` and `row`"
-    return np.linalg.norm(table - row, axis=1)
+    gaps = table - row
+    return np.linalg.norm(gaps, axis=1)
 
 def cosine_to(
     table: np.ndarray, # Shape (rows, numbers)
     row: np.ndarray, # Shape (numbers,)
 ) -> np.ndarray: # Between -1 and 1 for each row of the table; NaN where a row is all zeros
     "Compute the cosine between each row of `table` and `row`"
-    lengths = np.linalg.norm(table, axis=1)*np.linalg.norm(row)
-    with np.errstate(invalid='ignore'): return dot_with(table, row)/lengths
+    products = dot_with(table, row)
+    own = np.linalg.norm(row)
+    lengths = np.linalg.norm(table, axis=1)*own
+    with np.errstate(invalid='ignore'): return products/lengths
 
 measures = dict(cosine=cosine_to, euclidean=distance_to, dot=dot_with)
 
@@ -45,11 +48,14 @@ def measure_rows(
     "Measure some rows of `table` against one row, in blocks of float64"
     check_choice('by', by, tuple(measures))
     asked = np.asarray(asked, dtype=np.float64)
-    size = max(1, block_bytes//max(1, 8*table.shape[1]))
+    measure = measures[by]
+    row_bytes = max(1, 8*table.shape[1])
+    size = max(1, block_bytes//row_bytes)
     scores = np.empty(len(rows))
     for i in range(0, len(rows), size):
-        block = table[rows[i:i+size]].astype(np.float64)
-        scores[i:i+size] = measures[by](block, asked)
+        at = slice(i, i+size)
+        block = table[rows[at]]
+        scores[at] = measure(block.astype(np.float64), asked)
     return scores
 
 def nearest_rows(
@@ -61,6 +67,9 @@ def nearest_rows(
 ) -> tuple[np.ndarray, np.ndarray]: # Positions in `table`, nearest first, and their float64 scores
     "Find the rows of `table` that are nearest to one row"
     scores = measure_rows(table, asked, rows, by)
-    best_first = np.argsort(scores if by=='euclidean' else -scores, kind='stable')
-    best_first = best_first[~np.isnan(scores[best_first])][:n]
-    return rows[best_first],scores[best_first]
+    lowest_best = scores if by=='euclidean' else -scores
+    order = np.argsort(lowest_best, kind='stable')
+    measured = ~np.isnan(scores[order])
+    order = order[measured]
+    nearest = order[:n]
+    return rows[nearest],scores[nearest]

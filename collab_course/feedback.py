@@ -22,7 +22,9 @@ def choose_films(
 ) -> np.ndarray: # Positions of films, shape (people, n)
     "Draw the films that each person watches"
     chance = rng.gumbel(size=truth.shape)
-    return np.argsort(-(truth + np.log(pull)*listed + chance), axis=1)[:,:n]
+    appeal = truth + np.log(pull)*listed + chance
+    best_first = np.argsort(-appeal, axis=1)
+    return best_first[:,:n]
 
 # %% ../nbs/14_feedback.ipynb #b113dec9
 class FilmCounts:
@@ -51,7 +53,9 @@ class FilmCounts:
         above: float, # Their rating, minus the overall mean
     ):
         "Add what enthusiasts watched and rated"
-        self.watches[niche] += n*fan_watches*watch_weight(fan_watches*len(niche), self.cap)
+        watches = fan_watches*len(niche)
+        weight = watch_weight(watches, self.cap)
+        self.watches[niche] += n*fan_watches*weight
         self.rated[niche] += n
         self.sum[niche] += n*above
 
@@ -59,7 +63,8 @@ class FilmCounts:
         by: str, # 'watches', or 'ratings': their mean, shrunk by five ratings of zero
     ) -> np.ndarray: # One number a film
         "Return what a list ranks by"
-        return self.watches if by=='watches' else self.sum/(self.rated + 5)
+        if by=='watches': return self.watches
+        return self.sum/(self.rated + 5)
 
 # %% ../nbs/14_feedback.ipynb #7345d671
 def show_lists(
@@ -72,10 +77,14 @@ def show_lists(
     "Return who is shown what"
     listed = np.zeros(shape, dtype=bool)
     if score is None: return listed
-    best_first = np.argsort(-(score + 1e-9*rng.random(len(score))))
-    listed[:,best_first[:n_list-explore]] = True
-    unlisted_first = np.where(listed, 2, rng.random(shape))
-    extra = np.argsort(unlisted_first, axis=1)[:,:explore]
+    tie_break = 1e-9*rng.random(len(score))
+    best_first = np.argsort(-(score + tie_break))
+    top = best_first[:n_list-explore]
+    listed[:,top] = True
+    chance = rng.random(shape)
+    chance[listed] = 2
+    unlisted_first = np.argsort(chance, axis=1)
+    extra = unlisted_first[:,:explore]
     np.put_along_axis(listed, extra, True, axis=1)
     return listed
 
@@ -93,7 +102,8 @@ def play_round(
     "Run one round: a crowd watches and rates"
     watched = choose_films(truth, listed, pull, n_watch, rng)
     stars = np.take_along_axis(truth, watched, 1)
-    ratings = stars + rng.normal(0, planted.noise, stars.shape)
+    noise = rng.normal(0, planted.noise, stars.shape)
+    ratings = stars + noise
     niche = niche_films(planted)
     kept.add_crowd(watched, ratings - planted.mean)
     kept.add_fans(niche, n_fans, 5 - planted.mean)
@@ -119,7 +129,8 @@ def feedback_loop(
     check_loop(rank_by, pull, cap, n_watch, rounds, **from_0)
     n = crowd_size(planted, rounds, n_list, n_watch, explore)
     rng = np.random.default_rng(seed)
-    kept = FilmCounts(len(planted.item_bias), cap)
+    n_films = len(planted.item_bias)
+    kept = FilmCounts(n_films, cap)
     rows = []
     for r in range(rounds):
         truth = true_stars(planted, r*n, n)

@@ -35,8 +35,10 @@ def ridge(
     centre: np.ndarray, # float64, shape (width,)
 ) -> np.ndarray: # float64, shape (width,)
     "Return the w that minimises |y - Xw|² + penalty·|w - centre|²"
-    A = X.T@X + penalty*np.eye(X.shape[1])
-    return centre + np.linalg.solve(A, X.T@(y - X@centre))
+    identity = np.eye(X.shape[1])
+    A = X.T@X + penalty*identity
+    left = y - X@centre
+    return centre + np.linalg.solve(A, X.T@left)
 
 # %% ../nbs/library/folding.ipynb #3b5971d4
 def fold_loss(
@@ -49,7 +51,9 @@ def fold_loss(
 ) -> float:
     "Compute what fold-in minimises"
     raw,_ = model.slopes(row, items)
-    return ((raw - scores)**2).sum() + penalty*((row - centre)**2).sum()
+    errors = raw - scores
+    way = row - centre
+    return (errors**2).sum() + penalty*(way**2).sum()
 
 def fold_row(
     model: Any, # A `ServedModel`
@@ -63,7 +67,8 @@ def fold_row(
     row = centre
     for _ in range(steps):
         raw,slopes = model.slopes(row, items)
-        goal = ridge(slopes, scores - raw + slopes@row, penalty, centre)
+        linear_target = scores - raw + slopes@row
+        goal = ridge(slopes, linear_target, penalty, centre)
         if model.linear: return goal
         before = fold_loss(model, row, items, scores, penalty, centre)
         row,after = shorter_step(model, row, goal, before, items, scores, penalty, centre)
@@ -96,10 +101,14 @@ def fold_rows(
     centre: np.ndarray, # float64, the row of somebody without ratings
 ) -> np.ndarray: # float64, shape (newcomers, width)
     "Return a row for each newcomer"
-    scores = scores_of(np.asarray(y, np.float64), model.y_range)
-    groups = pd.Series(np.arange(len(who))).groupby(who)
-    rows = [fold_row(model, items[at.to_numpy()], scores[at.to_numpy()], penalty, centre)
-            for _,at in groups]
+    y = np.asarray(y, np.float64)
+    scores = scores_of(y, model.y_range)
+    positions = pd.Series(np.arange(len(who)))
+    rows = []
+    for _,own in positions.groupby(who):
+        at = own.to_numpy()
+        row = fold_row(model, items[at], scores[at], penalty, centre)
+        rows.append(row)
     return np.stack(rows)
 
 # %% ../nbs/library/folding.ipynb #b4f018fa
@@ -112,16 +121,21 @@ def addends(
     centre: np.ndarray, # float64, the row of somebody without ratings
 ) -> tuple: # What each rating adds, float64 of shape (n,), and the level, a float
     "Split the folded score of an item by the ratings behind it"
-    scores = scores_of(np.asarray(y, np.float64), model.y_range)
+    y = np.asarray(y, np.float64)
+    scores = scores_of(y, model.y_range)
     row = fold_row(model, items, scores, penalty, centre)
     raw,slopes = model.slopes(row, items)
     _,asked = model.slopes(row, np.array([item]))
     level = np.zeros(len(row))
     if model.linear: level[-1] = asked[0,-1]
-    A = slopes.T@slopes + penalty*np.eye(len(row))
-    sides = np.stack([asked[0] - level, level], axis=1)
-    surprise = scores - raw + slopes@(row - centre)
-    parts = slopes@np.linalg.solve(A, sides)*surprise[:,None]
+    identity = np.eye(len(row))
+    A = slopes.T@slopes + penalty*identity
+    taste = asked[0] - level
+    sides = np.stack([taste, level], axis=1)
+    shares = slopes@np.linalg.solve(A, sides)
+    way = row - centre
+    surprise = scores - raw + slopes@way
+    parts = shares*surprise[:,None]
     return parts[:,0],parts[:,1].sum()
 
 # %% ../nbs/library/folding.ipynb #08d7eecc
@@ -133,7 +147,8 @@ def newcomers_table(
     "Return newcomers' ratings as a table"
     if isinstance(ratings, dict):
         who = names[0] if names and len(names)==1 else 'new'
-        columns = ([who]*len(ratings), list(ratings), list(ratings.values()))
+        ids = [who]*len(ratings)
+        columns = (ids, list(ratings), list(ratings.values()))
         ratings = pd.DataFrame(dict(zip(cols, columns)))
     if not isinstance(ratings, pd.DataFrame):
         kind = type(ratings).__name__
@@ -160,7 +175,8 @@ def check_newcomers(
     check_values(df, rating, allowed)
     again = df.duplicated([new, known])
     if again.any():
-        pair = [df[c][again].tolist()[0] for c in (new, known)]
+        repeats = df[again]
+        pair = [repeats[c].tolist()[0] for c in (new, known)]
         raise ArgError(f'{again.sum():,} rows repeat a pair of {[new, known]}, such as {pair}: '
                        "keep one of each, e.g. with validate_ratings(…, duplicates='last')")
 
@@ -170,10 +186,12 @@ def newcomers_of(
     names: list|None = None, # Their names in order; None: as the table has them
 ) -> list:
     "List the newcomers in order"
-    found = list(dict.fromkeys(df[new].tolist())) if len(df) else []
+    ids = df[new].tolist() if len(df) else []
+    found = list(dict.fromkeys(ids))
     if names is None: return found
-    if len(set(names))<len(names): raise ArgError('a newcomer is named twice', arg='ids')
-    missing = [o for o in found if o not in set(names)]
+    named = set(names)
+    if len(named)<len(names): raise ArgError('a newcomer is named twice', arg='ids')
+    missing = [o for o in found if o not in named]
     if missing:
         raise ArgError(
             f'the ratings have newcomer {missing[0]!r}, who is not among the names given',

@@ -27,7 +27,9 @@ def softmax_loss(
     n_neg: int|None = None, # Not used: all items are opponents
 ) -> torch.Tensor: # One number
     "Compute the loss of rated items against the whole catalogue"
-    return -(weights*scores.log_softmax(1)).sum()/weights.sum()
+    log_shares = scores.log_softmax(1)
+    total = (weights*log_shares).sum()
+    return -total/weights.sum()
 
 # %% ../nbs/12_lists.ipynb #dc2f6c41
 def draw_negatives(
@@ -37,10 +39,13 @@ def draw_negatives(
 ) -> tuple: # Scores of rated and drawn items, which are unrated, weights
     "Draw items that stand in for a no"
     rows,cols = weights.nonzero().T
-    drawn = torch.randint(scores.shape[1], (len(rows), n_neg), device=scores.device)
+    shape = (len(rows), n_neg)
+    drawn = torch.randint(scores.shape[1], shape, device=scores.device)
     others = rows[:,None],drawn
     unrated = weights[others]==0
-    return scores[rows,cols],scores[others],unrated,weights[rows,cols]
+    yes = scores[rows,cols]
+    no = scores[others]
+    return yes,no,unrated,weights[rows,cols]
 
 # %% ../nbs/12_lists.ipynb #32dfe8ad
 def bpr_loss(
@@ -50,8 +55,11 @@ def bpr_loss(
 ) -> torch.Tensor: # One number
     "Compute the loss of rated items against a few others, in pairs"
     yes,no,unrated,w = draw_negatives(scores, weights, n_neg)
-    pairs = F.softplus(no - yes[:,None])*unrated
-    return (pairs.mean(1)*w).sum()/w.sum()
+    behind = no - yes[:,None]
+    pairs = F.softplus(behind)*unrated
+    each = pairs.mean(1)
+    total = (each*w).sum()
+    return total/w.sum()
 
 def bce_loss(
     scores: torch.Tensor, # Scores of the whole catalogue, a row a person
@@ -60,9 +68,10 @@ def bce_loss(
 ) -> torch.Tensor: # One number
     "Compute the loss of yes for rated items, no for others"
     yes,no,unrated,w = draw_negatives(scores, weights, n_neg)
-    no_loss = (F.softplus(no)*unrated).sum(1)
-    each = F.softplus(-yes) + no_loss
-    return (each*w).sum()/w.sum()
+    no_losses = F.softplus(no)*unrated
+    each = F.softplus(-yes) + no_losses.sum(1)
+    total = (each*w).sum()
+    return total/w.sum()
 
 # %% ../nbs/12_lists.ipynb #9e320a0c
 rank_losses = {'softmax': softmax_loss, 'bpr': bpr_loss, 'bce': bce_loss}
@@ -76,12 +85,14 @@ class Interests:
         low: float = 0.3, # Weight of lower ratings; 0: they count as not rated
     ):
         x = ds.x[:,:2].cpu()
-        liked = ds.y.cpu()>=at_least
+        stars = ds.y.cpu()
+        liked = stars>=at_least
         keep = (x>0).all(1)
         if low==0: keep &= liked
         users,self.items = x[keep].T
         self.weights = torch.where(liked[keep], 1., float(low))
-        self.rows = History.from_pairs(users.numpy(), np.arange(len(users)), ds.n_users)
+        places = np.arange(len(users))
+        self.rows = History.from_pairs(users.numpy(), places, ds.n_users)
         self.people = users.unique() # rows of all who are interested in something
         self.n_items = ds.n_items
 
@@ -89,9 +100,11 @@ class Interests:
         users: torch.Tensor, # Row numbers of a batch of people
     ) -> torch.Tensor: # Shape (len(users), items); 0: no interest is known
         "Return the weights of all items for some people"
-        who,at = map(torch.from_numpy, self.rows.of(users).pairs())
+        rows = self.rows.of(users)
+        who,at = map(torch.from_numpy, rows.pairs())
+        items = self.items[at]
         res = torch.zeros(len(users), self.n_items)
-        res[who,self.items[at]] = self.weights[at]
+        res[who,items] = self.weights[at]
         return res
 
 # %% ../nbs/12_lists.ipynb #f91936ca
@@ -100,8 +113,10 @@ def score_people(
     users: torch.Tensor, # Row numbers of a batch of people
 ) -> torch.Tensor: # Shape (len(users), items - 1): without `#na#`
     "Score the whole catalogue for a batch of people"
-    taste = model.user_factors[users]@model.item_factors[1:].T
-    return taste + model.user_bias[users,None] + model.item_bias[1:]
+    factors = model.user_factors[users]
+    taste = factors@model.item_factors[1:].T
+    scores = taste + model.user_bias[users,None]
+    return scores + model.item_bias[1:]
 
 def rank_step(
     model: DotProductBias, # Model with y_range=None
@@ -113,8 +128,10 @@ def rank_step(
     mom: float, # Momentum of this step
 ) -> torch.Tensor: # Loss of the batch
     "Take one step on a batch of people"
-    scores = score_people(model, users.to(model.item_bias.device))
-    loss = loss_func(scores, weights[:,1:].to(scores.device))
+    device = model.item_bias.device
+    scores = score_people(model, users.to(device))
+    wanted = weights[:,1:].to(device)
+    loss = loss_func(scores, wanted)
     loss.backward()
     for group in opt.param_groups: group.update(lr=lr, betas=(mom, 0.99))
     opt.step()
@@ -144,7 +161,8 @@ def rank_fit(
     loss_func = partial(rank_losses[loss], n_neg=n_neg)
     opt = torch.optim.AdamW(model.parameters(), eps=1e-5, weight_decay=wd,
                             fused=can_fuse(dls.device))
-    hypers = one_cycle(math.ceil(len(people)/bs)*n_epoch, lr)
+    n_batches = math.ceil(len(people)/bs)
+    hypers = one_cycle(n_batches*n_epoch, lr)
     with no_denormals(), (nullcontext() if seed is None else own_random(seed)):
         for _ in range(n_epoch):
             losses = []
@@ -153,4 +171,5 @@ def rank_fit(
                 losses.append(rank_step(model, users, weights, loss_func, opt, *next(hypers)))
     model.eval()
     check_finite(model, lr, wd=wd)
-    return check_loss(torch.stack(losses).mean().item(), lr)
+    mean_loss = torch.stack(losses).mean()
+    return check_loss(mean_loss.item(), lr)

@@ -34,7 +34,8 @@ def as_float32(
 ) -> torch.Tensor:
     "Return the ratings as float32, after a check that they fit"
     check_values(df, rating_name)
-    return torch.tensor(df[rating_name].to_numpy(np.float32))
+    ratings = df[rating_name].to_numpy(np.float32)
+    return torch.tensor(ratings)
 
 class RatingsDataset:
     "Ratings as two tensors, with the vocabularies that their row numbers refer to"
@@ -63,7 +64,8 @@ class RatingsDataset:
     ) -> 'RatingsDataset':
         "Look up the ids of a table once and for all"
         check_table(df, classes if rating_name is None else [*classes, rating_name])
-        x = torch.stack([ids_to_rows(df[c], vocab, on_unknown) for c,vocab in classes.items()], 1)
+        columns = [ids_to_rows(df[c], vocab, on_unknown) for c,vocab in classes.items()]
+        x = torch.stack(columns, 1)
         y = None if rating_name is None else as_float32(df, rating_name)
         return cls(x, y, classes, rating_name)
 
@@ -71,14 +73,16 @@ class RatingsDataset:
     def __getitem__(self,
         i: Any, # Position, slice, or tensor of positions
     ) -> tuple[torch.Tensor, ...]:
-        return (self.x[i],) if self.y is None else (self.x[i], self.y[i])
+        if self.y is None: return (self.x[i],)
+        return self.x[i],self.y[i]
 
     def subset(self,
         i: Any, # Row positions or a slice
     ) -> 'RatingsDataset':
         "Return the ratings at `i`, with the same vocabularies"
+        x = self.x[i]
         y = None if self.y is None else self.y[i]
-        return type(self)(self.x[i], y, self.classes, self.rating_name)
+        return type(self)(x, y, self.classes, self.rating_name)
 
     def new_empty(self) -> 'RatingsDataset':
         "Return the vocabularies without ratings, for fastai's export"
@@ -86,7 +90,8 @@ class RatingsDataset:
 
     def n_unknown(self) -> int:
         "Count ratings with their user or their item on row 0"
-        return int((self.x[:,:2]==0).any(1).sum())
+        unknown = (self.x[:,:2]==0).any(1)
+        return int(unknown.sum())
 
 # %% ../nbs/library/loaders.ipynb #9d5551c6
 def shortest(
@@ -122,16 +127,18 @@ class RatingsDL(TfmdDL):
         n = self.n_batches(len(order))
         if self.drop_last: order = order[:n*self.bs]
         for first in range(0, n, self.block):
-            last = first + self.block
-            rows = order[first*self.bs:last*self.bs if last<n else None]
-            yield from map(self.after_batch, self.gather(rows, min(last, n) - first))
+            last = min(first + self.block, n)
+            end = last*self.bs if last<n else None
+            rows = order[first*self.bs:end]
+            yield from map(self.after_batch, self.gather(rows, last - first))
         self.after_iter()
 
     def get_idxs(self) -> torch.Tensor:
         "Return each row position once, shuffled if the loader shuffles"
         if not self.shuffle: return torch.arange(self.n)
         seed = self.rng.getrandbits(63)
-        return torch.randperm(self.n, generator=torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        return torch.randperm(self.n, generator=generator)
 
     def n_batches(self,
         n: int, # Rows
@@ -153,7 +160,8 @@ class RatingsDL(TfmdDL):
         x = x.t().contiguous().t()
         sizes = [self.bs]*(n - 1)
         sizes.append(len(rows) - sum(sizes))
-        return zip(*(t.split(sizes) for t in (x, *ys)))
+        pieces = [t.split(sizes) for t in (x, *ys)]
+        return zip(*pieces)
 
     def new(self,
         dataset: RatingsDataset|None = None, # Another dataset; None: the same
@@ -170,10 +178,11 @@ class RatingsDL(TfmdDL):
         full: bool = True, # Ignored: there is one way to decode
     ) -> list[tuple]:
         "Decode the first examples as ((user id, item id), rating)"
-        x,*ys = [to_np(t[:max_n]) for t in b]
+        first = [t[:max_n] for t in b]
+        x,*ys = map(to_np, first)
         users,items = self.dataset.classes.values()
-        ids = [(users[row[0]], items[row[1]]) for row in x]
-        columns = [[shortest(o) for o in np.ravel(y)] for y in ys]
+        ids = [(users[user], items[item]) for user,item in x[:,:2]]
+        columns = [map(shortest, np.ravel(y)) for y in ys]
         return list(zip(ids, *columns))
 
     def decoded(self,
@@ -182,8 +191,12 @@ class RatingsDL(TfmdDL):
         max_n: int = 9, # Number of examples
     ) -> pd.DataFrame:
         "Return the first examples of a batch as a table of ids"
-        rows = [[*ids, *(round(y, 4) for y in ys)] for ids,*ys in self.decode_batch(b, max_n)]
-        return pd.DataFrame(rows, columns=[*self.dataset.cat_names, *names])
+        rows = []
+        for ids,*ys in self.decode_batch(b, max_n):
+            rounded = [round(y, 4) for y in ys]
+            rows.append([*ids, *rounded])
+        columns = [*self.dataset.cat_names, *names]
+        return pd.DataFrame(rows, columns=columns)
 
     def show_batch(self,
         b: tuple|None = None, # Batch to show; None: the first of a new epoch
@@ -193,7 +206,8 @@ class RatingsDL(TfmdDL):
     ) -> pd.DataFrame|None:
         "Show the first examples of a batch as a table of ids"
         if b is None: b = self.one_batch()
-        df = self.decoded(b, [self.dataset.rating_name][:len(b)-1], max_n)
+        names = [self.dataset.rating_name][:len(b)-1]
+        df = self.decoded(b, names, max_n)
         return display_df(df) if show else df
 
     def show_results(self,
@@ -204,7 +218,8 @@ class RatingsDL(TfmdDL):
         **kwargs: Any, # Ignored: what fastai passes for pictures
     ) -> pd.DataFrame|None:
         "Show the first examples of a batch next to their predictions"
-        df = self.decoded((*b, out), [self.dataset.rating_name, 'prediction'][-len(b):], max_n)
+        names = [self.dataset.rating_name, 'prediction'][-len(b):]
+        df = self.decoded((*b, out), names, max_n)
         return display_df(df) if show else df
 
     def to_detach(self,
@@ -214,7 +229,8 @@ class RatingsDL(TfmdDL):
     ) -> Any:
         "Return detached tensors as fastai does, but keep a lone prediction's dimension"
         res = detach(b, cpu, gather)
-        lone = self.n==1 and self.dataset.y is None and getattr(res, 'shape', None)==(1,)
+        shape = getattr(res, 'shape', None)
+        lone = self.n==1 and self.dataset.y is None and shape==(1,)
         return (res,) if lone else res
 
 # %% ../nbs/library/loaders.ipynb #4bd8b29c
@@ -231,7 +247,8 @@ def split_positions(
     elif idxs.dtype==bool: why = 'is a mask: pass row positions, such as np.flatnonzero(mask)'
     elif not whole: why = f'must be a list of row positions, not {idxs.dtype} of shape {idxs.shape}'
     elif idxs.min()<0 or idxs.max()>=n:
-        why = f'holds position {idxs[(idxs<0) | (idxs>=n)][0]}, but the table has rows 0 to {n-1}'
+        outside = idxs[(idxs<0) | (idxs>=n)]
+        why = f'holds position {outside[0]}, but the table has rows 0 to {n-1}'
     if why: raise ArgError(f'the {part} part of the split {why}', arg='splits')
     return idxs.astype(np.int64)
 
@@ -244,10 +261,11 @@ def check_splits(
     if len(parts)!=2: raise must_be('splits', 'two lists of row positions, (train, valid)', splits)
     train = split_positions(parts[0], 'train', n)
     valid = split_positions(parts[1], 'valid', n)
-    times = np.bincount(np.concatenate([train, valid]), minlength=n)
-    twice = int((times>1).sum())
+    both = np.concatenate([train, valid])
+    again = np.bincount(both, minlength=n)>1
+    twice = int(again.sum())
     if twice:
-        first = (times>1).argmax()
+        first = again.argmax()
         raise ArgError(f'{twice:,} rows come more than once in the split, the first is row {first}',
                        arg='splits')
     return train, valid
@@ -261,8 +279,9 @@ def warn_unseen(
     vocab: str, # Ids of 'all' rows, or of the 'train' rows alone
 ):
     "Warn about validation rows that the training can't have prepared for"
-    n = unseen(ratings, names, train, valid)[0]
-    if not n or (vocab=='all' and n<=len(valid)/100): return
+    n,_,_ = unseen(ratings, names, train, valid)
+    few = vocab=='all' and n<=len(valid)/100
+    if not n or few: return
     row = 'row 0' if vocab=='train' else 'a row of its own'
     warnings.warn(f'{n:,} of {len(valid):,} validation rows hold an id without a training row: '
                   f'{row}, which is never trained, stands for it')
@@ -277,10 +296,12 @@ def ratings_datasets(
     check_choice('vocab', vocab, ('all', 'train'))
     train,valid = check_splits(splits, len(ratings))
     known = ratings if vocab=='all' else ratings.iloc[train]
-    classes = {c: make_vocab(known[c]) for c in names[:2]}
-    both = RatingsDataset.from_df(ratings, classes, names[2], on_unknown='na')
-    warn_unseen(ratings, names[:2], train, valid, vocab)
-    return [both.subset(torch.from_numpy(rows)) for rows in (train, valid)]
+    *pair,rating_name = names
+    classes = {c: make_vocab(known[c]) for c in pair}
+    both = RatingsDataset.from_df(ratings, classes, rating_name, on_unknown='na')
+    warn_unseen(ratings, pair, train, valid, vocab)
+    parts = map(torch.from_numpy, (train, valid))
+    return [both.subset(rows) for rows in parts]
 
 # %% ../nbs/library/loaders.ipynb #6b468417
 class RatingsDataLoaders(DataLoaders):
@@ -331,10 +352,12 @@ class RatingsDataLoaders(DataLoaders):
         if drop_last and len(train)<bs:
             raise ArgError(
                 f'with drop_last, {len(train):,} training rows do not make one batch of {bs:,}',
-                           arg='bs', got=bs)
+                arg='bs', got=bs)
         train_dl = RatingsDL(train, bs=bs, shuffle=True, seed=seed, drop_last=drop_last)
-        valid_dl = RatingsDL(valid, bs=ifnone(val_bs, 2*bs))
-        return cls(train_dl, valid_dl, path=path, device=ifnone(device, default_device()))
+        val_bs = ifnone(val_bs, 2*bs)
+        valid_dl = RatingsDL(valid, bs=val_bs)
+        device = ifnone(device, default_device())
+        return cls(train_dl, valid_dl, path=path, device=device)
 
     def test_dl(self,
         items: pd.DataFrame|list|dict, # Pairs with the user and the item column
@@ -352,6 +375,7 @@ class RatingsDataLoaders(DataLoaders):
         df = pd.DataFrame([items] if one else items)
         if not len(df): raise ArgError('there are no pairs to predict', arg='items')
         known = self.train_ds
-        pairs = RatingsDataset.from_df(df, known.classes,
-                                       known.rating_name if with_labels else None, on_unknown)
-        return self.valid.new(pairs, bs=ifnone(bs, self.valid.bs))
+        rating_name = known.rating_name if with_labels else None
+        pairs = RatingsDataset.from_df(df, known.classes, rating_name, on_unknown)
+        bs = ifnone(bs, self.valid.bs)
+        return self.valid.new(pairs, bs=bs)

@@ -41,14 +41,17 @@ class Folded:
         side: str = 'user', # Newcomers are a 'user' or an 'item' each
     ) -> 'Folded':
         "Create newcomers from their rows"
-        return cls(list(ids), rows[:,:-1], rows[:,-1], side)
+        factors = rows[:,:-1]
+        bias = rows[:,-1]
+        return cls(list(ids), factors, bias, side)
 
     def __len__(self) -> int: return len(self.ids)
 
     @property
     def vectors(self) -> torch.Tensor:
         "Factors and bias side by side, shape (n, n_factors+1)"
-        return torch.cat([self.factors, self.bias[:,None]], 1)
+        bias = self.bias[:,None]
+        return torch.cat([self.factors, bias], 1)
 
     def predict(self,
         model: DotProductBias, # Model that the vectors belong to
@@ -57,11 +60,14 @@ class Folded:
         "Predict ratings of everything on the other side"
         other = model_side(model, dls, other_side(self.side))
         match = self.factors@other.factors.T
-        pred = match + self.bias[:,None] + other.bias
+        own_bias = self.bias[:,None]
+        pred = match + own_bias + other.bias
         if model.y_range is not None: pred = sigmoid_range(pred, *model.y_range)
+        ratings = pred[:,1:].numpy()
+        known = other.vocab[1:]
         index = pd.Index(self.ids, tupleize_cols=False)
-        columns = pd.Index(other.vocab[1:], tupleize_cols=False)
-        return pd.DataFrame(pred[:,1:].numpy(), index, columns)
+        columns = pd.Index(known, tupleize_cols=False)
+        return pd.DataFrame(ratings, index, columns)
 
 # %% ../nbs/09_newcomers.ipynb #6d4c2a72
 def trained_vectors(
@@ -74,7 +80,9 @@ def trained_vectors(
     check_whole(min_ratings=min_ratings)
     mine = model_side(model, dls, side)
     rows = trained_rows(dls, side, min_ratings)
-    return Folded.from_rows([mine.vocab[row] for row in rows.tolist()], mine.vectors[rows], side)
+    ids = [mine.vocab[row] for row in rows.tolist()]
+    vectors = mine.vectors[rows]
+    return Folded.from_rows(ids, vectors, side)
 
 # %% ../nbs/09_newcomers.ipynb #088324b5
 def representative(
@@ -84,13 +92,20 @@ def representative(
 ) -> Folded: # One vector
     "Find the trained row that predicts everybody's training ratings best"
     candidates = trained_vectors(model, dls, side)
-    pred = torch.tensor(candidates.predict(model, dls).to_numpy(np.float64))
-    rated = dls.train_ds.x[:,int(side=='user')].cpu()
-    stars = dls.train_ds.y.cpu().double()
-    n = rated.bincount(minlength=pred.shape[1]+1)[1:].double()
-    total = rated.bincount(stars, minlength=pred.shape[1]+1)[1:]
-    best = int(((pred**2)@n - 2*pred@total).argmin())
-    return Folded.from_rows([candidates.ids[best]], candidates.vectors[[best]], side)
+    table = candidates.predict(model, dls)
+    pred = torch.tensor(table.to_numpy(np.float64))
+    n_rows = pred.shape[1] + 1
+    train = dls.train_ds
+    other_col = int(side=='user')
+    rated = train.x[:,other_col].cpu()
+    stars = train.y.cpu().double()
+    n = rated.bincount(minlength=n_rows)[1:].double()
+    total = rated.bincount(stars, minlength=n_rows)[1:]
+    loss = (pred**2)@n - 2*pred@total
+    best = int(loss.argmin())
+    best_id = candidates.ids[best]
+    row = candidates.vectors[[best]]
+    return Folded.from_rows([best_id], row, side)
 
 # %% ../nbs/09_newcomers.ipynb #1a4d77ea
 def fold_in(
@@ -106,18 +121,22 @@ def fold_in(
     check_above(penalty=penalty)
     new = model_side(model, dls, side).name
     known = model_side(model, dls, other_side(side)).name
+    cols = (new, known, dls.train_ds.rating_name)
     names = prior_names(prior, ratings) if ids is None else as_names('ids', ids)
-    ratings = newcomers_table(ratings, (new, known, dls.train_ds.rating_name), names)
+    ratings = newcomers_table(ratings, cols, names)
     names = newcomers_of(ratings, new, names)
-    mean = trained_vectors(model, dls, side).vectors.mean(0)
-    rows = start_rows(prior, names, mean, side)
+    trained = trained_vectors(model, dls, side)
+    rows = start_rows(prior, names, trained.vectors.mean(0), side)
     if len(ratings):
         X,y = row_equations(model, dls, ratings, side)
         place = {name: i for i,name in enumerate(names)}
-        who = pd.Series([place[name] for name in ratings[new].tolist()])
+        places = [place[name] for name in ratings[new].tolist()]
+        who = pd.Series(places)
         for i,at in who.groupby(who).indices.items():
-            rows[i] = ridge(X[at], y[at], float(penalty), rows[i])
-    return Folded.from_rows(names, torch.from_numpy(rows).float(), side)
+            start = rows[i]
+            rows[i] = ridge(X[at], y[at], float(penalty), start)
+    rows = torch.from_numpy(rows).float()
+    return Folded.from_rows(names, rows, side)
 
 # %% ../nbs/09_newcomers.ipynb #9a23e541
 def row_network(
@@ -130,7 +149,8 @@ def row_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         sizes = get_emb_sz(to) if to.cat_names else []
-        return TabularModel(sizes, len(to.cont_names), n_out, layers, use_bn=False, bn_cont=False)
+        n_conts = len(to.cont_names)
+        return TabularModel(sizes, n_conts, n_out, layers, use_bn=False, bn_cont=False)
 
 def fit_to_rows(
     net: TabularModel, # Network to train
@@ -144,7 +164,9 @@ def fit_to_rows(
     "Train a network to predict rows, all of them in each step"
     opt = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=wd)
     for _ in range(n_epoch):
-        ((net(cats, conts) - target)**2).sum(1).mean().backward()
+        errors = net(cats, conts) - target
+        loss = (errors**2).sum(1).mean()
+        loss.backward()
         opt.step()
         opt.zero_grad()
     return net.eval()
@@ -168,16 +190,19 @@ class MetadataModel:
     ):
         check_whole(n_epoch=n_epoch)
         check_above(lr=lr)
-        names = as_names('cat_names', cat_names),as_names('cont_names', cont_names)
+        cat_names = as_names('cat_names', cat_names)
+        cont_names = as_names('cont_names', cont_names)
         known = trained_vectors(model, dls, side, min_ratings)
         self.side = side
         self.id_name = model_side(model, dls, side).name
         self.mean = known.vectors.mean(0)
-        table = described_rows(table, known.ids, self.id_name, *names)
-        self.to = TabularPandas(table, [Categorify, Normalize], *names)
-        net = row_network(self.to, len(self.mean), list(layers), seed)
+        table = described_rows(table, known.ids, self.id_name, cat_names, cont_names)
+        self.to = TabularPandas(table, [Categorify, Normalize], cat_names, cont_names)
+        n_out = len(self.mean)
+        net = row_network(self.to, n_out, list(layers), seed)
+        cats,conts = tabular_inputs(self.to)
         target = known.vectors - self.mean
-        self.net = fit_to_rows(net, *tabular_inputs(self.to), target, n_epoch, lr, wd)
+        self.net = fit_to_rows(net, cats, conts, target, n_epoch, lr, wd)
 
     def vectors(self,
         table: pd.DataFrame, # Columns that were trained on; newcomers' ids in the id column
@@ -185,10 +210,13 @@ class MetadataModel:
         "Predict rows for everybody in the table"
         check_described(table, [self.id_name, *self.to.cat_names], self.to.cont_names)
         check_categories(self.to, table)
-        to = self.to.new(plain_categories(table, self.to.cat_names).reset_index(drop=True))
+        plain = plain_categories(table, self.to.cat_names)
+        to = self.to.new(plain.reset_index(drop=True))
         to.process()
-        with torch.no_grad(): rows = self.net(*tabular_inputs(to)) + self.mean
-        return Folded.from_rows(table[self.id_name], rows, self.side)
+        cats,conts = tabular_inputs(to)
+        with torch.no_grad(): rows = self.net(cats, conts) + self.mean
+        ids = table[self.id_name]
+        return Folded.from_rows(ids, rows, self.side)
 
 # %% ../nbs/09_newcomers.ipynb #e99f79d3
 def most_informative(
@@ -198,18 +226,24 @@ def most_informative(
     penalty: float, # That of the fold-in to come
 ) -> list[int]: # Rows of `V`, the first question first
     "Pick rows one by one: each lowers the predictions' mean variance most"
-    inverse = torch.eye(V.shape[1], dtype=V.dtype)/penalty
-    mean_square = (V*chance[:,None]).T@V/chance.sum()
+    identity = torch.eye(V.shape[1], dtype=V.dtype)
+    inverse = identity/penalty
+    weighted = V*chance[:,None]
+    mean_square = weighted.T@V/chance.sum()
     left = chance.clone()
     order = []
     for _ in range(n):
         VA = V@inverse
-        lower = ((VA@mean_square)*VA).sum(1)
-        gain = left*lower/(1 + (VA*V).sum(1))
+        falls = (VA@mean_square)*VA
+        lower = falls.sum(1)
+        variance = (VA*V).sum(1)
+        gain = left*lower/(1 + variance)
         i = int(gain.argmax())
         order.append(i)
-        step = chance[i]*torch.outer(VA[i], VA[i])
-        inverse = inverse - step/(1 + chance[i]*VA[i]@V[i])
+        row = VA[i]
+        step = chance[i]*torch.outer(row, row)
+        scale = 1 + chance[i]*row@V[i]
+        inverse = inverse - step/scale
         left[i] = -1
     return order
 
@@ -218,8 +252,9 @@ def disagreement(
     dls: RatingsDataLoaders, # Loaders of ratings
 ) -> torch.Tensor: # float64, a number for each item row
     "Compute the variance of each item's training ratings times their number"
-    items = dls.train_ds.x[:,1].cpu()
-    stars = dls.train_ds.y.cpu().double()
+    train = dls.train_ds
+    items = train.x[:,1].cpu()
+    stars = train.y.cpu().double()
     count = training_counts(dls, 'item').clamp(min=1)
     total = items.bincount(stars, minlength=dls.n_items)
     squares = items.bincount(stars**2, minlength=dls.n_items)
@@ -248,7 +283,8 @@ def signup_questions(
     if by=='random': order = np.random.default_rng(seed).permutation(len(rows))[:n].tolist()
     elif by=='informative':
         people = len(trained_rows(dls, 'user'))
-        order = most_informative(items.design[rows], count[rows]/people, n, float(penalty))
+        chance = count[rows]/people
+        order = most_informative(items.design[rows], chance, n, float(penalty))
     else:
         weight = count if by=='known' else disagreement(dls)
         order = (-weight[rows]).argsort(stable=True)[:n].tolist()

@@ -23,19 +23,21 @@ def row_numbers(
     try: rows = torch.as_tensor(ids)
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(
-            f'ids must be whole numbers, got {str(ids)[:60]}: look names up first') from None
-    numeric = not (rows.is_floating_point() or rows.is_complex() or rows.dtype==torch.bool)
-    if rows.numel() and not numeric:
+            f'ids must be whole numbers, got {str(ids)[:60]}: '
+            'look names up in a vocabulary') from None
+    fractional = rows.is_floating_point() or rows.is_complex()
+    if rows.numel() and (fractional or rows.dtype==torch.bool):
+        first = rows.flatten()[0].item()
         raise TypeError(
-            f'ids must be whole numbers (torch.int64), got {rows.dtype}, first '
-            f'{rows.flatten()[0].item()}')
+            f'ids must be whole numbers (torch.int64), got {rows.dtype}, first {first}')
     rows = rows.long()
-    wrong = ((rows<0) | (rows>=n)).nonzero()
+    outside = (rows<0) | (rows>=n)
+    wrong = outside.nonzero()
     if not len(wrong): return rows
     place = wrong[0].tolist()
-    name = 'ids' + ''.join(f'[{i}]' for i in place)
+    index = ''.join(f'[{i}]' for i in place)
     value = rows[tuple(place)].item()
-    raise IndexError(f'{name} is {value}, but a table of {n} rows has only the rows 0 to {n-1}')
+    raise IndexError(f'ids{index} is {value}, but a table of {n} rows has only the rows 0 to {n-1}')
 
 # %% ../nbs/01_one_hot.ipynb #bb0c857b
 def one_hot(
@@ -44,7 +46,8 @@ def one_hot(
 ) -> torch.Tensor: # float32, shape (*ids.shape, n)
     "Return a 1 in the place of each id and 0 elsewhere"
     ids = row_numbers(ids, n)
-    return (ids[...,None] == torch.arange(n, device=ids.device)).float()
+    columns = torch.arange(n, device=ids.device)
+    return (ids[...,None] == columns).float()
 
 # %% ../nbs/01_one_hot.ipynb #6c737c8b
 def lookup_one_hot(
@@ -52,14 +55,16 @@ def lookup_one_hot(
     ids: Any, # Row numbers, any shape
 ) -> torch.Tensor: # Shape (*ids.shape, factors)
     "Look up rows by the matrix product of one-hot vectors with `W`"
-    return one_hot(ids, len(W)).to(W) @ W
+    x = one_hot(ids, len(W))
+    return x.to(W) @ W
 
 def lookup_index(
     W: torch.Tensor, # The table, shape (rows, factors)
     ids: Any, # Row numbers, any shape
 ) -> torch.Tensor: # Shape (*ids.shape, factors)
     "Look up rows by plain indexing"
-    return W[row_numbers(ids, len(W))]
+    rows = row_numbers(ids, len(W))
+    return W[rows]
 
 # %% ../nbs/01_one_hot.ipynb #523fd91a
 def copy_table(
@@ -104,10 +109,16 @@ def four_lookups(
     "Return what the four ways of picking give"
     ids = row_numbers(ids, len(W))
     x = one_hot(ids, len(W)).to(W)
-    a,b = (W.detach().clone().requires_grad_() for _ in range(2))
-    emb,lin = as_embedding(W),as_linear(W)
-    rows = {'one_hot @ W': lookup_one_hot(a, ids), 'W[i]': lookup_index(b, ids),
-            'nn.Embedding': emb(ids), 'nn.Linear': lin(x)}
+    a = W.detach().clone().requires_grad_()
+    b = W.detach().clone().requires_grad_()
+    emb = as_embedding(W)
+    lin = as_linear(W)
+    rows = {
+        'one_hot @ W': lookup_one_hot(a, ids),
+        'W[i]': lookup_index(b, ids),
+        'nn.Embedding': emb(ids),
+        'nn.Linear': lin(x),
+    }
     for r in rows.values(): r.backward(torch.ones_like(r) if upstream is None else upstream)
     grads = a.grad, b.grad, emb.weight.grad, lin.weight.grad.T
     picked = [r.detach() for r in rows.values()]
@@ -143,7 +154,8 @@ def lookup_cost(
         start = time.perf_counter()
         rows = pick(W, ids)
         if backward: rows.sum().backward()
-        best = min(best, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        best = min(best, seconds)
     return best
 
 # %% ../nbs/01_one_hot.ipynb #46e03598
@@ -154,11 +166,12 @@ def distance_moved(
 ) -> torch.Tensor: # Shape (rows,)
     "Take a step on a sum of rows; return each row's way"
     before = emb.weight.detach().clone()
-    rows = row_numbers(ids, len(before)).to(before.device)
-    emb(rows).sum().backward()
+    rows = row_numbers(ids, len(before))
+    emb(rows.to(before.device)).sum().backward()
     opt.step()
     opt.zero_grad()
-    return (emb.weight.detach() - before).norm(dim=1)
+    moved = emb.weight.detach() - before
+    return moved.norm(dim=1)
 
 def rows_moved(
     opt_func: Callable, # Makes the optimizer: `opt_func(params, lr=lr)`, PyTorch's or fastai's
@@ -172,7 +185,10 @@ def rows_moved(
     "Return how far each row moves in each step"
     if not len(batches): raise ValueError('there are no batches: give the ids of at least one step')
     g = torch.Generator().manual_seed(seed)
-    emb = as_embedding(torch.randn(n_rows, n_factors, generator=g), sparse=sparse)
-    opt = opt_func(list(emb.parameters()), lr=lr)
+    W = torch.randn(n_rows, n_factors, generator=g)
+    emb = as_embedding(W, sparse=sparse)
+    params = list(emb.parameters())
+    opt = opt_func(params, lr=lr)
     with torch.sparse.check_sparse_tensor_invariants(False):
-        return torch.stack([distance_moved(emb, opt, ids) for ids in batches])
+        ways = [distance_moved(emb, opt, ids) for ids in batches]
+    return torch.stack(ways)

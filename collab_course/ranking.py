@@ -19,7 +19,8 @@ def check_positions(
     arg: str, # Name of the argument
 ) -> tuple: # Rows and columns as int64
     "Check that positions lie inside a table"
-    rows,cols = np.asarray(rows),np.asarray(cols)
+    rows = np.asarray(rows)
+    cols = np.asarray(cols)
     if rows.shape!=cols.shape or rows.ndim!=1:
         raise ArgError(
             f'{arg} must be a table of bools or two lists of one length, (rows, columns)', arg=arg)
@@ -37,13 +38,14 @@ def as_mask(
     "Return a table of bools, from one or from positions"
     if isinstance(values, tuple):
         res = np.zeros(shape, dtype=bool)
-        res[check_positions(*values, shape, arg)] = True
+        true_at = check_positions(*values, shape, arg)
+        res[true_at] = True
         return res
     mask = np.asarray(values)
     if mask.shape==tuple(shape) and mask.dtype==bool: return mask
     expected = f'a table of bools of shape {tuple(shape)}, or (rows, columns)'
-    raise ArgError(f'{arg} must be {expected}, not {mask.dtype} of shape {mask.shape}', arg=arg,
-                   expected=expected)
+    got = f'{mask.dtype} of shape {mask.shape}'
+    raise ArgError(f'{arg} must be {expected}, not {got}', arg=arg, expected=expected)
 
 # %% ../nbs/library/ranking.ipynb #0b00c7c6
 def top_k(
@@ -61,10 +63,15 @@ def top_k(
     if np.isnan(scores).any():
         raise ArgError('scores hold NaN, which has no place in an order: '
                        'use -inf for what is not to be listed', arg='scores')
-    if seen is not None: scores[as_mask(seen, scores.shape, 'seen')] = -np.inf
-    order = np.argsort(-scores, axis=1, kind='stable')[:,:k].astype(np.int64)
-    order[np.take_along_axis(scores, order, 1)==-np.inf] = -1
-    return np.pad(order, ((0, 0), (0, k - order.shape[1])), constant_values=-1)
+    if seen is not None:
+        hidden = as_mask(seen, scores.shape, 'seen')
+        scores[hidden] = -np.inf
+    best_first = np.argsort(-scores, axis=1, kind='stable')
+    order = best_first[:,:k].astype(np.int64)
+    best = np.take_along_axis(scores, order, 1)
+    order[best==-np.inf] = -1
+    missing = k - order.shape[1]
+    return np.pad(order, ((0, 0), (0, missing)), constant_values=-1)
 
 # %% ../nbs/library/ranking.ipynb #97b222b3
 def group_by_user(
@@ -72,8 +79,10 @@ def group_by_user(
     n_users: int, # How many users there are
 ) -> tuple: # Bounds, int64 of shape (n_users + 1,), and the positions of the ratings, user by user
     "Sort ratings by user: user u's are order[bounds[u]:bounds[u+1]]"
-    bounds = np.concatenate([[0], np.bincount(users, minlength=n_users).cumsum()])
-    return bounds,np.argsort(users, kind='stable')
+    counts = np.bincount(users, minlength=n_users)
+    bounds = np.concatenate([[0], counts.cumsum()])
+    order = np.argsort(users, kind='stable')
+    return bounds,order
 
 # %% ../nbs/library/ranking.ipynb #23665503
 class History:
@@ -93,7 +102,8 @@ class History:
     ) -> 'History':
         "Group ratings by user"
         bounds,order = group_by_user(users, n_users)
-        return cls(bounds, np.asarray(items)[order])
+        items = np.asarray(items)
+        return cls(bounds, items[order])
 
     def __len__(self) -> int: return len(self.bounds) - 1
 
@@ -101,20 +111,26 @@ class History:
         at: int, # Which person
     ) -> np.ndarray: # Item rows
         "Return what one person has rated"
-        return self.items[self.bounds[at]:self.bounds[at+1]]
+        begin = self.bounds[at]
+        end = self.bounds[at+1]
+        return self.items[begin:end]
 
     def pairs(self) -> tuple: # For each rating: which person, and which item
         "Return all ratings as (person, item)"
-        return np.repeat(np.arange(len(self)), np.diff(self.bounds)),self.items
+        people = np.arange(len(self))
+        counts = np.diff(self.bounds)
+        return np.repeat(people, counts),self.items
 
     def of(self,
         people: np.ndarray, # Which people; repeats are fine
     ) -> 'History':
         "Select the histories of some people, in the order asked"
         people = np.asarray(people, dtype=np.int64)
-        n = self.bounds[people+1] - self.bounds[people]
-        bounds = np.concatenate([[0], n.cumsum()])
-        at = np.arange(bounds[-1]) + np.repeat(self.bounds[people] - bounds[:-1], n)
+        begins = self.bounds[people]
+        counts = self.bounds[people+1] - begins
+        bounds = np.concatenate([[0], counts.cumsum()])
+        shifts = begins - bounds[:-1]
+        at = np.arange(bounds[-1]) + np.repeat(shifts, counts)
         return History(bounds, self.items[at])
 
 # %% ../nbs/library/ranking.ipynb #8ae012a4
@@ -127,11 +143,16 @@ def largest(
     group = int((width/k)**0.5)
     if group<3 or scores.size<50_000: return partitioned(scores, k)
     n_groups = width//group
-    maxima = scores[:,:n_groups*group].reshape(n, group, n_groups).max(1)
-    inside = partitioned(maxima, k)[:,:,None] + np.arange(group)*n_groups
-    tail = np.broadcast_to(np.arange(n_groups*group, width), (n, width - n_groups*group))
-    cols = np.concatenate([inside.reshape(n, -1), tail], 1)
-    best = partitioned(np.take_along_axis(scores, cols, 1), k)
+    n_grouped = n_groups*group
+    grouped = scores[:,:n_grouped].reshape(n, group, n_groups)
+    best_groups = partitioned(grouped.max(1), k)
+    steps = np.arange(group)*n_groups
+    members = best_groups[:,:,None] + steps
+    rest = np.arange(n_grouped, width)
+    tail = np.broadcast_to(rest, (n, len(rest)))
+    cols = np.concatenate([members.reshape(n, -1), tail], 1)
+    found = np.take_along_axis(scores, cols, 1)
+    best = partitioned(found, k)
     return np.take_along_axis(cols, best, 1)
 
 def partitioned(
@@ -140,8 +161,9 @@ def partitioned(
 ) -> np.ndarray: # Columns, shape (n, k), in no order
     "Find the columns of each row's `k` largest scores by one partition"
     cut = scores.shape[1] - k
-    return np.argpartition(scores, cut, axis=1)[:,cut:] if cut else np.broadcast_to(np.arange(k),
-        scores.shape)
+    if not cut: return np.broadcast_to(np.arange(k), scores.shape)
+    order = np.argpartition(scores, cut, axis=1)
+    return order[:,cut:]
 
 # %% ../nbs/library/ranking.ipynb #db304116
 def best_of(
@@ -152,10 +174,14 @@ def best_of(
 ) -> tuple: # Item rows and scores, shape (n, at most n)
     "Sort candidates by exact scores, equal ones as in the vocabulary"
     items = np.sort(items, axis=1)
-    scores = model.predict(np.repeat(users, items.shape[1]), items.ravel()).reshape(items.shape)
+    who = np.repeat(users, items.shape[1])
+    exact = model.predict(who, items.ravel())
+    scores = exact.reshape(items.shape)
     scores[items==0] = -np.inf
-    order = np.argsort(-scores, axis=1, kind='stable')[:,:n]
-    return np.take_along_axis(items, order, 1),np.take_along_axis(scores, order, 1)
+    best_first = np.argsort(-scores, axis=1, kind='stable')
+    order = best_first[:,:n]
+    best = np.take_along_axis(items, order, 1)
+    return best,np.take_along_axis(scores, order, 1)
 
 # %% ../nbs/library/ranking.ipynb #d79563bb
 def doubtful(
@@ -166,11 +192,15 @@ def doubtful(
     "Find users for whom rounding may have hidden a candidate"
     if raw.shape[1]==model.n_items: return np.zeros(0, np.int64)
     raw = -np.sort(-raw, axis=1).astype(np.float64)
-    nth,last = raw[:,n-1],raw[:,-1]
+    nth = raw[:,n-1]
+    last = raw[:,-1]
     room = 1e-5*(1 + np.abs(nth))
     with np.errstate(invalid='ignore'):
-        apart = model.through_range(last + room) < model.through_range(nth - room)
-    return np.flatnonzero((last>-np.inf) & ~apart)
+        highest_hidden = model.through_range(last + room)
+        lowest_listed = model.through_range(nth - room)
+        apart = highest_hidden < lowest_listed
+    in_doubt = (last>-np.inf) & ~apart
+    return np.flatnonzero(in_doubt)
 
 # %% ../nbs/library/ranking.ipynb #4f8f4862
 def rank_block(
@@ -187,14 +217,17 @@ def rank_block(
         who,items = history.pairs()
         raw[who, items] = -np.inf
     n = min(n, raw.shape[1])
-    cols = largest(raw, min(n + 4 + n//8, raw.shape[1]))
+    n_cols = min(n + 4 + n//8, raw.shape[1])
+    cols = largest(raw, n_cols)
     found = np.take_along_axis(raw, cols, 1)
-    best,scores = best_of(model, users, np.where(found==-np.inf, 0, cols), n)
+    candidates = np.where(found==-np.inf, 0, cols)
+    best,scores = best_of(model, users, candidates, n)
     for at in doubtful(model, found, n):
-        some = np.flatnonzero(raw[at]>-np.inf)[None]
-        items,exact = best_of(model, users[at:at+1], some, n)
-        best[at,:items.shape[1]] = items[0]
-        scores[at,:items.shape[1]] = exact[0]
+        left = np.flatnonzero(raw[at]>-np.inf)
+        items,exact = best_of(model, users[at:at+1], left[None], n)
+        n_items = items.shape[1]
+        best[at,:n_items] = items[0]
+        scores[at,:n_items] = exact[0]
     return best,scores
 
 # %% ../nbs/library/ranking.ipynb #c1ce53bf
@@ -210,10 +243,14 @@ def rank_items(
     users = np.asarray(users, dtype=np.int64)
     bar = np.where(allowed, np.float32(0), np.float32(-np.inf))
     bar[0] = -np.inf
-    size = max(1, block_bytes//(4*len(bar)))
-    parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))]
+    row_bytes = 4*len(bar)
+    size = max(1, block_bytes//row_bytes)
+    no_rows = np.zeros(0, np.int64)
+    no_scores = np.zeros(0, np.float32)
+    parts = [(no_rows, no_rows, no_scores)]
     for at in range(0, len(users), size):
-        block = np.arange(at, min(at+size, len(users)))
+        end = min(at+size, len(users))
+        block = np.arange(at, end)
         own = None if history is None else history.of(block)
         best,scores = rank_block(model, users[block], n, bar, own)
         who,place = np.nonzero(best)

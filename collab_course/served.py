@@ -6,12 +6,12 @@
 __all__ = ['activations', 'served_kinds', 'ServedModel', 'sigmoid', 'to_range', 'as_table', 'as_range', 'predict_pairs',
            'check_array', 'check_names', 'DotProductTables', 'relu', 'relu_slope', 'sigmoid_slope', 'tanh_slope',
            'silu', 'silu_slope', 'mish', 'mish_slope', 'linear_layer', 'quick_layers', 'check_layers', 'NetworkTables',
-           'torch_layer', 'check_settings', 'from_state']
+           'torch_layer', 'is_span', 'check_settings', 'from_state']
 
 # %% ../nbs/library/served.ipynb #8e918a32
 from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
-from .checks import ArgError, must_be
+from .checks import ArgError, brief, must_be
 
 if TYPE_CHECKING: from torch import nn
 
@@ -166,7 +166,7 @@ def check_names(
 ):
     "Check that no array is missing and none is left over"
     odd = names.symmetric_difference(arrays)
-    if odd: raise ArgError(f'the arrays are not those of such a model: {sorted(odd)[:3]}')
+    if odd: raise ArgError(f'the arrays are not those of such a model: {brief(sorted(odd)[:3])}')
 
 # %% ../nbs/library/served.ipynb #0f236c27
 class DotProductTables(ServedModel):
@@ -191,9 +191,14 @@ class DotProductTables(ServedModel):
         self.similar_vectors = self.item_factors
 
     @property
-    def user_rows(self) -> np.ndarray: return np.column_stack([self.user_factors, self.user_bias])
+    def user_rows(self) -> np.ndarray:
+        "Factors of each user, then the bias"
+        return np.column_stack([self.user_factors, self.user_bias])
+
     @property
-    def item_rows(self) -> np.ndarray: return np.column_stack([self.item_factors, self.item_bias])
+    def item_rows(self) -> np.ndarray:
+        "Factors of each item, then the bias"
+        return np.column_stack([self.item_factors, self.item_bias])
 
     def describe(self) -> str:
         "Say what kind of model this is"
@@ -397,7 +402,8 @@ def check_layers(
             if layer in activations: continue
             raise must_be('a layer', f"linear or one of {', '.join(activations)}", layer)
         weight,bias = layer
-        if weight.ndim!=2 or weight.shape[1]!=width or bias.shape!=weight.shape[:1]:
+        is_matrix = weight.ndim==2 and 0 not in weight.shape
+        if not is_matrix or weight.shape[1]!=width or bias.shape!=weight.shape[:1]:
             shapes = f'{weight.shape} and {bias.shape}'
             raise ArgError(f'a layer of shapes {shapes} does not fit {width} inputs', arg='layers')
         width = len(weight)
@@ -580,23 +586,30 @@ def torch_layer(
 # The models that can be served, by name
 served_kinds = {kind.kind: kind for kind in (DotProductTables, NetworkTables)}
 
+def is_span(
+    value: Any, # What a bundle gives as a range
+) -> bool:
+    "Test for [lowest, highest], floats that float32 can hold"
+    if not isinstance(value, list) or len(value)!=2 or not all(type(o) is float for o in value):
+        return False
+    most = float(np.finfo(np.float32).max)
+    return -most <= value[0] <= value[1] <= most
+
 def check_settings(
     settings: dict, # What a bundle says about the arrays of a model
 ):
     "Check the kind of model, its layers and its range"
     kind = settings.get('model')
     if not isinstance(kind, str) or kind not in served_kinds:
-        raise ArgError(f"can't serve a model of kind {kind!r}: only {', '.join(served_kinds)}",
+        raise ArgError(f"can't serve a model of kind {brief(kind)}: only {', '.join(served_kinds)}",
                        arg='model')
     layers = settings.get('layers')
     if not isinstance(layers, list) or not all(isinstance(o, str) for o in layers):
         raise must_be('layers', 'a list of names', layers)
     y_range = settings.get('y_range')
     if y_range is None: return
-    wrong = must_be('y_range', '[lowest, highest] or nothing', y_range)
-    if not isinstance(y_range, list) or len(y_range)!=2: raise wrong
-    if not all(type(end) is float and np.isfinite(end) for end in y_range): raise wrong
-    if not y_range[0]<y_range[1]: raise wrong
+    if is_span(y_range) and y_range[0]<y_range[1]: return
+    raise must_be('y_range', '[lowest, highest] or nothing', y_range)
 
 def from_state(
     arrays: dict, # {name: array}, as `state` gives them

@@ -10,6 +10,7 @@ __all__ = ['random_table', 'random_rows', 'mean_score', 'range_around', 'with_fe
 import collab_course.quiet # noqa: F401
 import math
 import numpy as np, pandas as pd, torch
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 from torch import nn
@@ -31,7 +32,8 @@ def random_table(
     sd: float, # Standard deviation
 ) -> nn.Parameter:
     "Create a table of normal random numbers"
-    return nn.Parameter(torch.randn(n, n_factors)*sd)
+    noise = torch.randn(n, n_factors)
+    return nn.Parameter(noise*sd)
 
 def random_rows(
     n: int, # Number of rows
@@ -43,7 +45,8 @@ def random_rows(
     factors = random_table(n, n_factors, sd)
     bias = nn.Parameter(torch.randn(n)*sd)
     if trained is not None:
-        never = ~np.isin(np.arange(n), trained)
+        rows = np.arange(n)
+        never = ~np.isin(rows, trained)
         factors.data[never] = 0
         bias.data[never] = 0
     return factors,bias
@@ -60,14 +63,16 @@ def mean_score(
     if not lo<mean<hi:
         raise ArgError(f'the mean rating, {mean:g}, lies outside ', Arg('y_range', y_range),
                        ': pass one around the ratings', arg='y_range', got=y_range)
-    return math.log((mean - lo)/(hi - mean))
+    odds = (mean - lo)/(hi - mean)
+    return math.log(odds)
 
 # %% ../nbs/13_svdpp.ipynb #1015d45a
 def range_around(
     y: torch.Tensor, # Ratings
 ) -> tuple[float, float]: # (lowest, highest) prediction
     "Return a range wider by an eighth, such as 0.5 to 5.5"
-    lo,hi = y.min().item(),y.max().item()
+    lo = y.min().item()
+    hi = y.max().item()
     margin = (hi - lo or 4)/8
     return lo - margin,hi + margin
 
@@ -82,7 +87,8 @@ def with_features(
     if bags is None: return rows
     own_factors,own_bias = rows
     bag_bias = bags(bias[:,None])[:,0]
-    return own_factors + bags(factors),own_bias + bag_bias
+    bag_factors = bags(factors)
+    return own_factors + bag_factors,own_bias + bag_bias
 
 # %% ../nbs/13_svdpp.ipynb #f7eb9475
 class SVDpp(Module):
@@ -131,9 +137,14 @@ class SVDpp(Module):
     def tables(
         self) -> tuple[torch.Tensor, ...]: # Factors and bias of users, factors and bias of items
         "Return factors and biases with what the bags add"
-        user_factors,item_factors = self.user_factors,self.item_factors
-        if self.rated is not None: user_factors = user_factors + self.rated(self.rated_factors)
-        if self.raters is not None: item_factors = item_factors + self.raters(self.rater_factors)
+        user_factors = self.user_factors
+        item_factors = self.item_factors
+        if self.rated is not None:
+            bag = self.rated(self.rated_factors)
+            user_factors = user_factors + bag
+        if self.raters is not None:
+            bag = self.raters(self.rater_factors)
+            item_factors = item_factors + bag
         users = with_features((user_factors, self.user_bias), self.user_bags,
                               self.user_feature_factors, self.user_feature_bias)
         items = with_features((item_factors, self.item_bias), self.item_bags,
@@ -149,10 +160,12 @@ class SVDpp(Module):
         "Remove each pair from its own two bags"
         if self.rated is not None:
             share = self.rated.at(users, items).to(u.dtype)
-            u = u - share[:,None]*self.rated_factors.index_select(0, items)
+            own = self.rated_factors.index_select(0, items)
+            u = u - share[:,None]*own
         if self.raters is not None:
             share = self.raters.at(items, users).to(i.dtype)
-            i = i - share[:,None]*self.rater_factors.index_select(0, users)
+            own = self.rater_factors.index_select(0, users)
+            i = i - share[:,None]*own
         return u,i
 
     def forward(self,
@@ -165,13 +178,15 @@ class SVDpp(Module):
         u = user_factors.index_select(0, users)
         i = item_factors.index_select(0, items)
         if self.training and self.leave_out: u,i = self.without_own(users, items, u, i)
-        res = self.start + user_bias.index_select(0, users) + item_bias.index_select(0, items)
+        res = self.start + user_bias.index_select(0, users)
+        res = res + item_bias.index_select(0, items)
         if self.n_days and x.shape[1]>2:
             days = x[:,2].contiguous()
             u = u + self.day_factors.index_select(0, days)
             res = res + self.day_bias.index_select(0, days)
         res = res + (u*i).sum(1)
-        return res if self.y_range is None else sigmoid_range(res, *self.y_range)
+        if self.y_range is None: return res
+        return sigmoid_range(res, *self.y_range)
 
     @torch.no_grad()
     def collapse(self) -> DotProductBias: # In evaluation mode
@@ -179,12 +194,12 @@ class SVDpp(Module):
         if self.n_days:
             raise TypeError(
                 "can't fold up a model with days, because it has learned to lean on the day, "
-                "and nobody "
-                            'knows the day of a recommendation: train one without days')
+                'and nobody knows the day of a recommendation: train one without days')
         user_factors,user_bias,item_factors,item_bias = self.tables()
-        return DotProductBias.from_tables(user_factors, item_factors, user_bias + self.start,
-                                          item_bias,
-                                          self.y_range).eval()
+        user_bias = user_bias + self.start
+        res = DotProductBias.from_tables(user_factors, item_factors, user_bias, item_bias,
+                                         self.y_range)
+        return res.eval()
 
     @classmethod
     def from_dls(cls,
@@ -196,9 +211,11 @@ class SVDpp(Module):
             raise TypeError(f'pass RatingsDataLoaders, not {type(dls).__name__}')
         ds = dls.train_ds
         check_ratings_fit(ds.y, kwargs.get('y_range'))
-        known = dict(mean=ds.y.double().mean().item(), y_range=range_around(ds.y),
-                     n_days=getattr(dls, 'n_days', 0))
-        return cls(ds.x, ds.n_users, ds.n_items, **known | kwargs)
+        mean = ds.y.double().mean().item()
+        n_days = getattr(dls, 'n_days', 0)
+        known = dict(mean=mean, y_range=range_around(ds.y), n_days=n_days)
+        settings = known | kwargs
+        return cls(ds.x, ds.n_users, ds.n_items, **settings)
 
 # %% ../nbs/13_svdpp.ipynb #938c730c
 def check_same_pairs(
@@ -208,7 +225,8 @@ def check_same_pairs(
     "Check that loaders train on the pairs in the bags"
     x = getattr(dls.train_ds, 'x', None)
     if x is None: return
-    users,items = x[:,0],x[:,1]
+    users = x[:,0]
+    items = x[:,1]
     if model.rated is not None: same = model.rated.is_made_of(users, items)
     else: same = model.raters is None or model.raters.is_made_of(items, users)
     if same: return
@@ -231,9 +249,10 @@ def decay_groups(
     wds: dict[str, float], # Weight decay of each group
 ) -> list[tuple[list, float]]: # For `step_by_groups`
     "Return the parameters of each group with their decay"
-    named = [(decay_group(name), p) for name,p in model.named_parameters() if p.requires_grad]
-    def members(group): return [p for own,p in named if own==group]
-    return [(members(group), wd) for group,wd in wds.items()]
+    members = defaultdict(list)
+    for name,p in model.named_parameters():
+        if p.requires_grad: members[decay_group(name)].append(p)
+    return [(members[group], wd) for group,wd in wds.items()]
 
 # %% ../nbs/13_svdpp.ipynb #e1f9c9bc
 def fit_svdpp(
@@ -257,11 +276,13 @@ def fit_svdpp(
     check_rate(1, sqr_mom=sqr_mom)
     check_same_pairs(model, dls)
     model.to(dls.device or default_device())
-    wd = decay/(len(dls.train)*lr) if lr else 0.
+    n_steps = len(dls.train)
+    wd = decay/(n_steps*lr) if lr else 0.
     wds = dict(own=wd, bias=wd*bias_decay, bag=wd*bag_decay,
                feature=wd*feature_decay, day=wd*day_decay)
-    step = step_by_groups(model, decay_groups(model, wds), sqr_mom)
-    schedule = one_cycle(len(dls.train)*n_epoch, lr)
+    groups = decay_groups(model, wds)
+    step = step_by_groups(model, groups, sqr_mom)
+    schedule = one_cycle(n_steps*n_epoch, lr)
     with no_denormals(): res = run_epochs(model, dls, n_epoch, step, schedule, on_epoch)
     check_finite(model, lr, decay=decay)
     return res
@@ -278,7 +299,8 @@ def person_days(
     check_columns(ratings, user_name=user_name, time_name=time_name)
     days = day_numbers(ratings[time_name], seconds)
     person_and_day = pd.MultiIndex.from_arrays([ratings[user_name], days])
-    return person_and_day[train].unique().get_indexer(person_and_day) + 1
+    known = person_and_day[train].unique()
+    return known.get_indexer(person_and_day) + 1
 
 # %% ../nbs/13_svdpp.ipynb #a6ea2855
 def day_loaders(
@@ -292,10 +314,11 @@ def day_loaders(
     "Make loaders whose batches have the person's day, too"
     splits = tuple(splits)
     dls = RatingsDataLoaders.from_df(ratings, user_name=user_name, splits=splits, **kwargs)
-    days = torch.from_numpy(person_days(ratings, splits[0], user_name, time_name, seconds))
+    numbers = person_days(ratings, splits[0], user_name, time_name, seconds)
+    days = torch.from_numpy(numbers)
     for ds,part in zip((dls.train_ds, dls.valid_ds), splits):
         day = days[np.asarray(part)]
-        ds.x = torch.cat([ds.x, day[:,None]], 1)
+        ds.x = torch.column_stack([ds.x, day])
     dls.n_days = int(days.max()) + 1
     return dls
 
@@ -307,10 +330,12 @@ def svdpp_recipe(
 ) -> dict: # bs for `RatingsDataLoaders`, `model` for `SVDpp.from_dls`, `fit` for `fit_svdpp`
     "Return how to train an `SVDpp` on this many ratings"
     about_eighty = batch_size(n_ratings, 17)
-    bs = about_eighty if bs is None else bs
+    if bs is None: bs = about_eighty
     check_whole(bs=bs)
-    sqr_mom = min(max(0.95**(bs/1024), 0.85), 0.99)
+    same_memory = 0.95**(bs/1024)
+    sqr_mom = min(max(same_memory, 0.85), 0.99)
     decay,bias_decay = (1.8, 0.15) if days else (1.6, 0.05)
-    return dict(bs=bs, model=dict(n_factors=50, power=0.5, sd=0.1),
-                fit=dict(n_epoch=12, lr=1e-2, decay=decay, bias_decay=bias_decay,
-                         sqr_mom=round(sqr_mom, 4)))
+    model = dict(n_factors=50, power=0.5, sd=0.1)
+    fit = dict(n_epoch=12, lr=1e-2, decay=decay, bias_decay=bias_decay,
+               sqr_mom=round(sqr_mom, 4))
+    return dict(bs=bs, model=model, fit=fit)

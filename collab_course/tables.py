@@ -31,7 +31,8 @@ def check_one_kind(
     "Check that a column of objects holds ids of one type"
     if ids.dtype!=object: return
     plain = (o.item() if isinstance(o, np.generic) else o for o in ids)
-    kinds = sorted({type(o).__name__ for o in plain})
+    names = {type(o).__name__ for o in plain}
+    kinds = sorted(names)
     if len(kinds)>1:
         raise ArgError(f'column {ids.name!r} mixes ids of the types {kinds}, and 1 is not "1": '
                        'convert it, e.g. with .astype(str)')
@@ -49,22 +50,26 @@ def check_ids(
         raise ArgError(f'column {col!r} is categorical, and its codes can be mistaken for ids: '
                        f'convert it with df[{col!r}].astype(df[{col!r}].cat.categories.dtype)')
     check_one_kind(ids)
-    try: several = ids.min()!=ids.max() if is_plain(ids) else ids.nunique()>1
+    try:
+        if is_plain(ids): several = ids.min()!=ids.max()
+        else: several = ids.nunique()>1
     except TypeError:
         raise ArgError(
             f'column {col!r} holds ids that cannot be hashed, such as {ids.tolist()[0]!r}: '
-                       'use numbers, strings or tuples') from None
+            'use numbers, strings or tuples') from None
     if not several:
-        raise ArgError(
-            f'column {col!r} holds one id only, {ids.tolist()[0]!r}: there is nothing to '
-            f'compare it with')
+        raise ArgError(f'column {col!r} holds one id only, {ids.tolist()[0]!r}: there is nothing '
+                       'to compare it with')
 
 # %% ../nbs/library/tables.ipynb #e1ca0168
 def has_fractions(
     y: pd.Series, # Numbers
 ) -> bool:
     "Test for a number that isn't whole, in the first rows first"
-    return any((part.to_numpy(float)%1!=0).any() for part in (y.head(1000), y))
+    for part in (y.head(1000), y):
+        fractions = part.to_numpy(float)%1
+        if (fractions!=0).any(): return True
+    return False
 
 def check_order(
     df: pd.DataFrame, # Ratings, a row each
@@ -77,8 +82,8 @@ def check_order(
     if has_fractions(y): return
     n = y.nunique()
     if n<=100: return
-    ends = tuple(np.array([y.min(), y.max()]).tolist())
-    right = (' If it is right, pass ', Arg('rating_range', ends))
+    ends = np.array([y.min(), y.max()]).tolist()
+    right = (' If it is right, pass ', Arg('rating_range', tuple(ends)))
     says = f'column {rating_name!r}, named as the rating, takes {n:,} whole values'
     if n>len(y)/2:
         raise ArgError(f'{says} in {len(y):,} rows, as ids and times do.', *right,
@@ -96,22 +101,24 @@ def number_span(
 ) -> tuple[int, int]|None: # The lowest, and how many numbers there are up to the highest
     "Measure how far whole-number ids spread; None: hash them"
     dtype = ids.dtype
-    if not isinstance(dtype, np.dtype) or dtype.kind not in 'iu' or not np.can_cast(dtype,
-        np.int64):
-        return None
+    whole = isinstance(dtype, np.dtype) and dtype.kind in 'iu'
+    if not whole or not np.can_cast(dtype, np.int64): return None
     if not len(ids): return None
     low = int(ids.min())
     n = int(ids.max()) - low + 1
-    return (low, n) if n <= 2*len(ids) + 1_000_000 else None
+    if n>2*len(ids) + 1_000_000: return None
+    return low,n
 
 def id_codes(
     ids: pd.Series, # Column of ids
 ) -> tuple[np.ndarray, int]: # int64 codes from 0 (-1: missing), and how many there may be
     "Compute whole numbers that are equal where ids are equal"
     span = number_span(ids)
-    if span: return ids.to_numpy().astype(np.int64) - span[0], span[1]
+    if span:
+        low,n = span
+        return ids.to_numpy().astype(np.int64) - low,n
     codes,known = pd.factorize(ids)
-    return codes.astype(np.int64), len(known)
+    return codes.astype(np.int64),len(known)
 
 # %% ../nbs/library/tables.ipynb #a4ea8b12
 def all_differ(
@@ -124,7 +131,8 @@ def all_differ(
     keys *= n
     keys += others
     keys.sort()
-    return not (keys[1:]==keys[:-1]).any()
+    again = keys[1:]==keys[:-1]
+    return not again.any()
 
 def repeats_error(
     df: pd.DataFrame, # Ratings, a row each
@@ -133,9 +141,10 @@ def repeats_error(
 ) -> ArgError:
     "Make the error about pairs that come twice"
     pair = [*pair]
-    again = df[df.duplicated(pair, keep=False)].sort_values(pair, kind='stable').head(4)
+    repeats = df[df.duplicated(pair, keep=False)]
+    first = repeats.sort_values(pair, kind='stable').head(4)
     n = int(df.duplicated(pair).sum())
-    says = f'{n:,} rows repeat a pair of {pair}, such as\n{again.to_string()}\n'
+    says = f'{n:,} rows repeat a pair of {pair}, such as\n{first.to_string()}\n'
     return ArgError(says, *advice, arg='duplicates')
 
 def merge_pairs(
@@ -149,9 +158,11 @@ def merge_pairs(
     if how=='raise':
         raise repeats_error(df, pair, 'Pass ', Arg('duplicates', 'keep'), ', or merge them with ',
                       Arg('duplicates', 'first'), ", 'last' or 'mean'")
-    res = df.drop_duplicates(pair, keep='last' if how=='last' else 'first')
+    keep = 'last' if how=='last' else 'first'
+    res = df.drop_duplicates(pair, keep=keep)
     if how!='mean': return res
-    return res.assign(**{rating_name: df.groupby(pair, sort=False)[rating_name].mean().to_numpy()})
+    means = df.groupby(pair, sort=False)[rating_name].mean()
+    return res.assign(**{rating_name: means.to_numpy()})
 
 # %% ../nbs/library/tables.ipynb #8a8860bd
 def validate_ratings(
@@ -207,10 +218,14 @@ def unseen(
     test: np.ndarray, # Positions of the test rows
 ) -> tuple[int, pd.Series, pd.Series]: # Rows; their new users, their new items
     "Count test rows that hold an id without a training row"
-    new_user = is_new(ratings[names[0]], train, test)
-    new_item = is_new(ratings[names[1]], train, test)
+    users = ratings[names[0]]
+    items = ratings[names[1]]
+    new_user = is_new(users, train, test)
+    new_item = is_new(items, train, test)
     n = int((new_user | new_item).sum())
-    return n, ratings[names[0]].iloc[test[new_user]], ratings[names[1]].iloc[test[new_item]]
+    new_users = users.iloc[test[new_user]]
+    new_items = items.iloc[test[new_item]]
+    return n,new_users,new_items
 
 def split_by(
     ratings: pd.DataFrame, # Ratings, a row each
@@ -224,10 +239,9 @@ def split_by(
     test = np.flatnonzero(in_test)
     if not len(train) or not len(test):
         empty = 'test' if len(train) else 'training'
-        raise ArgError(
-            f'{len(ratings):,} rows cannot be split so: the {empty} part would be empty. Ask for '
-            f'another ',
-                       Arg('test_pct'), ', or bring more rows', arg='test_pct')
+        raise ArgError(f'{len(ratings):,} rows cannot be split so: the {empty} part would be '
+                       'empty. Ask for another ', Arg('test_pct'), ', or bring more rows',
+                       arg='test_pct')
     n,users,items = unseen(ratings, (user_name, item_name), train, test)
     return Split(train, test, users.nunique(), items.nunique(), n)
 
@@ -251,8 +265,10 @@ def random_split(
     check_columns(ratings, user_name=user_name, item_name=item_name)
     check_seed(seed)
     n = len(ratings)
+    n_test = share_of(n, test_pct)
+    order = np.random.default_rng(seed).permutation(n)
     in_test = np.zeros(n, dtype=bool)
-    in_test[np.random.default_rng(seed).permutation(n)[:share_of(n, test_pct)]] = True
+    in_test[order[:n_test]] = True
     return split_by(ratings, in_test, user_name, item_name)
 
 # %% ../nbs/library/tables.ipynb #3bd67df8
@@ -268,8 +284,10 @@ def user_split(
     check_ids(ratings, user_name)
     check_seed(seed)
     users = np.sort(ratings[user_name].unique())
-    held = np.random.default_rng(seed).permutation(users)[:share_of(len(users), test_pct)]
-    return split_by(ratings, ratings[user_name].isin(held), user_name, item_name)
+    n_test = share_of(len(users), test_pct)
+    order = np.random.default_rng(seed).permutation(users)
+    in_test = ratings[user_name].isin(order[:n_test])
+    return split_by(ratings, in_test, user_name, item_name)
 
 # %% ../nbs/library/tables.ipynb #4197a7e9
 def check_times(
@@ -301,7 +319,8 @@ def time_split(
     order = ratings.reset_index(drop=True).sort_values(time_name, kind='stable')
     groups = order[user_name] if per_user else np.zeros(len(order))
     times = order.groupby(groups, sort=False)[time_name]
-    n_late = np.floor(times.transform('size')*test_pct + 1e-9) # nobody's rows are all late
+    n_rows = times.transform('size')
+    n_late = np.floor(n_rows*test_pct + 1e-9) # nobody's rows are all late
     late = times.cumcount(ascending=False) < n_late
     return split_by(ratings, late.sort_index(), user_name, item_name)
 
@@ -330,7 +349,8 @@ def check_known(
     "Check that all ids lie between 1 and `n`"
     bad = ids[(ids<1) | (ids>n)]
     if len(bad):
-        raise ArgError(f'{name} has the id {bad[0]}, and there are 1 to {n}', arg=name, got=bad[0])
+        first = bad[0]
+        raise ArgError(f'{name} has the id {first}, and there are 1 to {n}', arg=name, got=first)
 
 @dataclass
 class Planted:
@@ -356,15 +376,19 @@ class Planted:
             raise ArgError(f'there are {users.size} users and {items.size} items: give pairs')
         u = users - 1
         i = items - 1
-        taste = np.einsum('nf,nf->n', self.user_factors[u], self.item_factors[i])
+        user_rows = self.user_factors[u]
+        item_rows = self.item_factors[i]
+        taste = np.einsum('nf,nf->n', user_rows, item_rows)
         return self.mean + self.user_bias[u] + self.item_bias[i] + taste
 
     def expected_all(self,
         block: int = 1_000_000, # Rows at a time, to spare memory
     ) -> np.ndarray: # float32
         "Predict all rows as a perfect model would"
-        blocks = [self.ratings[i:i+block] for i in range(0, len(self.ratings), block)]
-        return np.concatenate([self.expected(b.user, b.movie) for b in blocks])
+        begins = range(0, len(self.ratings), block)
+        blocks = [self.ratings[i:i+block] for i in begins]
+        parts = [self.expected(part.user, part.movie) for part in blocks]
+        return np.concatenate(parts)
 
 # %% ../nbs/library/tables.ipynb #fcc3e439
 def popularity_weights(
@@ -373,7 +397,8 @@ def popularity_weights(
     rng: np.random.Generator, # Random numbers
 ) -> np.ndarray:
     "Draw how often each of `n` comes up, relative to others"
-    return rng.permutation(np.exp(-skew*np.arange(n)/n))
+    log_weights = -skew*np.arange(n)/n
+    return rng.permutation(np.exp(log_weights))
 
 def lottery_pairs(
     n: int, # How many pairs
@@ -382,8 +407,10 @@ def lottery_pairs(
     rng: np.random.Generator, # Random numbers
 ) -> np.ndarray: # One number a pair: user * len(items) + item
     "Draw different pairs by log weight plus Gumbel noise"
-    race = np.log(users)[:,None] + np.log(items) + rng.gumbel(size=(len(users), len(items)))
-    return rng.permutation(np.argpartition(-race.ravel(), n-1)[:n])
+    race = np.log(users)[:,None] + np.log(items)
+    race += rng.gumbel(size=race.shape)
+    order = np.argpartition(-race.ravel(), n-1)
+    return rng.permutation(order[:n])
 
 def drawn_pairs(
     n: int, # How many pairs
@@ -394,13 +421,13 @@ def drawn_pairs(
     "Draw pairs until there are enough different ones"
     p_users = users/users.sum()
     p_items = items/items.sum()
-    # as many alike pairs would collide as often
-    room = int(1/((p_users**2).sum()*(p_items**2).sum()))
+    same_user = (p_users**2).sum()
+    same_item = (p_items**2).sum()
+    room = int(1/(same_user*same_item)) # as many alike pairs would collide as often
     if n>room:
-        raise ArgError(
-            f'{n:,} ratings are too many for {len(users):,} users × {len(items):,} items '
-                       f'with this skew, where about {room:,} fit: ask for fewer ratings, more ids '
-                       f'or less skew', arg='n_ratings', got=n)
+        raise ArgError(f'{n:,} ratings are too many for {len(users):,} users × {len(items):,} '
+                       f'items with this skew, where about {room:,} fit: ask for fewer ratings, '
+                       'more ids or less skew', arg='n_ratings', got=n)
     up_to_users = np.cumsum(p_users)[:-1]
     up_to_items = np.cumsum(p_items)[:-1]
     keys = np.empty(0, dtype=np.int64)
@@ -408,7 +435,8 @@ def drawn_pairs(
         k = int((n-len(keys))*1.2) + 1000
         u = np.searchsorted(up_to_users, rng.random(k))
         i = np.searchsorted(up_to_items, rng.random(k))
-        keys = np.unique(np.concatenate([keys, u*len(items) + i]))
+        drawn = u*len(items) + i
+        keys = np.unique(np.concatenate([keys, drawn]))
     return rng.permutation(keys)[:n]
 
 def draw_pairs(
@@ -445,7 +473,9 @@ def draw_truth(
     rng: np.random.Generator, # Random numbers
 ) -> dict[str, np.ndarray]: # Factors and biases by name
     "Draw the factors and biases of planted ratings"
-    def draw(sd, *shape): return rng.standard_normal(shape, dtype=np.float32)*np.float32(sd)
+    def draw(sd, *shape):
+        noise = rng.standard_normal(shape, dtype=np.float32)
+        return noise*np.float32(sd)
     sd = (factor_sd**2/n_factors)**0.25
     return {
         'user_factors': draw(sd, n_users, n_factors),
@@ -480,9 +510,12 @@ def planted_ratings(
     user_weights = popularity_weights(n_users, skew/2, rng)
     item_weights = popularity_weights(n_items, skew, rng)
     keys = draw_pairs(n_ratings, user_weights, item_weights, rng)
-    pairs = pd.DataFrame({'user': keys//n_items + 1, 'movie': keys%n_items + 1})
+    users = keys//n_items + 1
+    movies = keys%n_items + 1
+    pairs = pd.DataFrame({'user': users, 'movie': movies})
     res = Planted(pairs, mean=mean, noise=noise, **truth)
-    y = res.expected_all() + rng.standard_normal(n_ratings, dtype=np.float32)*np.float32(noise)
-    res.ratings = pairs.assign(rating=to_stars(y, rating_range, step),
-                               timestamp=np.arange(n_ratings))
+    chance = rng.standard_normal(n_ratings, dtype=np.float32)
+    y = res.expected_all() + chance*np.float32(noise)
+    stars = to_stars(y, rating_range, step)
+    res.ratings = pairs.assign(rating=stars, timestamp=np.arange(n_ratings))
     return res

@@ -35,27 +35,31 @@ def cosine_cycle(
 ) -> list[float]: # A value for each step
     "Compute fastai's one-cycle schedule"
     def cosine(begin, finish, share):
-        way = (1 - np.cos(np.pi*share))*(finish - begin)
-        return begin + way/2
+        swing = 1 - np.cos(np.pi*share)
+        return begin + swing*(finish - begin)/2
     pos = np.arange(n)/n
     early = cosine(start, middle, pos/pct_start)
-    late = cosine(middle, end, (pos - pct_start)/(1 - pct_start))
-    return np.where(pos<pct_start, early, late).tolist()
+    late_share = (pos - pct_start)/(1 - pct_start)
+    late = cosine(middle, end, late_share)
+    values = np.where(pos<pct_start, early, late)
+    return values.tolist()
 
 def one_cycle(
     n: int, # Number of steps
     lr: float, # Highest learning rate
 ) -> Iterator[tuple[float, float]]: # Learning rate and momentum of each step
     "Return the schedule of `fit_one_cycle`"
-    return zip(cosine_cycle(n, lr/25, lr, lr/1e5), cosine_cycle(n, 0.95, 0.85, 0.95))
+    lrs = cosine_cycle(n, lr/25, lr, lr/1e5)
+    moms = cosine_cycle(n, 0.95, 0.85, 0.95)
+    return zip(lrs, moms)
 
 # %% ../nbs/10_training.ipynb #abffd94f
 def tables_of(
     model: DotProductBias, # Model to train
 ) -> list[torch.Tensor]: # Factors and bias of users, factors and bias of items
     "Return a model's four tables, without autograd"
-    return [p.detach() for p in (model.user_factors, model.user_bias, model.item_factors,
-                                 model.item_bias)]
+    params = (model.user_factors, model.user_bias, model.item_factors, model.item_bias)
+    return [p.detach() for p in params]
 
 def look_up(
     tables: list[torch.Tensor], # The four tables
@@ -82,10 +86,12 @@ def errors_and_slopes(
         errors = score - y
         return errors,errors
     lo,hi = y_range
+    width = hi - lo
     share = score.sigmoid()
-    errors = (share*(hi - lo)).add_(lo).sub_(y)
+    errors = (share*width).add_(lo).sub_(y)
     slopes = torch.addcmul(share, share, share, value=-1)
-    return errors,slopes.mul_(errors).mul_(hi - lo)
+    slopes.mul_(errors).mul_(width)
+    return errors,slopes
 
 # %% ../nbs/10_training.ipynb #493d111a
 def fill_gradients(
@@ -97,8 +103,9 @@ def fill_gradients(
 ) -> torch.Tensor: # Prediction minus rating of each row
     "Write the gradients of a batch's mean squared error into `grads`"
     users,items = (ids.contiguous() for ids in x.unbind(1))
+    y = y.view(-1)
     u,i,score = look_up(tables, users, items)
-    errors,slopes = errors_and_slopes(score, y.view(-1), y_range)
+    errors,slopes = errors_and_slopes(score, y, y_range)
     slopes = slopes.mul(2/len(y))
     for grad in grads: grad.zero_()
     user_grad,user_bias_grad,item_grad,item_bias_grad = grads
@@ -116,7 +123,9 @@ def step_by_hand(
 ) -> Callable: # Function of a batch, a learning rate and a momentum; it returns the batch's errors
     "Return a function that takes one step of AdamW, gradients by hand"
     tables = tables_of(model)
-    grads,avgs,sqrs = ([torch.zeros_like(table) for table in tables] for _ in range(3))
+    grads = [torch.zeros_like(table) for table in tables]
+    avgs = [torch.zeros_like(table) for table in tables]
+    sqrs = [torch.zeros_like(table) for table in tables]
     counts = [torch.zeros((), device=table.device) for table in tables]
     fused = can_fuse(tables[0].device)
     def step(batch, lr, mom):
@@ -133,11 +142,13 @@ def step_by_autograd(
     sqr_mom: float, # What Adam keeps of its squared gradients in a step
 ) -> Callable: # Function of a batch, a learning rate and a momentum; it returns the batch's errors
     "Return a function that takes one step of AdamW on any model"
-    layer_biases = {id(p) for p in norm_bias_params(model, True)}
+    spared_params = norm_bias_params(model, True)
+    layer_biases = {id(p) for p in spared_params}
     params = [p for p in model.parameters() if p.requires_grad]
     decayed = [p for p in params if id(p) not in layer_biases]
     spared = [p for p in params if id(p) in layer_biases]
-    return step_by_groups(model, [(decayed, wd), (spared, 0.)], sqr_mom)
+    groups = [(decayed, wd), (spared, 0.)]
+    return step_by_groups(model, groups, sqr_mom)
 
 # %% ../nbs/10_training.ipynb #d2a1a08a
 def run_epochs(
@@ -152,16 +163,19 @@ def run_epochs(
     valid = dls.loaders[1] if len(dls.loaders)>1 else ()
     for epoch in range(n_epoch):
         model.train()
-        total,n_rows = 0.,0
+        total = 0.
+        n_rows = 0
         for batch in dls.train:
-            errors = step(batch, *next(schedule))
+            lr,mom = next(schedule)
+            errors = step(batch, lr, mom)
             if not on_epoch: continue
             total += errors.square().sum()
             n_rows += len(errors)
         if on_epoch:
             mse = mse_on(model, valid, flatten=True)
             on_epoch(epoch, total.item()/n_rows, mse)
-    return mse if on_epoch else mse_on(model, valid, flatten=True)
+    if not on_epoch: mse = mse_on(model, valid, flatten=True)
+    return mse
 
 # %% ../nbs/10_training.ipynb #306108b3
 def lean_fit(
@@ -177,10 +191,12 @@ def lean_fit(
     check_fit(model, dls, n_epoch, lr=lr, wd=wd)
     check_rate(1, sqr_mom=sqr_mom)
     model.to(dls.device or default_device())
-    by_hand = type(model) is DotProductBias and all(p.requires_grad for p in model.parameters())
+    nothing_frozen = all(p.requires_grad for p in model.parameters())
+    by_hand = type(model) is DotProductBias and nothing_frozen
     new_step = step_by_hand if by_hand else step_by_autograd
     step = new_step(model, wd, sqr_mom)
-    schedule = one_cycle(len(dls.train)*n_epoch, lr)
+    n_steps = len(dls.train)*n_epoch
+    schedule = one_cycle(n_steps, lr)
     with no_denormals(), torch.set_grad_enabled(not by_hand):
         return run_epochs(model, dls, n_epoch, step, schedule, on_epoch)
 
@@ -190,7 +206,8 @@ def adam_memory(
 ) -> float: # `sqr_mom`: 0.99 up to 64, not below 0.85
     "Return the `sqr_mom` that remembers as many ratings as fastai's at 64"
     check_whole(bs=bs)
-    return 0.99**min(max(1, bs/64), 16)
+    ratio = min(max(1, bs/64), 16)
+    return 0.99**ratio
 
 # %% ../nbs/10_training.ipynb #d9e82392
 def batch_size(
@@ -199,7 +216,8 @@ def batch_size(
 ) -> int: # A power of two, at least 16
     "Return a batch size for about eighty batches an epoch"
     check_whole(n_ratings=n_ratings)
-    return 2**min(max(round(math.log2(n_ratings/80)), 4), most)
+    power = round(math.log2(n_ratings/80))
+    return 2**min(max(power, 4), most)
 
 def good_recipe(
     n_ratings: int, # Ratings to train on
@@ -207,8 +225,10 @@ def good_recipe(
     "Return how to train a `DotProductBias` on this many ratings"
     bs = batch_size(n_ratings)
     n_epoch,decay = (10, 0.5) if n_ratings<20_000 else (5, 0.24)
-    wd = min(decay/(0.01*max(1, n_ratings/bs)), 10)
-    return dict(bs=bs, n_epoch=n_epoch, lr=1e-2, wd=round(wd, 4), sqr_mom=round(adam_memory(bs), 4))
+    n_batches = max(1, n_ratings/bs)
+    wd = min(decay/(0.01*n_batches), 10)
+    sqr_mom = adam_memory(bs)
+    return dict(bs=bs, n_epoch=n_epoch, lr=1e-2, wd=round(wd, 4), sqr_mom=round(sqr_mom, 4))
 
 # %% ../nbs/10_training.ipynb #b31a0264
 def move_rows(
@@ -219,9 +239,11 @@ def move_rows(
     lr: float, # Learning rate
 ):
     "Take one step of row-wise Adagrad on some rows of a table"
-    sums.index_add_(0, rows, grad.square().mean(1))
+    squares = grad.square().mean(1)
+    sums.index_add_(0, rows, squares)
     pace = sums.index_select(0, rows).rsqrt_().mul_(-lr)
-    table.view(len(table), -1).index_add_(0, rows, grad.mul_(pace[:,None]))
+    moves = grad.mul_(pace[:,None])
+    table.view(len(table), -1).index_add_(0, rows, moves)
 
 # %% ../nbs/10_training.ipynb #eb69fab4
 def step_by_rows(
@@ -236,9 +258,10 @@ def step_by_rows(
         users,items = (ids.contiguous() for ids in x.unbind(1))
         u,i,score = look_up(tables, users, items)
         errors,slopes = errors_and_slopes(score, y.view(-1), model.y_range)
+        column = slopes[:,None]
         for k,rows,own,other in ((0, users, u, i), (2, items, i, u)):
             bias = tables[k+1].index_select(0, rows)
-            grad = (other*slopes[:,None]).add_(own, alpha=wd)
+            grad = (other*column).add_(own, alpha=wd)
             bias_grad = bias.mul_(wd).add_(slopes)
             move_rows(tables[k], sums[k], rows, grad, lr)
             move_rows(tables[k+1], sums[k+1], rows, bias_grad[:,None], lr)
@@ -259,6 +282,7 @@ def fit_rows(
     check_exactly(model, DotProductBias, 'fit_rows')
     model.to(dls.device or default_device())
     step = step_by_rows(model, wd)
-    schedule = one_cycle(len(dls.train)*n_epoch, lr)
+    n_steps = len(dls.train)*n_epoch
+    schedule = one_cycle(n_steps, lr)
     with no_denormals(), torch.no_grad():
         return run_epochs(model, dls, n_epoch, step, schedule, on_epoch)

@@ -288,7 +288,7 @@ def test_pages_load_in_peace_and_fit_a_phone(tab, base, pages, texts):
     assert len(pages)>30 and not bad
 
 @pytest.mark.parametrize('word,page',
-                         [('sigmoid_range', '02_dot_product.html'), ('fold_in', 'api/bootstrapping.html'),
+                         [('sigmoid_range', '02_dot_product.html'), ('fold_in', 'api/newcomers.html'),
                           ('principal', '06_interpretation.html')])
 def test_search_finds(tab, word, page):
     t = tab('index.html')

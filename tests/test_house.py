@@ -85,3 +85,29 @@ def test_a_light_module_imports_nothing_heavy(trees, name):
 
 def test_all_collects_the_library_and_nothing_of_the_course(trees):
     assert not [to for to,_ in imported('all', trees['all']) if to.startswith('course')]
+
+def signatures(tree):
+    "Each public function and method of public classes, with the name to show"
+    for o in tree.body:
+        if isinstance(o, ast.FunctionDef) and not o.name.startswith('_'): yield o.name, o
+        if not isinstance(o, ast.ClassDef) or o.name.startswith('_'): continue
+        for f in o.body:
+            if isinstance(f, ast.FunctionDef) and (not f.name.startswith('_') or f.name=='__init__'):
+                yield f'{o.name}.{f.name}', f
+
+def test_every_public_signature_is_typed_and_each_parameter_has_its_comment(root):
+    bad = []
+    for path in sorted((root/'collab_course').rglob('*.py')):
+        if path.name[0]=='_' or path.parent.name=='practice': continue
+        text = path.read_text(encoding='utf-8')
+        lines = text.splitlines()
+        for name,f in signatures(ast.parse(text)):
+            plain = f.args.posonlyargs + f.args.args + f.args.kwonlyargs
+            asked = [a for a in plain if a.arg not in ('self', 'cls', 'ctx')]
+            bad += [(path.stem, name, a.arg) for a in asked if a.annotation is None
+                    or ' # ' not in lines[a.end_lineno-1]]
+            inner = {id(o) for g in ast.walk(f) if isinstance(g, ast.FunctionDef) and g is not f for o in ast.walk(g)}
+            gives = any(isinstance(o, ast.Return) and o.value is not None and id(o) not in inner for o in ast.walk(f))
+            if gives and f.returns is None: bad.append((path.stem, name, 'return'))
+            if not f.name.startswith('__') and ast.get_docstring(f) is None: bad.append((path.stem, name, 'docstring'))
+    assert not bad

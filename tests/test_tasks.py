@@ -195,7 +195,7 @@ def test_changes_by_export_are_named(ready, copy, monkeypatch):
     (copy/'nbs').mkdir()
     monkeypatch.setattr(ready, 'export', lambda: None)
     ready.same_after_export()
-    monkeypatch.setattr(ready, 'export', lambda: (copy/'collab_course'/'data.py').write_text('x'))
+    monkeypatch.setattr(ready, 'export', lambda: (copy/'collab_course'/'tables.py').write_text('x'))
     with pytest.raises(ready.TaskError, match=r'changed collab_course.tables\.py'): ready.same_after_export()
 
 def test_unknown_task(copy):
@@ -253,7 +253,7 @@ def test_browser_only_where_there_is_one(tasks, monkeypatch):
     assert '--port 9999' in ' '.join(tasks.lab_command(['--port', '9999']))
 
 def test_the_lab_opens_without_data(ready, copy, capfd):
-    (copy/'collab_course'/'data.py').write_text(
+    (copy/'collab_course'/'movielens.py').write_text(
         'def load_ratings(): raise OSError("no way to the ratings: host, wheel")')
     ready.setup()
     ready.fetch_data()
