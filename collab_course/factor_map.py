@@ -422,7 +422,7 @@ def plot_factors(
     if title is None:
         title = 'The {:,} most rated items by components {} and {}'.format(len(points), *components)
     plot = FactorPlot(points, labels, tuple(size), title)
-    sizes = text_sizes(points.name[:n_titles])
+    sizes = text_sizes(points.name.iloc[:n_titles])
     dots = plot.pixels()[:n_titles]
     boxes = place_labels(dots, sizes, plot.area)
     edges = ['left', 'bottom', 'right', 'top']
