@@ -250,6 +250,7 @@ def some_rows(
 
 def check_columns(
     df: Any, # Ratings, a row each
+    trained: bool = False, # Are the names those of a trained model, which can't be given again?
     **names: Hashable, # Argument names with the columns that they name
 ):
     "Check that a table has rows, and each named column exactly once"
@@ -266,8 +267,9 @@ def check_columns(
             says = (
                 f'there is no column {name!r}{did_you_mean(name, df.columns)}; the table '
                 f'has\n{[*df.columns]}\n')
-            raise ArgError(says, 'Name the right one with ', Arg(arg),
-                           arg=arg, got=name, expected='a column of the table')
+            advice = [f'Rename the right one to {name!r}'] if trained else [
+                'Name the right one with ', Arg(arg)]
+            raise ArgError(says, *advice, arg=arg, got=name, expected='a column of the table')
     if not len(df): raise ArgError('the table of ratings has no rows', arg='ratings')
 
 def check_table(
@@ -313,6 +315,7 @@ def check_values(
     df: 'pd.DataFrame', # Ratings, a row each
     col: Hashable, # Column of ratings
     rating_range: tuple|None = None, # (lowest, highest) rating allowed; None: any finite number
+    trained: bool = False, # Is it the range of a trained model, which can't be given again?
 ):
     "Check that a column holds finite numbers within the range"
     import numpy as np
@@ -335,9 +338,10 @@ def check_values(
     lowest,highest = rating_range
     outside = ~y.between(lowest, highest)
     if outside.any():
-        raise ArgError(
-            f'column {col!r} is not between {lowest} and {highest} in {some_rows(df, outside)}'
-                       'Drop them, or give another ', Arg('rating_range'))
+        says = f'column {col!r} is not between {lowest} and {highest} in {some_rows(df, outside)}'
+        if trained:
+            raise ArgError(says, 'Drop or rescale them: the model was trained on that range')
+        raise ArgError(says, 'Drop them, or give another ', Arg('rating_range'))
 
 # %% ../nbs/library/checks.ipynb #ba16b5f7
 def check_spread(

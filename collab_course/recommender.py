@@ -596,9 +596,9 @@ class Recommender:
         ratings: Table, # Ratings that were kept back, with the columns of the training table
     ) -> dict[str, Any]: # rmse, mae, baseline_rmse, n, n_unknown, n_seen
         "Measure how far predictions are from ratings of known ids"
-        check_columns(ratings, user_name=self.user_name, item_name=self.item_name,
+        check_columns(ratings, trained=True, user_name=self.user_name, item_name=self.item_name,
                       rating_name=self.rating_name)
-        check_values(ratings, self.rating_name, self.rating_range)
+        check_values(ratings, self.rating_name, self.rating_range, trained=True)
         rows = self._pairs(ratings, 'mean')
         known = (rows>0).all(axis=1)
         rows = rows[known]
