@@ -58,8 +58,8 @@ def to_stored(
 ) -> np.ndarray: # Contiguous, each number's smallest byte first
     "Return an array as a file can hold it, or refuse it"
     where = f'arrays[{brief(name)}]'
-    if type(name) is not str or not 0<len(name)<=200 or name=='__metadata__' or re.search(
-        '[\ud800-\udfff]', name):
+    ordinary = type(name) is str and 0<len(name)<=200 and name!='__metadata__'
+    if not ordinary or re.search('[\ud800-\udfff]', name):
         raise BundleError(where, 'has a name that a file cannot hold',
                           'names are ordinary text of 1 to 200 characters')
     if not isinstance(array, np.ndarray):
@@ -202,10 +202,9 @@ def check_ordinary(
         raise BundleError(path, 'is a link, a pipe or a device', 'name an ordinary file')
     if not os.path.exists(path/'bundle.json'):
         raise BundleError(path, 'is a folder, and a bundle is a file', 'name a file')
-    raise BundleError(path,
-                      "is a bundle of the first edition, a folder, which this version can't read",
-                      'train the model again and save it, or load it with the version '
-                      'that saved it')
+    wrong = "is a bundle of the first edition, a folder, which this version can't read"
+    todo = 'train the model again and save it, or load it with the version that saved it'
+    raise BundleError(path, wrong, todo)
 
 @contextmanager
 def disk(

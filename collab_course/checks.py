@@ -182,9 +182,8 @@ def check_range(
 ):
     "Check that a range is two numbers, the lower one first"
     if value is None: return
-    ok = isinstance(value, (tuple, list)) and len(value)==2 and all(isinstance(end, Real)
-        for end in value)
-    ok = ok and value[0]<value[1]
+    pair = isinstance(value, (tuple, list)) and len(value)==2
+    ok = pair and all(isinstance(end, Real) for end in value) and value[0]<value[1]
     if ok and finite: ok = all(map(is_number, value))
     if not ok: raise must_be(arg, '(lowest, highest), such as (1, 5)', value)
 
@@ -235,8 +234,8 @@ def as_list(
     values: Any, # Collection of ids
 ) -> list:
     "Return a collection as a list, but refuse a text"
-    if isinstance(values, (str, bytes)) or not hasattr(values, '__iter__') or not hasattr(values,
-        '__len__'):
+    counted = hasattr(values, '__iter__') and hasattr(values, '__len__')
+    if isinstance(values, (str, bytes)) or not counted:
         raise must_be(arg, 'a collection of ids', values, ArgTypeError)
     return list(values)
 
@@ -250,7 +249,6 @@ def some_rows(
 
 def check_columns(
     df: Any, # Ratings, a row each
-    trained: bool = False, # Are the names those of a trained model, which can't be given again?
     **names: Hashable, # Argument names with the columns that they name
 ):
     "Check that a table has rows, and each named column exactly once"
@@ -264,12 +262,10 @@ def check_columns(
         n = int((df.columns==name).sum())
         if n>1: raise ArgError(f'{n} columns are called {name!r}: rename them', arg=arg, got=name)
         if n==0:
-            says = (
-                f'there is no column {name!r}{did_you_mean(name, df.columns)}; the table '
-                f'has\n{[*df.columns]}\n')
-            advice = [f'Rename the right one to {name!r}'] if trained else [
-                'Name the right one with ', Arg(arg)]
-            raise ArgError(says, *advice, arg=arg, got=name, expected='a column of the table')
+            near = did_you_mean(name, df.columns)
+            says = f'there is no column {name!r}{near}; the table has\n{[*df.columns]}\n'
+            raise ArgError(says, 'Name the right one with ', Arg(arg),
+                           arg=arg, got=name, expected='a column of the table')
     if not len(df): raise ArgError('the table of ratings has no rows', arg='ratings')
 
 def check_table(
@@ -308,14 +304,13 @@ def is_numeric(
     "Test for real numbers; True and False don't count"
     import pandas as pd
     types = pd.api.types
-    return types.is_numeric_dtype(col) and not types.is_bool_dtype(
-        col) and not types.is_complex_dtype(col)
+    if types.is_bool_dtype(col) or types.is_complex_dtype(col): return False
+    return types.is_numeric_dtype(col)
 
 def check_values(
     df: 'pd.DataFrame', # Ratings, a row each
     col: Hashable, # Column of ratings
     rating_range: tuple|None = None, # (lowest, highest) rating allowed; None: any finite number
-    trained: bool = False, # Is it the range of a trained model, which can't be given again?
 ):
     "Check that a column holds finite numbers within the range"
     import numpy as np
@@ -325,23 +320,20 @@ def check_values(
         raise ArgError(f'column {col!r} has no rating in {some_rows(df, missing)}Drop them')
     if not is_numeric(y):
         first = brief(y.tolist()[0])
-        raise ArgError(
-            f'column {col!r} is not numeric: it starts with {first}. Convert it, e.g. with '
-            f'pd.to_numeric')
+        raise ArgError(f'column {col!r} is not numeric: it starts with {first}. '
+                       'Convert it, e.g. with pd.to_numeric')
     large = ~(y.astype(float).abs() <= np.finfo(np.float32).max)
     if large.any():
-        raise ArgError(
-            f'column {col!r} is infinite, or too large for float32, in '
-            f'{some_rows(df, large)}Drop them')
+        raise ArgError(f'column {col!r} is infinite, or too large for float32, in '
+                       f'{some_rows(df, large)}Drop them')
     check_range(rating_range)
     if rating_range is None: return
     lowest,highest = rating_range
     outside = ~y.between(lowest, highest)
     if outside.any():
-        says = f'column {col!r} is not between {lowest} and {highest} in {some_rows(df, outside)}'
-        if trained:
-            raise ArgError(says, 'Drop or rescale them: the model was trained on that range')
-        raise ArgError(says, 'Drop them, or give another ', Arg('rating_range'))
+        raise ArgError(f'column {col!r} is not between {lowest} and {highest} in '
+                       f'{some_rows(df, outside)}Drop them, or give another ',
+                       Arg('rating_range'))
 
 # %% ../nbs/library/checks.ipynb #ba16b5f7
 def check_spread(

@@ -67,20 +67,16 @@ def check_fastai_model(
     theirs: nn.Module, # A model
 ):
     "Check that a model is fastai's own dot product, with finite weights"
-    if not isinstance(theirs,
-                      EmbeddingDotBias) or forward_of(theirs) is not EmbeddingDotBias.forward:
-        raise ArgTypeError(
-            f'the model is {type(theirs).__name__}; only an EmbeddingDotBias, as '
-            f'collab_learner makes '
-                           'it without use_nn, predicts as a DotProductBias does. Any other model '
-                           'works on '
-                           'RatingsDataLoaders: '
+    known = isinstance(theirs, EmbeddingDotBias)
+    if not known or forward_of(theirs) is not EmbeddingDotBias.forward:
+        raise ArgTypeError(f'the model is {type(theirs).__name__}; only an EmbeddingDotBias, '
+                           'as collab_learner makes it without use_nn, predicts as a '
+                           'DotProductBias does. Any other model works on RatingsDataLoaders: '
                            'pass these to collab_learner or Learner', arg='model')
     for name,layer in theirs.named_children():
         if layer.weight.isfinite().all(): continue
-        raise ArgError(
-            f'{name} holds weights that are not finite: the training failed, maybe by a '
-            f'missing rating')
+        raise ArgError(f'{name} holds weights that are not finite: '
+                       'the training failed, maybe by a missing rating')
 
 def check_fastai_rows(
     theirs: EmbeddingDotBias, # fastai's dot product
@@ -89,14 +85,12 @@ def check_fastai_rows(
     "Check that the model's tables were made for these vocabularies"
     sides = zip(classes.items(), (theirs.u_weight, theirs.i_weight), ('user', 'item'))
     for (name,vocab),layer,side in sides:
-        made_for = list(theirs.classes[getattr(theirs, side)]) if hasattr(theirs,
-            'classes') else vocab
+        made_for = vocab
+        if hasattr(theirs, 'classes'): made_for = list(theirs.classes[getattr(theirs, side)])
         if len(vocab)==len(layer.weight) and vocab==made_for: continue
-        raise ArgError(
-            f"the model's {len(layer.weight):,} rows for {name!r} belong to another vocabulary "
-            f"than that of "
-                       f'the loaders, which has {len(vocab):,}: give the learner the loaders that '
-                       'the model was made with')
+        raise ArgError(f"the model's {len(layer.weight):,} rows for {name!r} belong to another "
+                       f'vocabulary than that of the loaders, which has {len(vocab):,}: '
+                       'give the learner the loaders that the model was made with')
 
 # %% ../nbs/library/convert.ipynb #47997d24
 def plain_vocab(
@@ -107,8 +101,8 @@ def plain_vocab(
     first,*rest = list(ids)
     rest = pd.Series(rest).tolist()
     if first==na and na not in rest: return [na, *rest]
-    raise ArgError(
-        f'the vocabulary of {name!r} must hold {na!r} once, as its first; it begins with {first!r}')
+    raise ArgError(f'the vocabulary of {name!r} must hold {na!r} once, as its first; '
+                   f'it begins with {first!r}')
 
 def dataset_of_table(
     to: Tabular, # A part of fastai's table
@@ -152,10 +146,8 @@ def scale_and_shift(
 ) -> tuple[np.ndarray, np.ndarray]: # float64, one number a column
     "Return what batch normalisation multiplies and adds in evaluation"
     if not norm.track_running_stats:
-        raise ArgTypeError(
-            'a BatchNorm without running statistics makes a prediction depend on the rest of '
-            'its batch: '
-                           'use track_running_stats=True', arg='model')
+        raise ArgTypeError('a BatchNorm without running statistics makes a prediction depend '
+                           'on the rest of its batch: use track_running_stats=True', arg='model')
     scale = (norm.running_var.double() + norm.eps).rsqrt()
     if norm.weight is not None: scale = scale*norm.weight.double()
     shift = -norm.running_mean.double()*scale
@@ -223,8 +215,8 @@ def feature_network_tables(
     "Return a network with features as columns of the rows"
     tables = [model.user_factors.weight, model.item_factors.weight, model.user_features,
               model.item_features]
-    users,items,user_features,item_features = model.layers[0].weight.split(
-        [table.shape[1] for table in tables], 1)
+    widths = [table.shape[1] for table in tables]
+    users,items,user_features,item_features = model.layers[0].weight.split(widths, 1)
     first = deepcopy(model.layers[0])
     first.weight.data = torch.cat([users, user_features, items, item_features], 1)
     user_rows = torch.cat([tables[0], tables[2]], 1)
@@ -345,10 +337,9 @@ def convert(
     "Convert a model of a registered kind"
     for applies,function in converters:
         if applies(model): return function(model, classes)
-    raise ArgTypeError(
-        f"{type(model).__name__} can't be served: use DotProduct, DotProductBias, CollabNN or "
-                       'SideFeatureNN of this library, or what collab_learner of fastai makes '
-                       '(EmbeddingDotBias, EmbeddingNN)', arg='model')
+    raise ArgTypeError(f"{type(model).__name__} can't be served: use DotProduct, DotProductBias, "
+                       'CollabNN or SideFeatureNN of this library, or what collab_learner of '
+                       'fastai makes (EmbeddingDotBias, EmbeddingNN)', arg='model')
 
 def check_served(
     served: ServedModel, # Converted model
@@ -357,15 +348,13 @@ def check_served(
     "Check that tables have a row for each id, and finite numbers"
     for (name,vocab),n_rows in zip(classes.items(), (served.n_users, served.n_items)):
         if n_rows==len(vocab): continue
-        raise ArgError(
-            f'the model has {n_rows:,} rows for {name!r}, and the vocabulary {len(vocab):,} '
-            f'entries: '
-                       'pass the loaders that it was trained on', arg='dls')
+        raise ArgError(f'the model has {n_rows:,} rows for {name!r}, and the vocabulary '
+                       f'{len(vocab):,} entries: pass the loaders that it was trained on',
+                       arg='dls')
     for name,array in served.state().items():
         if np.isfinite(array).all(): continue
-        raise ArgError(
-            f'{name} of the model holds NaN or infinite numbers: its training has failed',
-            arg='model')
+        raise ArgError(f'{name} of the model holds NaN or infinite numbers: '
+                       'its training has failed', arg='model')
 
 def check_same(
     model: nn.Module, # Trained model
@@ -377,13 +366,11 @@ def check_same(
     drawn = np.random.default_rng(0).integers(np.minimum(1, sizes-1), sizes, (500, 2))
     pairs = np.concatenate([drawn, known[:500]])
     with torch.no_grad(): expected = model(torch.from_numpy(pairs)).reshape(-1).numpy()
-    if np.allclose(expected, served.predict(pairs[:,0], pairs[:,1]), rtol=1e-3, atol=1e-3,
-                   equal_nan=False):
-        return
-    raise ArgTypeError(
-        f"{type(model).__name__} has the tables of a known model but predicts otherwise, by a "
-        f"forward "
-                       "or a hook of its own: it can't be served", arg='model', got=model)
+    predicted = served.predict(pairs[:,0], pairs[:,1])
+    if np.allclose(expected, predicted, rtol=1e-3, atol=1e-3, equal_nan=False): return
+    raise ArgTypeError(f'{type(model).__name__} has the tables of a known model but predicts '
+                       "otherwise, by a forward or a hook of its own: it can't be served",
+                       arg='model', got=model)
 
 def to_served(
     model: nn.Module, # Trained model of any registered kind; stays as it is
@@ -417,11 +404,11 @@ def rows_of_loaders(
         parts.append((rows[known], ds.y.cpu().numpy()[known].astype(np.float32)))
     (train_rows,train_ratings),(valid_rows,valid_ratings) = parts
     if not len(train_ratings):
-        raise ArgError(
-            'the loaders hold no training rows, so nobody can tell which ids the model knows: '
-                       'make the Recommender before learn.export', arg='dls')
-    return np.concatenate([train_rows, valid_rows]),np.concatenate([train_ratings,
-        valid_ratings]),len(train_ratings)
+        raise ArgError('the loaders hold no training rows, so nobody can tell which ids the model '
+                       'knows: make the Recommender before learn.export', arg='dls')
+    rows = np.concatenate([train_rows, valid_rows])
+    ratings = np.concatenate([train_ratings, valid_ratings])
+    return rows,ratings,len(train_ratings)
 
 def served_with_loaders(
     model: nn.Module, # Trained model of any registered kind; stays as it is
@@ -429,9 +416,8 @@ def served_with_loaders(
 ) -> tuple: # Served model, {column: vocabulary}, rows, ratings, training rows, rating name
     "Convert a model and the contents of its loaders"
     if not isinstance(model, nn.Module) or not isinstance(dls, DataLoaders):
-        raise ArgTypeError(
-            'from_model(model, dls) takes a model and its DataLoaders, in this order, '
-                           f'not {type(model).__name__} and {type(dls).__name__}')
+        raise ArgTypeError('from_model(model, dls) takes a model and its DataLoaders, '
+                           f'in this order, not {type(model).__name__} and {type(dls).__name__}')
     dls = to_loaders(dls)
     rows,ratings,n_train = rows_of_loaders(dls)
     def plain(o): return o.item() if isinstance(o, np.generic) else o

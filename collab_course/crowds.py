@@ -89,9 +89,8 @@ def crowd_size(
         raise ArgError(f'{n_people} people cannot come in {rounds} crowds: ask for fewer ',
                        Arg('rounds'))
     if max(n_list, n_watch, fan_films)>n_films:
-        raise ArgError(
-            f'there are {n_films} films: too few for lists of {n_list}, {n_watch} watches '
-                       f'and {fan_films} films of the enthusiasts')
+        raise ArgError(f'there are {n_films} films: too few for lists of {n_list}, '
+                       f'{n_watch} watches and {fan_films} films of the enthusiasts')
     if explore>n_list:
         raise ArgError(Arg('explore', explore), f' is more than the {n_list} places of the list')
     return n_people//rounds

@@ -383,16 +383,14 @@ def warn_of_report(
 ):
     "Warn if nothing was measured, or biases alone are as good"
     if not report['n_valid'] and report['n_unknown']:
-        warnings.warn(
-            f"none of the {report['n_unknown']:,} ratings kept back has a user and an item "
-            f"with other "
-                      'ratings, so nobody can tell how good the model is: bring more ratings')
+        warnings.warn(f"none of the {report['n_unknown']:,} ratings kept back has a user and an "
+                      'item with other ratings, so nobody can tell how good the model is: '
+                      'bring more ratings')
     elif report['n_valid'] and report['n_factors'] and not beats_biases(report):
-        says = (
-            'on {n_valid:,} ratings kept back the model (RMSE {valid_rmse:.4f}) is no better '
-            'than biases '
-                'alone ({baseline_rmse:.4f}): its lists are little more than the best liked items. '
-                'That is normal for small tables; more ratings help, or fewer ').format(**report)
+        says = ('on {n_valid:,} ratings kept back the model (RMSE {valid_rmse:.4f}) is no better '
+                'than biases alone ({baseline_rmse:.4f}): its lists are little more than the best '
+                'liked items. That is normal for small tables; more ratings help, or fewer ')
+        says = says.format(**report)
         warnings.warn(ArgWarning(says, Arg('n_factors')))
 
 # %% ../nbs/library/fitting.ipynb #56ef7d78

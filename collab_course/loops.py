@@ -25,9 +25,9 @@ def errors_of(
     "Compute prediction minus rating for each row"
     same = pred.numel()==y.numel() if flatten else pred.shape==y.shape
     if not same:
-        raise ValueError(
-            f'the model gives shape {(*pred.shape,)} for ratings of shape {(*y.shape,)}: '
-                         'let its forward give one number a row, such as by .squeeze(1)')
+        raise ValueError(f'the model gives shape {(*pred.shape,)} for ratings of shape '
+                         f'{(*y.shape,)}: let its forward give one number a row, '
+                         'such as by .squeeze(1)')
     return pred.reshape(-1) - y.reshape(-1)
 
 # %% ../nbs/library/loops.ipynb #2acec61e
@@ -44,8 +44,8 @@ def check_sizes(
     need_users,need_items = (len(vocab) for vocab in classes.values())
     if users<need_users or items<need_items:
         raise ValueError(f'the model has {users} rows of users and {items} of items, '
-                         f'the loaders need {need_users} and {need_items}: make a model of '
-                         f'that size')
+                         f'the loaders need {need_users} and {need_items}: '
+                         'make a model of that size')
 
 def check_fit(
     model: nn.Module, # Model to train
@@ -83,9 +83,8 @@ def check_exactly(
 ):
     "Check that a model is a `kind` and that nothing is frozen"
     if type(model) is not kind:
-        raise TypeError(
-            f'{caller} trains exactly a {kind.__name__}, not a {type(model).__name__}: take '
-            f'lean_fit')
+        raise TypeError(f'{caller} trains exactly a {kind.__name__}, '
+                        f'not a {type(model).__name__}: take lean_fit')
     frozen = [name for name,p in model.named_parameters() if not p.requires_grad]
     if frozen:
         raise ValueError(f"{caller} moves every table, and {', '.join(frozen)} is frozen "

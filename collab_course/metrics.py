@@ -23,9 +23,8 @@ def errors_of(
     pred = to_numpy(pred, np.float64)
     y = to_numpy(y, np.float64)
     if pred.shape!=y.shape or pred.ndim!=1 or not len(y):
-        raise ArgError(
-            f'pass a prediction for each rating, two lists of one length, not {pred.shape} and '
-            f'{y.shape}')
+        raise ArgError('pass a prediction for each rating, two lists of one length, '
+                       f'not {pred.shape} and {y.shape}')
     for arg,values in dict(pred=pred, y=y).items():
         bad = ~np.isfinite(values)
         if bad.any():
@@ -152,9 +151,8 @@ def check_gains(
     scores = to_numpy(scores, np.float64)
     gains = to_numpy(gains, np.float64)
     if scores.ndim!=2 or not scores.size or scores.shape!=gains.shape:
-        raise ArgError(
-            f'scores and gains must be two tables of one shape, not {scores.shape} and '
-            f'{gains.shape}')
+        raise ArgError('scores and gains must be two tables of one shape, '
+                       f'not {scores.shape} and {gains.shape}')
     if np.isnan(scores).any():
         raise ArgError(Arg('scores'), ' hold NaN, which has no place in an order: '
                        'use -inf for what is not to be listed', arg='scores')
@@ -213,8 +211,7 @@ def novelty(
     counts = to_numpy(counts, np.float64)
     if counts.ndim!=1 or not ((counts>=0) & (counts<=n_users)).all():
         raise ArgError(Arg('counts'), ' must be a number from 0 to ', Arg('n_users'),
-                       f' ({n_users}) for each item',
-                       arg='counts')
+                       f' ({n_users}) for each item', arg='counts')
     lists = check_lists(lists, len(counts))
     bits = -np.log2(np.maximum(counts, 1)/n_users)
     listed = bits[lists[lists>=0]]

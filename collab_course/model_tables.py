@@ -52,9 +52,8 @@ def model_table(
     check_length(model, dls, name)
     table = getattr(model, name)
     if not table.isfinite().all():
-        raise ArgError(
-            f'{name} of the model holds NaN or infinite numbers: its training has failed',
-            arg='model')
+        raise ArgError(f'{name} of the model holds NaN or infinite numbers: '
+                       'its training has failed', arg='model')
     return table.detach().cpu().double().numpy()
 
 # %% ../nbs/library/model_tables.ipynb #751ba473
@@ -141,8 +140,8 @@ def entries_of(
     missing = index[~index.isin(table.index)]
     if len(missing):
         raise ArgError(f'{arg} has no entry for {len(missing):,} of {len(index):,} items, '
-                       f'such as {missing.tolist()[0]!r}: its index must hold the ids of '
-                       f'the loaders', arg=arg)
+                       f'such as {missing.tolist()[0]!r}: '
+                       'its index must hold the ids of the loaders', arg=arg)
     return table.loc[index]
 
 def items_of(
@@ -219,9 +218,9 @@ def check_components(
     n_items,n_factors = factors.shape
     most = min(n_items-1, n_factors)
     if n>most:
-        raise ArgError(
-            f'{n_items:,} items with {n_factors} factors have {max(most, 0)} components, '
-                       f'not {n}: ask for fewer, or train more factors', arg='n_components', got=n)
+        raise ArgError(f'{n_items:,} items with {n_factors} factors have {max(most, 0)} '
+                       f'components, not {n}: ask for fewer, or train more factors',
+                       arg='n_components', got=n)
     if (factors==factors[:1]).all():
         raise ArgError('all items have the same factors: there is nothing to tell them apart',
                        arg='model')

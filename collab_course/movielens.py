@@ -119,8 +119,8 @@ def pip_download(
     args = '-m pip download --no-deps --no-input --quiet --disable-pip-version-check -d'.split()
     here = dict(cwd=folder, env={**os.environ, 'TMPDIR': str(folder)})
     command = [sys.executable, *args, str(folder), package]
-    with open(Path(folder)/'log', 'w+') as log, subprocess.Popen(command, stdout=log, stderr=log,
-        **here) as pip:
+    with (open(Path(folder)/'log', 'w+') as log,
+          subprocess.Popen(command, stdout=log, stderr=log, **here) as pip):
         for pct in progress_bar(range(100), leave=False):
             while pip.poll() is None and folder_size(folder)<=size*pct/100: time.sleep(0.05)
         log.seek(0)

@@ -89,8 +89,8 @@ def score_all(
 ) -> np.ndarray: # float64, shape (people, dls.n_items); -inf for `#na#`, which is item 0
     "Score the whole catalogue for each person"
     check_model(model, dls)
-    rows = torch.arange(1, dls.n_users) if users is None else ids_to_rows(users,
-        dls.classes[dls.cat_names[0]])
+    if users is None: rows = torch.arange(1, dls.n_users)
+    else: rows = ids_to_rows(users, dls.classes[dls.cat_names[0]])
     tables = type(model) is DotProductBias
     scores = scores_of_tables(model, rows) if tables else scores_of_pairs(model, rows, dls)
     scores[:,0] = -torch.inf
@@ -118,9 +118,8 @@ def lists_for(
     if isinstance(what, torch.nn.Module): what = score_all(what, dls)
     table = np.asarray(what)
     if table.ndim!=2 or table.dtype.kind not in 'fiu':
-        raise ArgTypeError(
-            'pass a trained model, such as rec.model of a Recommender, a table of scores, '
-                           f'or a table of lists, not a {type(what).__name__}')
+        raise ArgTypeError('pass a trained model, such as rec.model of a Recommender, '
+                           f'a table of scores, or a table of lists, not a {type(what).__name__}')
     seen = rated_table(dls.train_ds)
     return best_unseen(table, seen, k) if table.dtype.kind=='f' else check_unseen(table, seen, k)
 
@@ -131,8 +130,8 @@ def best_unseen(
 ) -> np.ndarray: # int64, shape (people, k)
     "Return the best items that a person hasn't rated"
     if scores.shape!=seen.shape:
-        raise ArgError(
-            f'scores must have shape {seen.shape}, a column for `#na#` first, not {scores.shape}')
+        raise ArgError(f'scores must have shape {seen.shape}, a column for `#na#` first, '
+                       f'not {scores.shape}')
     scores = scores.copy()
     scores[:,0] = -np.inf
     return top_k(scores, k, seen)
@@ -144,9 +143,8 @@ def check_unseen(
 ) -> np.ndarray: # int64, shape (people, at most k)
     "Check that lists are for everybody and show nothing rated"
     if len(lists)!=len(seen):
-        raise ArgError(
-            f'there must be a list for each of the {len(seen)} people of the vocabulary, not '
-            f'{len(lists)}')
+        raise ArgError(f'there must be a list for each of the {len(seen)} people of the '
+                       f'vocabulary, not {len(lists)}')
     lists = check_lists(lists, seen.shape[1])[:,:k]
     if (lists==0).any():
         raise ArgError('lists hold item 0, which is `#na#`: pass row numbers of the vocabulary')
@@ -177,9 +175,8 @@ def check_fits(
 ):
     "Check that models to compare come as a dict"
     if isinstance(fits, dict): return
-    raise ArgTypeError(Arg('fits'),
-                       f' must be a dict such as {{"biases": baseline}}, not a '
-                       f'{type(fits).__name__}')
+    raise ArgTypeError(Arg('fits'), ' must be a dict such as {"biases": baseline}, '
+                       f'not a {type(fits).__name__}')
 
 def check_trained(
     name: str, # Name of the model
@@ -223,8 +220,8 @@ def check_rank(
 ):
     "Check what `rank_fit` is given"
     if type(model) is not DotProductBias:
-        raise ArgTypeError(
-            f'rank_fit trains exactly a DotProductBias, not a {type(model).__name__}', arg='model')
+        raise ArgTypeError('rank_fit trains exactly a DotProductBias, '
+                           f'not a {type(model).__name__}', arg='model')
     check_at_least(at_least)
     if model.y_range is not None:
         raise ArgError('scores for lists are no ratings: make the model with ',
@@ -234,9 +231,8 @@ def check_rank(
     check_fit(model, dls, n_epoch, **rates)
     check_model(model, dls)
     if (dls.train_ds.y>=at_least).any(): return
-    raise ArgError(
-        f'no training rating is {at_least} or more, so nothing is known to be liked: pass another ',
-                   Arg('at_least'), arg='at_least', got=at_least)
+    raise ArgError(f'no training rating is {at_least} or more, so nothing is known to be liked: '
+                   'pass another ', Arg('at_least'), arg='at_least', got=at_least)
 
 # %% ../nbs/library/scoring.ipynb #b0c56a41
 def check_loss(

@@ -93,10 +93,9 @@ def check_sort(
     odd = next((o for o in here if sort_of(pd.Series([o]))!=sort_of(known)), here[0])
     if not pd.api.types.is_hashable(odd):
         raise ArgError(f'{where} holds what cannot be an id, such as {brief(odd)}', got=odd)
-    raise ArgError(
-        f'{where} holds ids of another type than the known ones: {brief(odd)} is {kind_of(odd)} '
-                   f'and the ids are {kinds_of(there)}, such as {brief(there)}: convert it',
-                   got=odd)
+    raise ArgError(f'{where} holds ids of another type than the known ones: {brief(odd)} is '
+                   f'{kind_of(odd)} and the ids are {kinds_of(there)}, such as {brief(there)}: '
+                   'convert it', got=odd)
 
 # %% ../nbs/library/vocab.ipynb #cb8ba477
 id_dtypes = {
@@ -175,9 +174,9 @@ class Vocab:
     @property
     def kind(self) -> str|None:
         "The one plain type of all ids: 'int', 'str', 'float', or None"
-        if self.index.inferred_type=='floating' and not np.isfinite(self.index).all(): return None
-        return {'integer': 'int', 'string': 'str',
-                'floating': 'float'}.get(self.index.inferred_type)
+        inferred = self.index.inferred_type
+        if inferred=='floating' and not np.isfinite(self.index).all(): return None
+        return {'integer': 'int', 'string': 'str', 'floating': 'float'}.get(inferred)
 
     def to_list(self) -> list:
         "Return `#na#` and the ids, as plain Python objects"
@@ -254,15 +253,13 @@ class Vocab:
         "Check that no id is missing, of another type, or rounded"
         gaps = int(col.isna().sum())
         if gaps:
-            raise ArgError(
-                f'{self.column} has no id in {gaps:,} of {len(col):,} rows: drop or repair them')
+            raise ArgError(f'{self.column} has no id in {gaps:,} of {len(col):,} rows: '
+                           'drop or repair them')
         large = col[col.abs()>=2**53] if pd.api.types.is_float_dtype(col) else []
         if len(large):
-            raise ArgError(
-                f'{self.column} holds ids as floats, which cannot tell {large.iloc[0]:.0f} '
-                           'from its neighbour: pass whole numbers, such as the one-row frame '
-                           'df.iloc[[0]] '
-                           'instead of the row df.iloc[0]')
+            raise ArgError(f'{self.column} holds ids as floats, which cannot tell '
+                           f'{large.iloc[0]:.0f} from its neighbour: pass whole numbers, such as '
+                           'the one-row frame df.iloc[[0]] instead of the row df.iloc[0]')
         check_sort(col.rename(self.name), self.index)
 
     def hint(self,
@@ -275,12 +272,12 @@ class Vocab:
         if isinstance(asked, str):
             near = close_matches(asked, [o for o in ids.tolist() if isinstance(o, str)])
         elif pd.api.types.is_numeric_dtype(ids):
-            near = ids[np.argsort(np.abs(ids.to_numpy(float) - float(asked)),
-                                  kind='stable')[:3]].tolist()
+            away = np.abs(ids.to_numpy(float) - float(asked))
+            near = ids[np.argsort(away, kind='stable')[:3]].tolist()
         if isinstance(asked, str) and similar is not None: near = near + similar(asked)
         if near: return f'the nearest are {listed(near)}'
-        return f'the ids are such as {listed(ids[:3].tolist())}' if len(
-            ids) else 'there are no ids yet'
+        if not len(ids): return 'there are no ids yet'
+        return f'the ids are such as {listed(ids[:3].tolist())}'
 
     def unknown_error(self,
         ids: pd.Series, # The unknown ids
@@ -293,9 +290,8 @@ class Vocab:
         n = ids.nunique()
         many = f' ({n:,} ids are unknown)' if n>1 else ''
         if rows[0]:
-            says = (
-                f'{self.noun} {brief(first)} has no training rating, so its row is still '
-                f'random{many}')
+            says = (f'{self.noun} {brief(first)} has no training rating, '
+                    f'so its row is still random{many}')
         elif self.name is None:
             says = f'{brief(first)} is not in the vocabulary{many}; {self.hint(first, similar)}'
         else: says = f'there is no {self.name} {brief(first)}{many}; {self.hint(first, similar)}'
@@ -308,15 +304,14 @@ class Vocab:
         "Return ids that can be added, whole where the known ones are"
         col = as_column(more)
         if na in col.tolist():
-            raise ArgError(
-                f'{na!r} is the name of row 0, so no {self.noun} can have it: give another id',
-                got=na)
+            raise ArgError(f'{na!r} is the name of row 0, so no {self.noun} can have it: '
+                           'give another id', got=na)
         self.check_column(col)
         old = col[self.find(col)>0].tolist()
         if old:
-            raise ArgError(
-                f'{self.noun} {brief(old[0])} is known already: give newcomers other ids, '
-                           'or train again with the new ratings', got=old[0])
+            raise ArgError(f'{self.noun} {brief(old[0])} is known already: '
+                           'give newcomers other ids, or train again with the new ratings',
+                           got=old[0])
         if self.index.inferred_type!='integer': return col.tolist()
         odd = [o for o in col.tolist() if o!=int(o)]
         if odd:

@@ -14,8 +14,8 @@ import numpy as np, pandas as pd, torch
 
 # %% ../../nbs/course/differences.ipynb #53634a90
 kinds = dict(Tensor='a tensor', Parameter='a tensor', ndarray='an array', int='an int',
-             DataFrame='a data frame',
-             Series='a series', dict='a dict', list='a list', str='a text')
+             DataFrame='a data frame', Series='a series', dict='a dict', list='a list',
+             str='a text')
 
 def kind_of(
     value: Any, # Anything
@@ -70,8 +70,8 @@ def explain_shape(
     "Say what may have happened to the shape, or ''"
     if got.ndim==2 and is_close(got.T, want, tol): return transposed
     if got.size==want.size and is_close(got.reshape(want.shape), want, tol):
-        return ("The numbers are right but the shape isn't: look at `keepdim`, `squeeze` and `[:, "
-                "None]`.")
+        return ("The numbers are right but the shape isn't: "
+                'look at `keepdim`, `squeeze` and `[:, None]`.')
     if got.ndim==2 and want.ndim==1 and got.shape[0]==got.shape[1]==len(want):
         return ('A column met a row, or a matrix product paired every row with every row: '
                 'one number per row is expected.')
@@ -152,9 +152,8 @@ def compare_numbers(
 ) -> str | None:
     "Return the first difference of two arrays in words, or None"
     if got.shape!=want.shape:
-        return ((((
-            f'Got shape {got.shape}, expected {want.shape}. {explain_shape(got, want, tol)}'.strip(
-                )))))
+        why = explain_shape(got, want, tol)
+        return f'Got shape {got.shape}, expected {want.shape}. {why}'.strip()
     if want.ndim and (got.dtype.kind=='f') != (want.dtype.kind=='f'):
         return f'Got dtype {got.dtype}, expected {want.dtype}.'
     wrong = ~np.isclose(got.astype(float), want.astype(float), rtol=tol, atol=tol, equal_nan=True)

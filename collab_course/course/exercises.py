@@ -260,8 +260,8 @@ def judge(
     "Compare an answer with the specification on all inputs"
     if is_stub(answer, ex.stub):
         todo = 'replace the `...` with your answer' if '...' in ex.stub else 'change it'
-        text = (f'not attempted yet. This is still the starter code: {todo}, run that cell, then '
-                'this one.')
+        text = ('not attempted yet. This is still the starter code: '
+                f'{todo}, run that cell, then this one.')
         return Result(ex.name, 'not attempted', text)
     if not callable(answer):
         text = f'got {kind_of(answer)}, expected `{ex.name}` itself: pass it without parentheses.'
@@ -322,8 +322,7 @@ class Exercise:
         return f
 
     def cases(self,
-        f: Callable[[np.random.Generator],
-                    Iterable[tuple]], # Yields tuples of arguments, small ones first
+        f: Callable[[np.random.Generator], Iterable[tuple]], # Yields arguments, small ones first
     ) -> Callable:
         "Set the inputs to try (decorator)"
         self.make_inputs = f
@@ -428,8 +427,8 @@ def chapter_page(
     name: str, # Name of a chapter, e.g. 'one_hot'
 ) -> Page:
     "Read the page of a chapter, which lies beside its module"
-    return read_page((files('collab_course.course.practice')/f'{name}.md').read_text(
-        encoding='utf-8'))
+    file = files('collab_course.course.practice')/f'{name}.md'
+    return read_page(file.read_text(encoding='utf-8'))
 
 # %% ../../nbs/course/exercises.ipynb #f75d114c
 class Marks:
@@ -519,8 +518,8 @@ class Practice:
             kw = (dict(title=words.title, text=words.task, hints=words.hints, then=words.then,
                        stub=words.stub) | kw)
         if 'title' not in kw:
-            raise ValueError(f'there is no section for {solution.__name__} on its page: run `make '
-                             'practice`')
+            raise ValueError(f'there is no section for {solution.__name__} on its page: '
+                             'run `make practice`')
         ex = Exercise(solution, **kw)
         ex.chapter = self.chapter
         self.exercises.append(ex)

@@ -44,8 +44,8 @@ class Question:
         self.answer = answer
         unknown = set(self.right) - set(self.letters)
         if unknown or bool(self.choices)==bool(answer) or bool(self.choices)!=bool(right):
-            raise ValueError(f'{text!r} must have choices and the letters of the right ones, or an '
-                             'answer')
+            raise ValueError(f'{text!r} must have choices and the letters of the right ones, '
+                             'or an answer')
 
     @property
     def letters(self) -> str:
@@ -182,8 +182,8 @@ def write_section(
     for label in ('Task', 'Hints', 'When right'):
         n = found.count(label)
         if n!=1:
-            raise ValueError(f'{heading!r} must have one cell that begins with **{label}.**, not '
-                             f'{n}')
+            raise ValueError(f'{heading!r} must have one cell that begins with **{label}.**, '
+                             f'not {n}')
     names = [solution_name(source) for kind,source in cells if kind=='code']
     name = first(filter(None, names))
     if not name:

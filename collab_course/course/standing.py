@@ -49,8 +49,8 @@ def what_next(
     "Return the first exercise that isn't right yet, and where it is"
     if not progress_file().is_file():
         return ("Your progress isn't kept. To keep it, call keep_progress() in any notebook of "
-                "nbs/practice: "
-                'it writes one file on this machine, which forget_progress() deletes.')
+                'nbs/practice: it writes one file on this machine, which forget_progress() '
+                'deletes.')
     left = cat[~cat.right]
     if not len(left):
         return 'You have answered all of it. Next: another chapter, or a project in nbs/projects.'
