@@ -684,6 +684,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                                       'collab_course/course/practice/create_params.py'),
                                                              'collab_course.course.practice.create_params._look': ( 'teaching/create_params.html#_look',
                                                                                                                     'collab_course/course/practice/create_params.py'),
+                                                             'collab_course.course.practice.create_params._no_squeeze': ( 'teaching/create_params.html#_no_squeeze',
+                                                                                                                          'collab_course/course/practice/create_params.py'),
                                                              'collab_course.course.practice.create_params._numbers': ( 'teaching/create_params.html#_numbers',
                                                                                                                        'collab_course/course/practice/create_params.py'),
                                                              'collab_course.course.practice.create_params._pairs': ( 'teaching/create_params.html#_pairs',

@@ -54,74 +54,98 @@ class RatingHistory:
     @property
     def train_ratings(self) -> np.ndarray:
         "Ratings trained on, float64"
-        return self.ratings[:self.n_train].astype(np.float64)
+        ratings = self.ratings[:self.n_train]
+        return ratings.astype(np.float64)
 
     @cached_property
     def user_counts(self) -> np.ndarray:
         "Training ratings of each user row"
-        return np.bincount(self.train_rows[:,0], minlength=self.sizes[0])
+        users,_ = self.train_rows.T
+        n_users,_ = self.sizes
+        return np.bincount(users, minlength=n_users)
 
     @cached_property
     def item_counts(self) -> np.ndarray:
         "Training ratings of each item row"
-        return np.bincount(self.train_rows[:,1], minlength=self.sizes[1])
+        _,items = self.train_rows.T
+        _,n_items = self.sizes
+        return np.bincount(items, minlength=n_items)
 
     @cached_property
     def user_means(self) -> np.ndarray:
         "Mean training rating of each user row; NaN without one"
-        return mean_by_row(self.train_rows[:,0], self.train_ratings, self.user_counts)
+        users,_ = self.train_rows.T
+        return mean_by_row(users, self.train_ratings, self.user_counts)
 
     @cached_property
     def item_means(self) -> np.ndarray:
         "Mean training rating of each item row; NaN without one"
-        return mean_by_row(self.train_rows[:,1], self.train_ratings, self.item_counts)
+        _,items = self.train_rows.T
+        return mean_by_row(items, self.train_ratings, self.item_counts)
 
     @cached_property
     def seen(self) -> History:
         "Items that each user has rated, in either part"
-        return History.from_pairs(self.rows[:,0], self.rows[:,1], self.sizes[0])
+        users,items = self.rows.T
+        n_users,_ = self.sizes
+        return History.from_pairs(users, items, n_users)
 
     @cached_property
     def biases(self) -> tuple:
         "Mean, user biases and item biases of the training ratings"
         from collab_course.baselines import fit_biases
-        return fit_biases(self.train_rows, self.train_ratings, list(self.sizes))
+        sizes = list(self.sizes)
+        return fit_biases(self.train_rows, self.train_ratings, sizes)
 
     def is_trained(self,
         rows: np.ndarray, # Row numbers, shape (n, 2)
     ) -> np.ndarray: # bool, shape (n,)
         "Test which pairs have a user and an item with training ratings"
-        return (self.user_counts[rows[:,0]]>0) & (self.item_counts[rows[:,1]]>0)
+        users,items = rows.T
+        user_counts = self.user_counts[users]
+        item_counts = self.item_counts[items]
+        return (user_counts>0) & (item_counts>0)
 
     def rated_by(self,
         user: int, # Row of a user
     ) -> tuple[np.ndarray, np.ndarray]: # Item rows, int64, and ratings, float32
         "Find the training ratings of one user"
-        mine = np.flatnonzero(self.train_rows[:,0]==user)
-        return self.rows[mine,1].astype(np.int64),self.ratings[mine]
+        users,items = self.train_rows.T
+        is_mine = users==user
+        mine = np.flatnonzero(is_mine)
+        rated = items[mine].astype(np.int64)
+        return rated,self.ratings[mine]
 
     def n_seen(self,
         rows: np.ndarray, # Row numbers, shape (n, 2)
     ) -> int:
         "Count the pairs that are in the history"
-        def keys(pairs): return pairs[:,0].astype(np.int64)*self.sizes[1] + pairs[:,1]
-        return int(np.isin(keys(rows), keys(self.rows)).sum())
+        _,n_items = self.sizes
+        def keys(pairs):
+            users,items = pairs.T
+            return users.astype(np.int64)*n_items + items
+        seen = np.isin(keys(rows), keys(self.rows))
+        return int(seen.sum())
 
     def mean_rating(self,
         rows: np.ndarray, # Row numbers, shape (n, 2); 0: not known
     ) -> np.ndarray: # float32
         "Return the mean rating of the user, else the item, else everybody"
         users,items = rows.T
-        by_item = np.where(items>0, self.item_means[items], self.train_ratings.mean())
-        return np.where(users>0, self.user_means[users], by_item).astype(np.float32)
+        mean = self.train_ratings.mean()
+        by_item = np.where(items>0, self.item_means[items], mean)
+        by_user = np.where(users>0, self.user_means[users], by_item)
+        return by_user.astype(np.float32)
 
     def baseline(self,
         rows: np.ndarray, # Row numbers, shape (n, 2)
         rating_range: tuple[float, float], # Lowest and highest rating
     ) -> np.ndarray: # float64
         "Predict ratings from biases alone"
-        mean,users,items = self.biases
-        return (mean + users[rows[:,0]] + items[rows[:,1]]).clip(*rating_range)
+        mean,user_biases,item_biases = self.biases
+        users,items = rows.T
+        raw = mean + user_biases[users] + item_biases[items]
+        return raw.clip(*rating_range)
 
     def with_newcomers(self,
         rows: np.ndarray, # Row numbers of their ratings, shape (n, 2)
@@ -129,12 +153,12 @@ class RatingHistory:
         n_users: int, # How many newcomers there are
     ) -> 'RatingHistory':
         "Create a history in which newcomers' ratings count as trained on"
-        n = self.n_train
-        all_rows = np.concatenate([self.rows[:n], rows.astype(np.int32), self.rows[n:]])
-        all_ratings = np.concatenate([self.ratings[:n], ratings.astype(np.float32),
-                                      self.ratings[n:]])
-        return RatingHistory(all_rows, all_ratings, n + len(rows),
-                             (self.sizes[0] + n_users, self.sizes[1]))
+        place = self.n_train
+        all_rows = np.insert(self.rows, place, rows, axis=0)
+        all_ratings = np.insert(self.ratings, place, ratings)
+        n_known,n_items = self.sizes
+        sizes = (n_known + n_users, n_items)
+        return RatingHistory(all_rows, all_ratings, place + len(rows), sizes)
 
 def with_counts(
     vocab: Vocab, # Ids of one column
@@ -149,7 +173,8 @@ def mean_by_row(
     counts: np.ndarray, # Ratings of each row
 ) -> np.ndarray: # float64; NaN for a row without ratings
     "Compute the mean rating of each row"
-    with np.errstate(invalid='ignore'): return np.bincount(rows, ratings, len(counts))/counts
+    sums = np.bincount(rows, ratings, len(counts))
+    with np.errstate(invalid='ignore'): return sums/counts
 
 # %% ../nbs/library/answers.ipynb #a58942ac
 def rating_errors(
@@ -161,7 +186,8 @@ def rating_errors(
 ) -> dict[str, float]: # rmse, mae, baseline_rmse; NaN without rows
     "Measure how far a model and its biases are from ratings"
     if not len(ratings): return dict.fromkeys(('rmse', 'mae', 'baseline_rmse'), float('nan'))
-    predicted = served.predict(rows[:,0], rows[:,1])
+    users,items = rows.T
+    predicted = served.predict(users, items)
     baseline = history.baseline(rows, rating_range)
     return dict(rmse=rmse(predicted, ratings), mae=mae(predicted, ratings),
                 baseline_rmse=rmse(baseline, ratings))
@@ -193,11 +219,14 @@ def titles_of_table(
     check_columns(df, titles=titles)
     if titles==item_name:
         ids = df[item_name].drop_duplicates()
-        return pd.Series(ids.astype(str).to_numpy(), index=ids)
+        texts = ids.astype(str).to_numpy()
+        return pd.Series(texts, index=ids)
     if df[titles].isna().all():
         raise ArgError(f'column {titles!r} is empty, so there are no titles in it: omit ',
                        Arg('titles'), arg='titles')
-    return df.dropna(subset=[titles]).drop_duplicates(item_name).set_index(item_name)[titles]
+    titled = df.dropna(subset=[titles])
+    first = titled.drop_duplicates(item_name)
+    return first.set_index(item_name)[titles]
 
 def titles_by_row(
     titles: pd.Series|dict|None, # Titles by item id
@@ -217,8 +246,9 @@ def titles_by_row(
     found = titles.index.get_indexer(vocab.index)
     if not (found>=0).any(): raise no_titles_error(titles, vocab)
     texts = titles.to_numpy(object)[found]
-    texts[(found<0) | pd.isna(texts)] = None
-    odd = [text for text in texts if text is not None and not isinstance(text, str)]
+    missing = (found<0) | pd.isna(texts)
+    texts[missing] = None
+    odd = [text for text in texts[~missing] if not isinstance(text, str)]
     if odd:
         raise ArgTypeError(Arg('titles'),
                            f' must be text, not {odd[0]!r}: convert them, e.g. with .astype(str)')
@@ -230,11 +260,11 @@ def no_titles_error(
 ) -> ArgError:
     "Make the error about titles of other items"
     mine = vocab.index[0]
-    other = next((key for key in titles.index[:1].tolist() if kind_of(key)!=kind_of(mine)), None)
-    why = ('' if other is None
-           else f'; it holds {kind_of(other)}, such as {other!r}, and the ids are {kind_of(mine)}')
-    says = (
-        f' has none of the ids of {vocab.name!r}, such as {mine!r}: its index must hold them{why}')
+    kind = kind_of(mine)
+    says = f' has none of the ids of {vocab.name!r}, such as {mine!r}: its index must hold them'
+    for other in titles.index[:1].tolist():
+        if other is None or kind_of(other)==kind: continue
+        says += f'; it holds {kind_of(other)}, such as {other!r}, and the ids are {kind}'
     return ArgError(Arg('titles'), says, arg='titles')
 
 def title_array(
@@ -256,9 +286,11 @@ def titled_like(
 ) -> list: # Ids
     "Find items whose title resembles a text"
     if titles is None: return []
-    by_title = {title: i for title,i in zip(title_list(titles), vocab.index.tolist())
-                if title is not None}
-    return [by_title[title] for title in close_matches(text, by_title.keys())]
+    ids = vocab.index.tolist()
+    by_title = dict(zip(title_list(titles), ids))
+    by_title.pop(None, None)
+    found = close_matches(text, by_title.keys())
+    return [by_title[title] for title in found]
 
 # %% ../nbs/library/answers.ipynb #926ab216
 result_columns = ('score', 'prediction', 'count', 'mean_rating', 'reason', 'contribution')
@@ -290,7 +322,8 @@ def answer_table(
     "Build a tidy table of users, items, titles and other columns"
     named = {vocab.name: vocab.ids(items)}
     if titles is not None: named['title'] = titles.take(items)
-    return pd.DataFrame((users or {}) | named | columns, copy=False)
+    together = (users or {}) | named | columns
+    return pd.DataFrame(together, copy=False)
 
 # %% ../nbs/library/answers.ipynb #52750ab3
 def as_pairs(
@@ -321,7 +354,8 @@ def mask_of_ids(
     strict = 'raise' if on_unknown=='raise' else 'na'
     column = pd.Series(ids, dtype=None if ids else object)
     mask = np.zeros(len(vocab), dtype=bool)
-    mask[vocab.rows(column, strict, trained=True, advice='leave it out', similar=similar)] = True
+    rows = vocab.rows(column, strict, trained=True, advice='leave it out', similar=similar)
+    mask[rows] = True
     return mask
 
 def mask_of_flags(
@@ -332,9 +366,8 @@ def mask_of_flags(
     flags = np.asarray(flags)
     if flags.dtype==bool and flags.shape==(n_rows-1,): return np.concatenate([[False], flags])
     raise ArgError(
-        f'the filter function must return True or False for each of the {n_rows-1:,} rows of '
-        f'.items, '
-                   f'not {flags.dtype} of shape {flags.shape}', arg='filter')
+        'the filter function must return True or False for each of '
+        f'the {n_rows-1:,} rows of .items, not {flags.dtype} of shape {flags.shape}', arg='filter')
 
 # %% ../nbs/library/answers.ipynb #68e72bcd
 stand_ins = ('raise', 'mean', 'popular')
@@ -353,11 +386,13 @@ def popular_lists(
     lists = []
     for at in range(n_lists):
         own = [] if seen is None else seen[at]
-        items = order[:n+len(own)]
-        lists.append(items[~np.isin(items, own)][:n])
+        first = order[:n+len(own)]
+        lists.append(first[~np.isin(first, own)][:n])
     items = np.concatenate(lists)
-    which = np.repeat(np.arange(n_lists), [len(o) for o in lists])
-    return which,items,history.item_means[items].astype(np.float32)
+    lengths = list(map(len, lists))
+    which = np.repeat(np.arange(n_lists), lengths)
+    means = history.item_means[items]
+    return which,items,means.astype(np.float32)
 
 def mean_lists(
     model: ServedModel, # With the mean user in row 0
@@ -368,10 +403,12 @@ def mean_lists(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # Three flat arrays: which list, item row, score
     "List the best items of the mean user for each unknown user"
     if seen is not None and len(seen.items):
-        return rank_items(model, np.zeros(n_lists, np.int64), n, allowed, seen)
-    _,items,scores = rank_items(model, np.zeros(1, np.int64), n, allowed)
-    return np.repeat(np.arange(n_lists), len(items)),np.tile(items, n_lists),np.tile(scores,
-        n_lists)
+        mean_users = np.zeros(n_lists, np.int64)
+        return rank_items(model, mean_users, n, allowed, seen)
+    mean_user = np.zeros(1, np.int64)
+    _,items,scores = rank_items(model, mean_user, n, allowed)
+    which = np.repeat(np.arange(n_lists), len(items))
+    return which,np.tile(items, n_lists),np.tile(scores, n_lists)
 
 def joined_lists(
     *parts: tuple, # Positions of users, and their lists as three flat arrays
@@ -395,16 +432,20 @@ class Newcomers:
 
     def seen(self) -> History:
         "Return what each of them has rated"
-        return History.from_pairs(self.who, self.items, len(self.names))
+        n_newcomers = len(self.names)
+        return History.from_pairs(self.who, self.items, n_newcomers)
 
 def check_turnable(
     ratings: np.ndarray, # Ratings
     y_range: tuple|None, # (lowest, highest) prediction; None: no limits
 ):
     "Check that ratings lie inside the range, where their scores are finite"
-    if y_range is None or ((ratings>y_range[0]) & (ratings<y_range[1])).all(): return
+    if y_range is None: return
     low,high = y_range
-    says = f'ratings from {ratings.min():g} to {ratings.max():g} do not lie inside'
+    if ((ratings>low) & (ratings<high)).all(): return
+    lowest = ratings.min()
+    highest = ratings.max()
+    says = f'ratings from {lowest:g} to {highest:g} do not lie inside'
     why = f"{says} the model's range {low:g} to {high:g}, so their scores would be infinite"
     raise ArgError(f'{why}: train with a wider ', Arg('y_range'),
                    ', or explain by factors only, with ', Arg('by', 'factors'), arg='y_range')
@@ -425,16 +466,19 @@ def fold_newcomers(
     if isinstance(ratings, (dict, pd.DataFrame)) and not len(ratings):
         advice = ('recommend(…, ', Arg('on_unknown', 'mean', 'popular'), ') has a list')
         raise ArgError('there are no ratings: for somebody without any, ', *advice, arg='ratings')
-    df = newcomers_table(ratings, (users.name, items.name, rating_name))
-    check_newcomers(df, users.name, items.name, rating_name, rating_range)
+    columns = (users.name, items.name, rating_name)
+    df = newcomers_table(ratings, columns)
+    check_newcomers(df, *columns, rating_range)
     found = newcomers_of(df, users.name)
     names = users.new_ids(found) if isinstance(ratings, pd.DataFrame) else found
     place = {name: i for i,name in enumerate(found)}
-    who = np.array([place[name] for name in df[users.name].tolist()])
+    raters = df[users.name].tolist()
+    who = np.array([place[rater] for rater in raters])
     rows = items.rows(df[items.name], trained=True, advice='leave it out', similar=similar)
     y = df[rating_name].to_numpy(np.float64)
     check_turnable(y, served.y_range)
-    folded = fold_rows(served, who, rows, y, float(penalty), mean_user.astype(np.float64))
+    centre = mean_user.astype(np.float64)
+    folded = fold_rows(served, who, rows, y, float(penalty), centre)
     return Newcomers(names, folded, who, rows, y)
 
 # %% ../nbs/library/answers.ipynb #ec46da35
@@ -443,7 +487,8 @@ def largest_parts(
     n: int, # How many to name
 ) -> tuple[np.ndarray, np.ndarray]: # Positions of the largest, and of the rest
     "Split amounts into the `n` largest, whatever their sign, and the rest"
-    order = np.argsort(-np.abs(parts), kind='stable')
+    sizes = np.abs(parts)
+    order = np.argsort(-sizes, kind='stable')
     return order[:n],order[n:]
 
 def reasons_by_ratings(
@@ -459,21 +504,24 @@ def reasons_by_ratings(
     "Split a score by the user's ratings"
     items,ratings = history.rated_by(user)
     check_turnable(ratings, served.y_range)
-    parts,level = addends(served, item, items, ratings, penalty, mean_user.astype(np.float64))
-    raw,_ = served.slopes(mean_user.astype(np.float64), np.array([item]))
+    row = mean_user.astype(np.float64)
+    parts,level = addends(served, item, items, ratings, penalty, row)
+    raw,_ = served.slopes(row, np.array([item]))
     centre = float(raw[0])
     split = served.parts(user, item)
     if split is None: reasons = [(f'mean {names[0]}', 0, None, centre)]
     else:
-        reasons = [(f'{names[1]} bias', 0, None, split['item_bias'])]
-        reasons.append((f'mean {names[0]}', 0, None, centre - split['item_bias']))
+        bias = split['item_bias']
+        reasons = [(f'{names[1]} bias', 0, None, bias)]
+        reasons.append((f'mean {names[0]}', 0, None, centre - bias))
         reasons.append((f'{names[0]} level', 0, None, float(level)))
     named,others = largest_parts(parts, n)
-    reasons += [('rating', int(items[k]), float(ratings[k]), float(parts[k])) for k in named]
+    for k in named: reasons.append(('rating', int(items[k]), float(ratings[k]), float(parts[k])))
     if len(others): reasons.append(('other ratings', 0, None, float(parts[others].sum())))
-    score = served.exact_scores(np.array([user]), np.array([item]))[0]
-    rest = score - centre - level - parts.sum()
-    return [*reasons, ('rest', 0, None, float(rest))]
+    scores = served.exact_scores(np.array([user]), np.array([item]))
+    rest = scores[0] - centre - level - parts.sum()
+    reasons.append(('rest', 0, None, float(rest)))
+    return reasons
 
 def reasons_table(
     reasons: list[tuple], # As `reasons_by_ratings` gives them
@@ -483,14 +531,17 @@ def reasons_table(
 ) -> pd.DataFrame: # reason, item, title where known, rating, contribution
     "Build the tidy table of an explanation"
     reason,items,ratings,contribution = zip(*reasons)
-    ids = [vocab.ids(np.array([item])).tolist()[0] if item else None for item in items]
-    columns = {'reason': reason, vocab.name: pd.Series(ids, dtype=object)}
+    ids = []
+    for item in items: ids.extend(vocab.ids(np.array([item])).tolist() if item else [None])
+    columns = {'reason': reason}
+    columns[vocab.name] = pd.Series(ids, dtype=object)
     if titles is not None:
-        texts = [titles[item] if item else None for item in items]
-        columns['title'] = pd.Series([None if pd.isna(text) else text for text in texts],
-                                     dtype=object)
-    return pd.DataFrame(columns | {rating_name: pd.Series(ratings, dtype=float),
-                                   'contribution': contribution})
+        texts = titles.take(items)
+        known = [None if pd.isna(text) else text for text in texts]
+        columns['title'] = pd.Series(known, dtype=object)
+    columns[rating_name] = pd.Series(ratings, dtype=float)
+    columns['contribution'] = contribution
+    return pd.DataFrame(columns)
 
 # %% ../nbs/library/answers.ipynb #b14b5bae
 def reasons_by_factors(
@@ -507,7 +558,9 @@ def reasons_by_factors(
                        Arg('by', 'ratings'))
     factors = parts['factors']
     named,others = largest_parts(factors, n)
-    reasons = [(f'{names[1]} bias', parts['item_bias']), (f'{names[0]} bias', parts['user_bias'])]
-    reasons += [(f'factor {k}', factors[k]) for k in named]
+    user_name,item_name = names
+    reasons = [(f'{item_name} bias', parts['item_bias'])]
+    reasons.append((f'{user_name} bias', parts['user_bias']))
+    for k in named: reasons.append((f'factor {k}', factors[k]))
     if len(others): reasons.append(('other factors', factors[others].sum()))
     return pd.DataFrame(reasons, columns=['reason', 'contribution'])

@@ -249,6 +249,7 @@ def some_rows(
 
 def check_columns(
     df: Any, # Ratings, a row each
+    trained: bool = False, # Are the names those of a trained model, which can't be given again?
     **names: Hashable, # Argument names with the columns that they name
 ):
     "Check that a table has rows, and each named column exactly once"
@@ -264,8 +265,9 @@ def check_columns(
         if n==0:
             near = did_you_mean(name, df.columns)
             says = f'there is no column {name!r}{near}; the table has\n{[*df.columns]}\n'
-            raise ArgError(says, 'Name the right one with ', Arg(arg),
-                           arg=arg, got=name, expected='a column of the table')
+            advice = ['Name the right one with ', Arg(arg)]
+            if trained: advice = [f'Rename the right one to {name!r}']
+            raise ArgError(says, *advice, arg=arg, got=name, expected='a column of the table')
     if not len(df): raise ArgError('the table of ratings has no rows', arg='ratings')
 
 def check_table(
@@ -311,6 +313,7 @@ def check_values(
     df: 'pd.DataFrame', # Ratings, a row each
     col: Hashable, # Column of ratings
     rating_range: tuple|None = None, # (lowest, highest) rating allowed; None: any finite number
+    trained: bool = False, # Is it the range of a trained model, which can't be given again?
 ):
     "Check that a column holds finite numbers within the range"
     import numpy as np
@@ -331,9 +334,10 @@ def check_values(
     lowest,highest = rating_range
     outside = ~y.between(lowest, highest)
     if outside.any():
+        advice = ['Drop them, or give another ', Arg('rating_range')]
+        if trained: advice = ['Drop or rescale them: the model was trained on that range']
         raise ArgError(f'column {col!r} is not between {lowest} and {highest} in '
-                       f'{some_rows(df, outside)}Drop them, or give another ',
-                       Arg('rating_range'))
+                       f'{some_rows(df, outside)}', *advice)
 
 # %% ../nbs/library/checks.ipynb #ba16b5f7
 def check_spread(

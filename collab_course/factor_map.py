@@ -33,10 +33,12 @@ def free_boxes(
     height: int, # Of the box in pixels
 ) -> np.ndarray: # bool for each pixel in which the lower left corner of a box can lie
     "Test for each lower left corner whether the box is free"
-    total = np.pad(taken.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    upper = total[height:,width:] - total[height:,:-width]
-    lower = total[:-height,width:] - total[:-height,:-width]
-    return upper - lower == 0
+    sums = taken.cumsum(0).cumsum(1)
+    total = np.pad(sums, (1, 0))
+    right = total[:,width:]
+    left = total[:,:-width]
+    below = right - left # what lies below the upper edge of a box, and below its lower edge
+    return below[height:]==below[:-height]
 
 # %% ../nbs/library/factor_map.ipynb #ddb72d41
 def label_cost(
@@ -47,13 +49,17 @@ def label_cost(
     shape: tuple[int, int], # How many corners there are, as (rows, columns)
 ) -> np.ndarray: # Pixels, a little more where the label reads less well
     "Compute the distance between a dot and each place for its label"
-    left = np.arange(shape[1])
-    bottom = np.arange(shape[0])[:,None]
-    right_of = np.maximum(0, np.maximum(left - x, x - left - width))
-    above = np.maximum(0, np.maximum(bottom - y, y - bottom - height))
-    off_centre = 0.1*np.abs(bottom + height/2 - y)
-    off_centre = off_centre + 0.004*np.abs(left + width/2 - x)
-    return np.hypot(right_of, above) + off_centre - 1e-4*left
+    n_rows,n_columns = shape
+    left = np.arange(n_columns)
+    bottom = np.arange(n_rows)[:,None]
+    nearest_x = np.clip(x, left, left + width)
+    nearest_y = np.clip(y, bottom, bottom + height)
+    aside = np.abs(left + width/2 - x)
+    above = np.abs(bottom + height/2 - y)
+    cost = np.hypot(x - nearest_x, y - nearest_y)
+    cost += 0.1*above + 0.004*aside
+    cost -= 1e-4*left
+    return cost
 
 def nearest_spot(
     taken: np.ndarray, # int64 for each pixel, 0 where it is free; shape (height, width)
@@ -64,18 +70,22 @@ def nearest_spot(
 ) -> tuple[int, int, int, int]|None: # left, bottom, right, top; None: there is no free box
     "Find the free box that is nearest to a dot"
     for reach in (40, 160, 2*sum(taken.shape)): # most are found near by
-        x0 = max(0, x - width - reach)
-        y0 = max(0, y - height - reach)
-        rows = slice(y0, y + height + reach)
-        columns = slice(x0, x + width + reach)
-        near = taken[rows,columns]
+        wide = width + reach
+        high = height + reach
+        x0 = max(0, x - wide)
+        y0 = max(0, y - high)
+        x1 = x + wide
+        y1 = y + high
+        near = taken[y0:y1,x0:x1]
         if height>near.shape[0] or width>near.shape[1]: continue
         free = free_boxes(near, width, height)
         cost = label_cost(x - x0, y - y0, width, height, free.shape)
         cost[~free] = np.inf
-        bottom,left = np.unravel_index(cost.argmin(), cost.shape)
+        best = cost.argmin()
+        bottom,left = np.unravel_index(best, cost.shape)
         if cost[bottom,left]>reach: continue
-        left,bottom = x0 + left,y0 + bottom
+        left += x0
+        bottom += y0
         return left,bottom,left + width,bottom + height
 
 # %% ../nbs/library/factor_map.ipynb #7cb2147c
@@ -86,7 +96,9 @@ def cover(
 ) -> None:
     "Add `by` to the pixels of a box"
     left,bottom,right,top = box
-    taken[max(0, bottom):top, max(0, left):right] += by
+    left = max(0, left)
+    bottom = max(0, bottom)
+    taken[bottom:top,left:right] += by
 
 def place_labels(
     points: Sequence, # Pixels of the labelled points from the lower left corner, shape (n, 2)
@@ -96,8 +108,10 @@ def place_labels(
     rounds: int = 2, # Each round after the first lets labels move closer
 ) -> np.ndarray: # int64 left, bottom, right, top of each label, shape (n, 4)
     "Place labels one by one, each close to its point"
-    points = np.asarray(points, float).round().astype(int)
-    sizes = np.ceil(np.asarray(sizes, float)).astype(int)
+    points = np.asarray(points, float)
+    points = points.round().astype(int)
+    sizes = np.asarray(sizes, float)
+    sizes = np.ceil(sizes).astype(int)
     width,height = map(int, area)
     taken = np.zeros((height, width), dtype=np.int64)
     boxes = np.zeros((len(points), 4), dtype=np.int64)
@@ -107,9 +121,8 @@ def place_labels(
             if k: cover(taken, boxes[i], -1)
             spot = nearest_spot(taken, *point, *size)
             if spot is None:
-                raise ArgError(
-                    f'{i} of {len(points)} labels fill the picture: ask for fewer, or for a '
-                    f'larger picture')
+                raise ArgError(f'{i} of {len(points)} labels fill the picture: '
+                               'ask for fewer, or for a larger picture')
             boxes[i] = spot
             cover(taken, spot, 1)
     return boxes
@@ -121,7 +134,8 @@ def axis_ends(
     "Return both ends of an axis, with a margin"
     lowest = values.min()
     highest = values.max()
-    pad = 0.04*(highest - lowest) or 1
+    length = highest - lowest
+    pad = 0.04*length or 1
     return lowest - pad,highest + pad
 
 def to_pixels(
@@ -130,19 +144,26 @@ def to_pixels(
 ) -> pd.Series:
     "Convert scores to pixels from the beginning of the axis"
     start,end = axis_ends(values)
-    return (values - start)/(end - start)*n_pixels
+    length = end - start
+    share = (values - start)/length
+    return share*n_pixels
 
 def axis_ticks(
     start: float, # Lower end of the axis
     end: float, # Upper end of the axis
 ) -> np.ndarray:
     "Return three to seven round numbers between the ends of an axis"
-    least = int(np.floor(np.log10((end - start)/7)))
-    steps = [digit*10.**power for power in (least, least+1) for digit in (1, 2, 5)]
-    step = next(step for step in steps if (end - start)/step<7)
+    length = end - start
+    exponent = np.log10(length/7)
+    least = int(np.floor(exponent))
+    units = (10.**least, 10.**(least+1))
+    steps = [digit*unit for unit in units for digit in (1, 2, 5)]
+    step = next(step for step in steps if length/step<7)
     first = np.ceil(start/step)
     last = np.floor(end/step)
-    return np.round(np.arange(first, last + 1)*step, 9 - min(least, 0))
+    ticks = np.arange(first, last + 1)*step
+    digits = 9 - min(least, 0)
+    return np.round(ticks, digits)
 
 # %% ../nbs/library/factor_map.ipynb #dd919ddb
 _margin = dict(l=75, r=15, t=40, b=50)
@@ -170,13 +191,17 @@ def plotly_title(
     end: np.ndarray, # Where the line to its title ends; NaN: no line
 ) -> dict:
     "Build a title beside its dot, with a line if far"
-    right = round((item.left + item.right)/2 - pixel[0], 1)
-    up = round((item.bottom + item.top)/2 - pixel[1], 1)
-    far = bool(np.isfinite(end).all())
+    x,y = pixel
+    right = round((item.left + item.right)/2 - x, 1)
+    up = round((item.bottom + item.top)/2 - y, 1)
+    has_line = np.isfinite(end).all()
+    far = bool(has_line)
     near = dict(xshift=right, yshift=up)
     line = dict(ax=right, ay=-up, arrowhead=0, arrowwidth=0.8, arrowcolor=_leader)
-    return dict(x=round(item.x, 3), y=round(item.y, 3), text=escape(item.name), showarrow=far,
-                font=dict(size=11, color=_ink), borderpad=0, **(line if far else near))
+    place = line if far else near
+    font = dict(size=11, color=_ink)
+    return dict(x=round(item.x, 3), y=round(item.y, 3), text=escape(item.name),
+                showarrow=far, font=font, borderpad=0, **place)
 
 def plotly_axis(
     values: pd.Series, # Scores of one component
@@ -198,7 +223,8 @@ class FactorPlot:
     title: str = '' # Above the picture
 
     def __repr__(self):
-        return f'FactorPlot of {len(self.points):,} items, {len(self.titled)} with a title'
+        n_titles = len(self.titled)
+        return f'FactorPlot of {len(self.points):,} items, {n_titles} with a title'
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         return {'application/vnd.plotly.v1+json': self.plotly(),
@@ -217,14 +243,17 @@ class FactorPlot:
     @property
     def area(self) -> tuple[int, int]:
         "Width and height inside the axes, in pixels"
-        width = self.size[0] - _margin['l'] - _margin['r']
-        height = self.size[1] - _margin['t'] - _margin['b']
-        return width,height
+        width,height = self.size
+        inner_width = width - _margin['l'] - _margin['r']
+        inner_height = height - _margin['t'] - _margin['b']
+        return inner_width,inner_height
 
     def pixels(self) -> np.ndarray: # Shape (n, 2), from the lower left corner of the axes
         "Locate the points in the picture"
         width,height = self.area
-        return np.column_stack([to_pixels(self.points.x, width), to_pixels(self.points.y, height)])
+        x = to_pixels(self.points.x, width)
+        y = to_pixels(self.points.y, height)
+        return np.column_stack([x, y])
 
     def leaders(self,
         far: float = 8, # Labels nearer than so many pixels need no line
@@ -232,16 +261,20 @@ class FactorPlot:
         "Locate where the line to each label ends"
         titled = self.titled
         pixels = self.pixels()[self.has_title]
-        x = pixels[:,0].clip(titled.left, titled.right)
-        y = pixels[:,1].clip(titled.bottom, titled.top)
+        dot_x,dot_y = pixels.T
+        x = dot_x.clip(titled.left, titled.right)
+        y = dot_y.clip(titled.bottom, titled.top)
         end = np.column_stack([x, y])
-        away = np.hypot(*(end - pixels).T)
-        return np.where(away[:,None]>far, end, np.nan)
+        gap = end - pixels
+        away = np.hypot(*gap.T)
+        is_far = away>far
+        return np.where(is_far[:,None], end, np.nan)
 
     def _axes(self, fig) -> Axes:
         "Add axes that fill a figure up to the margins, in pixels"
         corner = np.array([_margin['l'], _margin['b']])
-        place = np.concatenate([corner/self.size, np.divide(self.area, self.size)])
+        share = np.divide(self.area, self.size)
+        place = np.concatenate([corner/self.size, share])
         width,height = self.area
         ax = fig.add_axes(tuple(place), xlim=(0, width), ylim=(0, height))
         ax.set_title(self.title, fontsize=11, parse_math=False)
@@ -267,7 +300,8 @@ class FactorPlot:
         ax.scatter(*dots.T, s=16, color=_blue, lw=0, zorder=3)
         style = dict(fontproperties=_font, color=_ink, ha='center', va='center', parse_math=False,
                      zorder=4)
-        style['path_effects'] = [withStroke(linewidth=2, foreground='white')]
+        outline = withStroke(linewidth=2, foreground='white')
+        style['path_effects'] = [outline]
         for item in self.titled.itertuples():
             ax.text((item.left + item.right)/2, (item.bottom + item.top)/2, item.name, **style)
         return fig
@@ -282,8 +316,8 @@ class FactorPlot:
         "Build the live picture as a dictionary that plotly understands"
         titled = self.titled
         untitled = self.points[~self.has_title]
-        notes = map(plotly_title, titled.itertuples(), self.pixels()[self.has_title],
-                    self.leaders())
+        dots = self.pixels()[self.has_title]
+        notes = map(plotly_title, titled.itertuples(), dots, self.leaders())
         width,height = self.size
         layout = dict(width=width, height=height, margin=dict(_margin),
                       title=dict(text=escape(self.title), x=0.5, font=dict(size=15)),
@@ -292,8 +326,8 @@ class FactorPlot:
                       annotations=list(notes), hovermode='closest', plot_bgcolor='white',
                       paper_bgcolor='white',
                       font=dict(family='DejaVu Sans, Verdana, sans-serif', size=12, color=_ink))
-        return dict(data=[plotly_dots(untitled, 4, _grey), plotly_dots(titled, 7, _blue)],
-                    layout=layout)
+        data = [plotly_dots(untitled, 4, _grey), plotly_dots(titled, 7, _blue)]
+        return dict(data=data, layout=layout)
 
 # %% ../nbs/library/factor_map.ipynb #943e8b1c
 def hover_text(
@@ -301,29 +335,37 @@ def hover_text(
     info: pd.DataFrame|None = None, # More columns to show, in the order of `points`
 ) -> pd.Series: # HTML, a line for each thing that is known
     "Write title, ratings, and what else is known of each item"
-    text = '<b>' + points.name.map(escape) + '</b>'
-    text = text + points['count'].map('<br>{:,} ratings'.format)
-    text = text + points.mean_rating.map('<br>mean rating {:.2f}'.format)
+    names = '<b>' + points.name.map(escape) + '</b>'
+    counts = points['count'].map('<br>{:,} ratings'.format)
+    means = points.mean_rating.map('<br>mean rating {:.2f}'.format)
+    text = names + counts + means
     if info is None: return text
     for name,column in info.items():
-        start = f'<br>{escape(str(name))}: '
-        text = text + [start + escape(str(value)) if pd.notna(value) else '' for value in column]
+        label = escape(str(name))
+        start = f'<br>{label}: '
+        lines = [start + escape(str(value)) if pd.notna(value) else '' for value in column]
+        text = text + lines
     return text
 
 def text_sizes(
     names: Iterable[str], # Titles to draw
 ) -> np.ndarray: # Shape (n, 2)
     "Measure width and height of each title in pixels"
-    renderer = FigureCanvasAgg(Figure(dpi=100)).get_renderer()
+    canvas = FigureCanvasAgg(Figure(dpi=100))
+    renderer = canvas.get_renderer()
     widths = [renderer.get_text_width_height_descent(name, _font, False)[0] for name in names]
-    return np.column_stack([np.array(widths) + 4, np.full(len(widths), 15)])
+    padded = np.array(widths) + 4
+    heights = np.full_like(padded, 15)
+    return np.column_stack([padded, heights])
 
 def cut_text(
     text: str, # A title
     most: int, # Longest length allowed
 ) -> str:
     "Limit a text's length, and mark the cut"
-    return text if len(text)<=most else text[:most-1] + '…'
+    if len(text)<=most: return text
+    start = text[:most-1]
+    return start + '…'
 
 # %% ../nbs/library/factor_map.ipynb #51945898
 def check_plane(
@@ -349,13 +391,15 @@ def map_points(
     "Locate the most rated items in the plane of two components"
     pca = factor_pca(model, dls, max(components)+1, n_items)
     points = most_rated(dls, n_items, titles).drop(columns='row')
-    points['x'] = pca.scores[components[0]]
-    points['y'] = pca.scores[components[1]]
+    across,up = components
+    points['x'] = pca.scores[across]
+    points['y'] = pca.scores[up]
     names = points.index if titles is None else points.title
     points['name'] = [' '.join(str(name).split()) for name in names]
     if info is not None: info = entries_of('info', pd.DataFrame(info), points.index)
     points['hover'] = hover_text(points, info)
-    first,second = (f'component {c} ({pca.explained[c]:.0%} of the variance)' for c in components)
+    shares = pca.explained
+    first,second = (f'component {c} ({shares[c]:.0%} of the variance)' for c in components)
     return points,(first, second)
 
 def plot_factors(
@@ -373,12 +417,15 @@ def plot_factors(
     check_plane(components, size)
     check_whole(n_titles=n_titles)
     points,labels = map_points(model, dls, components, n_items, titles, info)
-    points['name'] = [cut_text(name, size[0]//18) for name in points.name]
+    longest = size[0]//18
+    points['name'] = [cut_text(name, longest) for name in points.name]
     if title is None:
         title = 'The {:,} most rated items by components {} and {}'.format(len(points), *components)
     plot = FactorPlot(points, labels, tuple(size), title)
-    sizes = text_sizes(points.name[:n_titles])
-    boxes = place_labels(plot.pixels()[:n_titles], sizes, plot.area)
-    boxes = pd.DataFrame(boxes, points.index[:n_titles], ['left', 'bottom', 'right', 'top'])
-    plot.points = points.join(boxes)
+    sizes = text_sizes(points.name.iloc[:n_titles])
+    dots = plot.pixels()[:n_titles]
+    boxes = place_labels(dots, sizes, plot.area)
+    edges = ['left', 'bottom', 'right', 'top']
+    table = pd.DataFrame(boxes, points.index[:n_titles], edges)
+    plot.points = points.join(table)
     return plot

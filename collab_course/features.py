@@ -11,6 +11,7 @@ __all__ = ['vocab_list', 'check_one_row_each', 'feature_rows', 'split_parts', 'f
 # %% ../nbs/library/features.ipynb #e03200a7
 import collab_course.quiet # noqa: F401
 from collections.abc import Hashable, Iterable, Sequence
+from itertools import compress
 from typing import Any
 from fastai.torch_core import Module
 import numpy as np
@@ -39,9 +40,10 @@ def check_one_row_each(
     id_name: Hashable, # Column of ids
 ):
     "Check that no id has two rows"
-    again = df[id_name].duplicated()
+    ids = df[id_name]
+    again = ids.duplicated()
     if not again.any(): return
-    twice = df[id_name][again].tolist()[0]
+    twice = ids[again].tolist()[0]
     raise ArgError(f'column {id_name!r} holds {twice!r} more than once: which features count? '
                    f'Use df.drop_duplicates({id_name!r})')
 
@@ -57,19 +59,21 @@ def feature_rows(
     check_choice('on_missing', on_missing, ('raise', 'zero'))
     ids = vocab_list(vocab)[1:]
     check_one_row_each(df, id_name)
-    rows = ids_to_rows(df[id_name].reset_index(drop=True), vocab, on_unknown='na').numpy()
+    column = df[id_name].reset_index(drop=True)
+    rows = ids_to_rows(column, vocab, on_unknown='na').numpy()
     where = np.full(len(ids) + 1, -1)
     where[rows] = np.arange(len(rows))
     where = where[1:]
     there = where>=0
-    lost = [v for v,known in zip(ids, there) if not known]
+    lost = list(compress(ids, ~there))
     if lost and on_missing=='raise':
         raise ArgError(
             f'{len(lost):,} ids have no row in the features, such as {str(lost[:3])[:100]}: '
                        'add them, or pass ', Arg('on_missing', 'zero'))
-    known_ids = [v for v,known in zip(ids, there) if known]
-    rows = df[columns].iloc[where[there]]
-    return rows.set_axis(pd.Index(known_ids, tupleize_cols=False)),there
+    found = list(compress(ids, there))
+    index = pd.Index(found, tupleize_cols=False)
+    known = df[columns].iloc[where[there]]
+    return known.set_axis(index),there
 
 # %% ../nbs/library/features.ipynb #f2ad1e76
 def split_parts(
@@ -79,7 +83,8 @@ def split_parts(
     "Return the parts of each value; what isn't text is one part"
     def parts(value):
         if not sep or not isinstance(value, str): return [value]
-        return [part.strip() for part in value.split(sep) if part.strip()]
+        stripped = [part.strip() for part in value.split(sep)]
+        return [part for part in stripped if part]
     return [parts(value) for value in values]
 
 def finite_numbers(
@@ -88,11 +93,13 @@ def finite_numbers(
 ) -> np.ndarray: # float64
     "Return a column's numbers, after a check that they are finite"
     if not pd.api.types.is_numeric_dtype(values):
-        raise ArgError(f'column {column!r} is not numeric: it holds {values.tolist()[0]!r}')
+        first = values.tolist()[0]
+        raise ArgError(f'column {column!r} is not numeric: it holds {first!r}')
     numbers = values.to_numpy(float)
     bad = ~np.isfinite(numbers)
     if bad.any():
-        raise ArgError(f'column {column!r} is infinite for {values.index[bad].tolist()[0]!r}')
+        where = values.index[bad].tolist()
+        raise ArgError(f'column {column!r} is infinite for {where[0]!r}')
     return numbers
 
 # %% ../nbs/library/features.ipynb #0bc5bfb7
@@ -108,7 +115,8 @@ def check_column_lists(
                            got=columns)
     listed = [column for columns in lists.values() for column in columns]
     if not listed:
-        raise ArgError(f'no columns to make features of: name some in {" or ".join(lists)}')
+        names = ' or '.join(lists)
+        raise ArgError(f'no columns to make features of: name some in {names}')
     check_table(df, [id_name, *listed])
     return list(dict.fromkeys(listed))
 
@@ -117,11 +125,13 @@ def deciding_ids(
     n: int, # Length of the vocabulary
 ) -> np.ndarray: # bool for each id after `#na#`
     "Return which ids decide on columns and scales"
-    rows = np.unique(np.arange(n) if fit_rows is None else to_numpy(fit_rows))
+    if fit_rows is None: fit_rows = np.arange(n)
+    rows = np.unique(to_numpy(fit_rows))
     if rows.dtype.kind not in 'iu' or (len(rows) and not 0<=rows.min()<=rows.max()<n):
         raise ArgError(f'fit_rows must be row numbers from 0 to {n-1}, such as dls.train_ds.x[:,0]',
                        arg='fit_rows')
-    return np.isin(np.arange(1, n), rows)
+    ids = np.arange(1, n)
+    return np.isin(ids, rows)
 
 # %% ../nbs/library/features.ipynb #fb6d7209
 def one_hot_columns(
@@ -147,7 +157,8 @@ def multi_hot_columns(
         if not isinstance(value, str):
             raise ArgError(f'column {column!r} must hold strings joined by {sep!r}, not {value!r}')
     bags = split_parts(values, sep)
-    known = sorted({part for bag,decides in zip(bags, fit) if decides for part in bag})
+    deciding = compress(bags, fit)
+    known = sorted({part for bag in deciding for part in bag})
     def flags(part): return np.array([float(part in bag) for bag in bags])
     return {f'{column}: {part}': flags(part) for part in known}
 
@@ -158,9 +169,11 @@ def standard_column(
 ) -> dict[Hashable, np.ndarray]: # One feature by name
     "Scale numbers to mean 0 and standard deviation 1"
     numbers = finite_numbers(column, values)
-    mean,sd = numbers[fit].mean(),numbers[fit].std()
-    constant = sd <= 1e-9*abs(mean) # rounding leaves a constant column a tiny deviation
-    return {column: (numbers - mean)/(1 if constant else sd)}
+    deciding = numbers[fit]
+    mean = deciding.mean()
+    sd = deciding.std()
+    if sd <= 1e-9*abs(mean): sd = 1 # rounding leaves a constant column a tiny deviation
+    return {column: (numbers - mean)/sd}
 
 # %% ../nbs/library/features.ipynb #26cecc25
 def feature_table(
@@ -181,9 +194,10 @@ def feature_table(
     if not fit.any():
         raise ArgError('no id with features is among fit_rows, and scales need at least one')
     check_no_gaps(known)
-    parts = [(c, one_hot_columns(c, known[c], fit)) for c in one_hot]
-    parts += [(c, multi_hot_columns(c, known[c], fit, sep)) for c in multi_hot]
-    parts += [(c, standard_column(c, known[c], fit)) for c in numbers]
+    parts = []
+    for c in one_hot: parts.append((c, one_hot_columns(c, known[c], fit)))
+    for c in multi_hot: parts.append((c, multi_hot_columns(c, known[c], fit, sep)))
+    for c in numbers: parts.append((c, standard_column(c, known[c], fit)))
     features = {}
     for c,new in parts:
         if same := features.keys() & new.keys():
@@ -191,8 +205,8 @@ def feature_table(
                 f'column {c!r} makes a second feature named {min(same)!r}: rename the column')
         features |= new
     all_ids = pd.Index(list(vocab), tupleize_cols=False)
-    return pd.DataFrame(features, index=known.index).reindex(all_ids,
-        fill_value=0).astype(np.float32)
+    table = pd.DataFrame(features, index=known.index)
+    return table.reindex(all_ids, fill_value=0).astype(np.float32)
 
 # %% ../nbs/library/features.ipynb #f64a6bb2
 def check_table_sizes(
@@ -213,14 +227,16 @@ def feature_tensor(
 ) -> torch.Tensor: # float32, a copy
     "Return features as a tensor with a row for each learned row"
     if features is None: return torch.zeros(n, 0)
-    res = torch.tensor(to_numpy(features).astype(np.float32))
+    array = to_numpy(features).astype(np.float32)
+    res = torch.tensor(array)
     if res.ndim!=2 or len(res)!=n:
         raise ArgError(
             f'{arg} must have one row for each of the {n:,} rows of its table, `#na#` included, '
                        f'not shape {(*res.shape,)}: see feature_table', arg=arg)
     bad = (~res.isfinite()).any(1).nonzero()
     if len(bad):
-        raise ArgError(f'{arg} holds NaN or infinite numbers in row {int(bad[0])}', arg=arg)
+        row = int(bad[0])
+        raise ArgError(f'{arg} holds NaN or infinite numbers in row {row}', arg=arg)
     return res
 
 # %% ../nbs/library/features.ipynb #1a6eaaf6
@@ -243,7 +259,8 @@ class BagSum(torch.autograd.Function):
     ) -> tuple: # Gradient of the table
         "Compute the gradient of the table: for each row, its bags"
         cols,starts = ctx.back
-        return F.embedding_bag(cols, grad.contiguous(), starts, mode='sum'),None,None
+        sums = F.embedding_bag(cols, grad.contiguous(), starts, mode='sum')
+        return sums,None,None
 
 # %% ../nbs/library/features.ipynb #8e4f9aee
 def positions(
@@ -259,7 +276,8 @@ def positions(
             arg=arg)
     wrong = values[(values<0) | (values>=n)]
     if wrong.size:
-        raise ArgError(f'{arg} must be numbers from 0 to {n-1}, and {wrong[0]} is not', arg=arg)
+        first = wrong[0]
+        raise ArgError(f'{arg} must be numbers from 0 to {n-1}, and {first} is not', arg=arg)
     return values.astype(np.int64)
 
 def pair_positions(
@@ -284,9 +302,10 @@ def sort_bags(
     n_rows: int, # Number of rows
 ) -> tuple[torch.Tensor, torch.Tensor]: # For `torch.nn.functional.embedding_bag`
     "Return the columns row by row, and where each row starts"
-    n = np.bincount(rows, minlength=n_rows)
+    lengths = np.bincount(rows, minlength=n_rows)
+    starts = np.cumsum(lengths) - lengths
     order = np.argsort(rows, kind='stable')
-    return torch.from_numpy(cols[order]),torch.from_numpy(np.cumsum(n) - n)
+    return torch.from_numpy(cols[order]),torch.from_numpy(starts)
 
 # %% ../nbs/library/features.ipynb #058f7187
 class MultiHot(Module):
@@ -309,7 +328,8 @@ class MultiHot(Module):
         self.names = names
         keys = np.unique(rows*n_cols + cols)
         rows,cols = np.divmod(keys, n_cols)
-        shares = np.maximum(np.bincount(rows, minlength=n_rows), 1.)**-power
+        counts = np.bincount(rows, minlength=n_rows)
+        shares = np.maximum(counts, 1.)**-power
         there = sort_bags(rows, cols, n_rows)
         back = sort_bags(cols, rows, n_cols)
         self.register_buffer('cols', there[0])
@@ -327,7 +347,9 @@ class MultiHot(Module):
             raise ArgError(
                 f'the table must have {self.n_cols:,} rows and two dimensions, not shape '
                 f'{(*table.shape,)}')
-        sums = BagSum.apply(table, (self.cols, self.starts), (self.back_cols, self.back_starts))
+        there = (self.cols, self.starts)
+        back = (self.back_cols, self.back_starts)
+        sums = BagSum.apply(table, there, back)
         return sums*self.share[:,None].to(table.dtype)
 
     def __len__(self) -> int: return len(self.keys)
@@ -343,7 +365,8 @@ class MultiHot(Module):
         "Test where the matrix has an entry"
         if not len(self): return torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
         keys = rows*self.n_cols + cols
-        where = torch.searchsorted(self.keys, keys).clamp_(max=len(self)-1)
+        last = len(self) - 1
+        where = torch.searchsorted(self.keys, keys).clamp_(max=last)
         return self.keys.index_select(0, where)==keys
 
     def is_made_of(self,
@@ -351,8 +374,9 @@ class MultiHot(Module):
         cols: torch.Tensor, # Column numbers, int64
     ) -> bool:
         "Test whether these entries are all there are"
-        keys = np.unique(to_numpy(rows*self.n_cols + cols))
-        return np.array_equal(keys, to_numpy(self.keys))
+        keys = rows*self.n_cols + cols
+        known = np.unique(to_numpy(keys))
+        return np.array_equal(known, to_numpy(self.keys))
 
     def at(self,
         rows: torch.Tensor, # Row numbers, int64
@@ -363,9 +387,11 @@ class MultiHot(Module):
 
     def dense(self) -> torch.Tensor: # Shape (n_rows, n_cols)
         "Return the matrix with all its zeros, to look at"
-        res = torch.zeros(self.n_rows*self.n_cols, device=self.keys.device)
-        res[self.keys] = self.share.index_select(0, self.keys//self.n_cols)
-        return res.view(self.n_rows, self.n_cols)
+        keys = self.keys
+        rows = keys//self.n_cols
+        res = torch.zeros(self.n_rows, self.n_cols, device=keys.device)
+        res.view(-1)[keys] = self.share.index_select(0, rows)
+        return res
 
 # %% ../nbs/library/features.ipynb #b11484f0
 def number_bags(
@@ -379,13 +405,20 @@ def number_bags(
     everybody = np.arange(len(numbers))
     if np.isin(known, (0, 1)).all():
         flagged = everybody[numbers==1]
-        return flagged,np.zeros(len(flagged), dtype=np.int64),[str(column)]
+        codes = np.zeros_like(flagged)
+        return flagged,codes,[str(column)]
     if len(known)<=n_bins:
-        return everybody,np.searchsorted(known, numbers),[f'{column}: {v:.15g}' for v in known]
-    edges = np.unique(np.quantile(numbers, np.arange(1, n_bins)/n_bins, method='lower'))
+        codes = np.searchsorted(known, numbers)
+        names = [f'{column}: {v:.15g}' for v in known]
+        return everybody,codes,names
+    shares = np.arange(1, n_bins)/n_bins
+    quantiles = np.quantile(numbers, shares, method='lower')
+    edges = np.unique(quantiles)
     edges = edges[edges>known[0]]
-    names = [f'{column}: from {v:.15g}' for v in [known[0], *edges]]
-    return everybody,np.searchsorted(edges, numbers, side='right'),names
+    codes = np.searchsorted(edges, numbers, side='right')
+    starts = [known[0], *edges]
+    names = [f'{column}: from {v:.15g}' for v in starts]
+    return everybody,codes,names
 
 def value_bags(
     column: Hashable, # Name of the column
@@ -399,10 +432,12 @@ def value_bags(
                 f'column {column!r} holds {value!r:.60}: join what it holds to text, '
                                "e.g. with .str.join('|')")
     bags = split_parts(values, sep)
-    ids = np.repeat(np.arange(len(bags)), [len(bag) for bag in bags])
+    lengths = list(map(len, bags))
+    ids = np.repeat(np.arange(len(bags)), lengths)
     parts = pd.Series([part for bag in bags for part in bag], dtype=object)
     codes,known = pd.factorize(parts, sort=False)
-    return ids,codes.astype(np.int64),[f'{column}: {part}' for part in known]
+    names = [f'{column}: {part}' for part in known]
+    return ids,codes.astype(np.int64),names
 
 def column_bags(
     column: Hashable, # Name of the column
@@ -438,7 +473,9 @@ def feature_bags(
     known,there = feature_rows(df, id_name, vocab, columns, on_missing)
     if on_missing=='raise': check_no_gaps(known)
     id_rows = np.flatnonzero(there) + 1
-    rows,cols,names = [],[],[]
+    rows = []
+    cols = []
+    names = []
     for c in columns:
         at,codes,new_names = column_bags(c, known[c], n_bins, sep)
         rows.append(id_rows[at])
@@ -447,8 +484,9 @@ def feature_bags(
     if not names:
         raise ArgError(
             f'there are no features in {list(df)}: give a column with values beside {id_name!r}')
-    return MultiHot(np.concatenate(rows), np.concatenate(cols), len(there) + 1, len(names),
-                    power, names=names)
+    all_rows = np.concatenate(rows)
+    all_cols = np.concatenate(cols)
+    return MultiHot(all_rows, all_cols, len(there) + 1, len(names), power, names=names)
 
 # %% ../nbs/library/features.ipynb #2920868e
 def check_bags(
@@ -479,7 +517,8 @@ def day_numbers(
         raise ArgError(f'column {column!r} has no time in {missing:,} rows: drop or repair them')
     types = pd.api.types
     if types.is_datetime64_any_dtype(times):
-        times = (times - pd.Timestamp(0, tz=times.dt.tz))/pd.Timedelta(seconds=1)
+        start = pd.Timestamp(0, tz=times.dt.tz)
+        times = (times - start)/pd.Timedelta(seconds=1)
     if not types.is_numeric_dtype(times):
         raise ArgError(
             f'column {column!r} must hold seconds or datetimes, not {times.tolist()[0]!r}: '

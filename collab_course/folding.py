@@ -172,7 +172,7 @@ def check_newcomers(
     if bad.any():
         raise ArgError(
             f'column {new!r} has no id in {bad.sum()} of {len(df)} rows: drop or repair them')
-    check_values(df, rating, allowed)
+    check_values(df, rating, allowed, trained=True)
     again = df.duplicated([new, known])
     if again.any():
         repeats = df[again]

@@ -12,6 +12,7 @@ import pandas as pd
 # %% ../nbs/library/quiet.ipynb #e88f539c
 with warnings.catch_warnings():
     warnings.simplefilter('ignore')
-    option = pd.get_option('mode.chained_assignment')
+    options = {name: pd.get_option(name)
+               for name in ('mode.chained_assignment', 'display.max_colwidth')}
     import fastai.tabular.core # noqa: F401
-    pd.set_option('mode.chained_assignment', option)
+    for name,value in options.items(): pd.set_option(name, value)

@@ -63,29 +63,30 @@ def check_ids_can_be_kept(
     if vocab.kind is not None: return
     odd = vocab.index.tolist()[0]
     raise ArgError(
-        f'column {vocab.name!r} holds ids such as {odd!r} ({type(odd).__name__}), and a bundle '
-        f'can only '
-                   'keep whole numbers, text and finite floats: convert the column, e.g. with '
-                   '.astype(str), '
-                   'and train again')
+        f'column {vocab.name!r} holds ids such as {odd!r} ({type(odd).__name__}), '
+        'and a bundle can only keep whole numbers, text and finite floats: '
+        'convert the column, e.g. with .astype(str), and train again')
 
 def pack_state(
     rec: 'Recommender', # What to keep
 ) -> tuple[dict[str, np.ndarray], dict]: # Arrays by name, and what JSON can hold about them
     "Return everything that a bundle keeps"
-    columns = [rec.user_name, rec.item_name, rec.rating_name]
-    vocabs = (rec.users_vocab, rec.items_vocab)
+    users = rec.users_vocab
+    items = rec.items_vocab
+    columns = [users.name, items.name, rec.rating_name]
     check_names_are_text(columns)
-    for vocab in vocabs: check_ids_can_be_kept(vocab)
+    for vocab in (users, items): check_ids_can_be_kept(vocab)
     arrays = {f'model.{name}': array for name,array in rec.served.state().items()}
-    arrays |= pack_ids('users', rec.users_vocab.index.tolist())
-    arrays |= pack_ids('items', rec.items_vocab.index.tolist())
-    arrays |= {'mean.user': rec.mean_user, 'mean.item': rec.mean_item}
-    arrays |= {'history.rows': rec.history.rows, 'history.ratings': rec.history.ratings}
+    arrays |= pack_ids('users', users.index.tolist())
+    arrays |= pack_ids('items', items.index.tolist())
+    arrays['mean.user'] = rec.mean_user
+    arrays['mean.item'] = rec.mean_item
+    arrays['history.rows'] = rec.history.rows
+    arrays['history.ratings'] = rec.history.ratings
     if rec.titles is not None: arrays |= pack_ids('titles', title_list(rec.titles))
     meta = dict(kind='recommender', version=state_version, columns=columns,
-                dtypes=[vocab.dtype for vocab in vocabs],
-                n_train=rec.n_train, rating_range=list(rec.rating_range), report=rec.report,
+                dtypes=[users.dtype, items.dtype], n_train=rec.n_train,
+                rating_range=list(rec.rating_range), report=rec.report,
                 **rec.served.settings())
     return arrays,meta
 
@@ -108,8 +109,8 @@ def check_meta(
     newer = (
         f'it has version {brief(version)}, and this library reads up to {state_version}: update it')
     need(version==state_version, newer)
-    odd = sorted(set(meta) ^ meta_names)
-    need(not odd, f'its entries are not those of a Recommender: {brief(odd[:3])}')
+    odd = meta_names.symmetric_difference(meta)
+    need(not odd, f'its entries are not those of a Recommender: {brief(sorted(odd)[:3])}')
     check_columns_entry(meta['columns'])
     dtypes = meta['dtypes']
     need(isinstance(dtypes, list) and len(dtypes)==2, 'its dtypes cannot be right')
@@ -137,9 +138,10 @@ def check_columns_entry(
     columns: Any, # Names of the columns of users, items and ratings
 ):
     "Check the column names of a bundle"
-    texts = isinstance(columns, list) and len(columns)==3 and all(isinstance(o, str)
-        for o in columns)
-    need(texts and len(set(columns))==3, 'its columns cannot be right')
+    wrong = 'its columns cannot be right'
+    need(isinstance(columns, list) and len(columns)==3, wrong)
+    need(all(isinstance(name, str) for name in columns), wrong)
+    need(len(set(columns))==3, wrong)
     check_names(columns[:2], columns[2])
 
 def check_array_names(
@@ -148,12 +150,14 @@ def check_array_names(
     "Check that no array is missing and none is left over"
     due = {'mean.user', 'mean.item', 'history.rows', 'history.ratings'}
     for side in ('users', 'items'):
-        due |= {side} if side in arrays else {f'{side}.text', f'{side}.ends'}
+        if side in arrays: due.add(side)
+        else: due |= {f'{side}.text', f'{side}.ends'}
     due |= {name for name in arrays if name.startswith('model.')}
     if 'titles.text' in arrays:
-        due |= {'titles.text', 'titles.ends'} | ({'titles.none'} & set(arrays))
-    odd = sorted(due ^ set(arrays))
-    need(not odd, f'its arrays are not those of a Recommender: {brief(odd[:3])}')
+        due |= {'titles.text', 'titles.ends'}
+        if 'titles.none' in arrays: due.add('titles.none')
+    odd = due.symmetric_difference(arrays)
+    need(not odd, f'its arrays are not those of a Recommender: {brief(sorted(odd)[:3])}')
 
 def check_history(
     history: RatingHistory, # History of a bundle
@@ -178,8 +182,9 @@ def check_mean_row(
     table: np.ndarray, # The rows that it's the mean of
 ):
     "Check a mean row of a bundle"
-    fits = row.shape==table.shape[1:] and row.dtype==np.float32
-    need(fits and np.isfinite(row).all(), 'its mean rows cannot be right')
+    wrong = 'its mean rows cannot be right'
+    need(row.shape==table.shape[1:] and row.dtype==np.float32, wrong)
+    need(np.isfinite(row).all(), wrong)
 
 # %% ../nbs/library/recommender.ipynb #660d9428
 def unpack_values(
@@ -200,7 +205,8 @@ def unpack_vocab(
     dtype: str|None, # dtype in which ids are given back
 ) -> Vocab:
     "Return a vocabulary of a bundle"
-    vocab = Vocab(name, unpack_values(side, arrays), dtype=dtype)
+    ids = unpack_values(side, arrays)
+    vocab = Vocab(name, ids, dtype=dtype)
     need(len(vocab)>1 and vocab.kind is not None, f'its {side} are no ids')
     return vocab
 
@@ -232,14 +238,14 @@ def unpack_state(
     tables = {name.removeprefix('model.'): array for name,array in arrays.items()
               if name.startswith('model.')}
     served = from_state(tables, meta, *sizes)
-    means = dict(mean_user=arrays['mean.user'], mean_item=arrays['mean.item'])
-    check_mean_row(means['mean_user'], served.user_rows)
-    check_mean_row(means['mean_item'], served.item_rows)
+    mean_user = arrays['mean.user']
+    mean_item = arrays['mean.item']
+    check_mean_row(mean_user, served.user_rows)
+    check_mean_row(mean_item, served.item_rows)
     titles = unpack_titles(arrays, (users, items))
     return dict(served=served, users_vocab=users, items_vocab=items, history=history,
-                rating_name=rating_name,
-                titles=titles, rating_range=tuple(meta['rating_range']), report=meta['report'],
-                **means)
+                rating_name=rating_name, titles=titles, rating_range=tuple(meta['rating_range']),
+                mean_user=mean_user, mean_item=mean_item, report=meta['report'])
 
 # %% ../nbs/library/recommender.ipynb #3aa89475
 def mean_row(
@@ -247,7 +253,9 @@ def mean_row(
     counts: np.ndarray, # Training ratings of each row
 ) -> np.ndarray: # float32
     "Compute the mean of the rows with training ratings"
-    return table[counts>0].mean(axis=0, dtype=np.float64).astype(np.float32)
+    trained = table[counts>0]
+    mean = trained.mean(axis=0, dtype=np.float64)
+    return mean.astype(np.float32)
 
 # %% ../nbs/library/recommender.ipynb #8809aaa1
 class Recommender:
@@ -271,7 +279,8 @@ class Recommender:
         advice = ('. From a table of ratings: Recommender.fit; '
                   'from a model and its loaders: Recommender.from_model')
         check_learner(learn, advice)
-        self.__dict__ |= self.from_model(learn.model, learn.dls, titles).__dict__
+        rec = self.from_model(learn.model, learn.dls, titles)
+        self.__dict__ |= rec.__dict__
 
     @classmethod
     def from_model(cls,
@@ -282,8 +291,10 @@ class Recommender:
         "Create a Recommender from a model and its loaders"
         from collab_course.convert import served_with_loaders
         served,classes,rows,ratings,n_train,rating_name = served_with_loaders(model, dls)
-        users,items = (Vocab(name, ids) for name,ids in classes.items())
-        history = RatingHistory(rows.astype(np.int32), ratings, n_train, (len(users), len(items)))
+        users,items = map(Vocab, classes.keys(), classes.values())
+        sizes = (len(users), len(items))
+        rows = rows.astype(np.int32)
+        history = RatingHistory(rows, ratings, n_train, sizes)
         check_names(classes, rating_name, titles is not None)
         return cls.from_parts(served, users, items, history, rating_name,
                               titles_by_row(titles, items))
@@ -310,12 +321,14 @@ class Recommender:
         rec.history = history
         rec.rating_name = rating_name
         rec.titles = titles
-        limits = rating_range or (history.ratings.min(), history.ratings.max())
-        rec.rating_range = (float(limits[0]), float(limits[1]))
-        rec.mean_user = mean_row(served.user_rows,
-                                 history.user_counts) if mean_user is None else mean_user
-        rec.mean_item = mean_row(served.item_rows,
-                                 history.item_counts) if mean_item is None else mean_item
+        ratings = history.ratings
+        if not rating_range: rating_range = (ratings.min(), ratings.max())
+        lowest,highest = rating_range
+        rec.rating_range = (float(lowest), float(highest))
+        if mean_user is None: mean_user = mean_row(served.user_rows, history.user_counts)
+        if mean_item is None: mean_item = mean_row(served.item_rows, history.item_counts)
+        rec.mean_user = mean_user
+        rec.mean_item = mean_item
         rec.report = report or {}
         return rec
 
@@ -351,7 +364,8 @@ class Recommender:
         table = CheckedRatings.from_df(ratings, user_name, item_name, rating_name, rating_range,
                                        duplicates)
         check_names((user_name, item_name), rating_name, titles is not None)
-        by_row = titles_by_row(titles_of_table(table.df, item_name, titles), table.items)
+        by_id = titles_of_table(table.df, item_name, titles)
+        by_row = titles_by_row(by_id, table.items)
         settings = training_settings(len(table), table.rating_range, model, n_factors, seed, bs,
                                      n_epoch, lr, wd)
         features = (user_features, item_features, on_missing)
@@ -376,7 +390,8 @@ class Recommender:
         "Write the model, the vocabularies and who rated what as a bundle"
         if not isinstance(path, (str, os.PathLike)):
             raise must_be('path', 'the name of a file', path, ArgTypeError)
-        return save_bundle(path, *pack_state(self))
+        arrays,meta = pack_state(self)
+        return save_bundle(path, arrays, meta)
 
     @property
     def user_name(self) -> Hashable:
@@ -396,22 +411,28 @@ class Recommender:
     @property
     def classes(self) -> dict[Hashable, list]:
         "Vocabularies as lists, `#na#` first"
-        return {vocab.name: vocab.to_list() for vocab in (self.users_vocab, self.items_vocab)}
+        vocabs = (self.users_vocab, self.items_vocab)
+        return {vocab.name: vocab.to_list() for vocab in vocabs}
 
     @property
     def users(self) -> pd.DataFrame:
         "Table of users: id, count of training ratings, and their mean"
-        rows = np.arange(1, len(self.users_vocab))
-        counts = dict(count=self.history.user_counts[rows],
-                      mean_rating=self.history.user_means[rows])
-        return pd.DataFrame({self.user_name: self.users_vocab.ids(rows), **counts})
+        vocab = self.users_vocab
+        history = self.history
+        rows = np.arange(1, len(vocab))
+        counts = history.user_counts[rows]
+        means = history.user_means[rows]
+        ids = {vocab.name: vocab.ids(rows)}
+        return pd.DataFrame(dict(ids, count=counts, mean_rating=means))
 
     @property
     def items(self) -> pd.DataFrame:
         "Table of items: id, title, count of training ratings, and their mean"
+        history = self.history
         rows = np.arange(1, len(self.items_vocab))
-        return self._table(rows, count=self.history.item_counts[rows],
-                           mean_rating=self.history.item_means[rows])
+        counts = history.item_counts[rows]
+        means = history.item_means[rows]
+        return self._table(rows, count=counts, mean_rating=means)
 
     @cached_property
     def model(self) -> 'DotProductBias|Any':
@@ -422,14 +443,18 @@ class Recommender:
     def dls(self) -> 'RatingsDataLoaders':
         "Equal loaders, for the functions of chapters 06 and 09"
         from collab_course.fitting import loaders_of_rows
-        data = (self.history.rows, self.history.ratings, self.n_train)
+        history = self.history
+        data = (history.rows, history.ratings, history.n_train)
         return loaders_of_rows(*data, self.classes, self.rating_name, device='cpu')
 
     def __repr__(self) -> str:
         n_users = len(self.users_vocab) - 1
         n_items = len(self.items_vocab) - 1
-        size = f'{n_users:,} × {n_items:,} ({self.user_name} × {self.item_name})'
-        return f'Recommender of {size} by {self.served.describe()}, {len(self.history):,} ratings'
+        n_ratings = len(self.history)
+        size = f'{n_users:,} × {n_items:,}'
+        names = f'{self.user_name} × {self.item_name}'
+        model = self.served.describe()
+        return f'Recommender of {size} ({names}) by {model}, {n_ratings:,} ratings'
 
     def predict(self,
         pairs: Table|list|dict, # DataFrame with the user and the item column, or a list of dicts
@@ -437,14 +462,17 @@ class Recommender:
     ) -> pd.DataFrame: # `pairs` as they are, and a column `prediction` in rating units
         "Predict ratings of pairs"
         check_choice('on_unknown', on_unknown, stand_ins)
-        df = as_pairs(pairs, (self.user_name, self.item_name))
+        names = (self.user_name, self.item_name)
+        df = as_pairs(pairs, names)
         rows = self._pairs(df, on_unknown) if len(df) else np.zeros((0, 2), np.int64)
+        users,items = rows.T
         unknown = (rows==0).any(axis=1)
-        if not unknown.any(): return df.assign(prediction=self.served.predict(rows[:,0], rows[:,1]))
-        if on_unknown=='mean':
-            return df.assign(prediction=self._with_means.predict(rows[:,0], rows[:,1]))
-        predicted = self.served.predict(rows[:,0], rows[:,1])
-        predicted[unknown] = self.history.mean_rating(rows[unknown])
+        any_unknown = unknown.any()
+        model = self.served
+        if any_unknown and on_unknown=='mean': model = self._with_means
+        predicted = model.predict(users, items)
+        if any_unknown and on_unknown=='popular':
+            predicted[unknown] = self.history.mean_rating(rows[unknown])
         return df.assign(prediction=predicted)
 
     def recommend(self,
@@ -466,8 +494,13 @@ class Recommender:
     ) -> pd.DataFrame: # As `recommend`, one user after the other
         "List the items with the highest predictions for many users"
         index = self.users_vocab.index
-        if users is None: asked = pd.Series(index[self.history.user_counts[1:]>0])
-        else: asked = pd.Series(as_list('users', users), dtype=None if len(users) else index.dtype)
+        if users is None:
+            counts = self.history.user_counts[1:]
+            asked = pd.Series(index[counts>0])
+        else:
+            ids = as_list('users', users)
+            dtype = None if ids else index.dtype
+            asked = pd.Series(ids, dtype=dtype)
         return self._recommend(asked, n, exclude_seen, filter, on_unknown)
 
     def similar(self,
@@ -480,21 +513,22 @@ class Recommender:
         "List the items whose factors are nearest"
         check_choice('on_unknown', on_unknown, stand_ins)
         check_choice('by', by, tuple(measures))
-        check_whole(n=n)
-        check_whole(min_count=min_count)
+        check_whole(n=n, min_count=min_count)
         row = self._item_rows([item], on_unknown)[0]
         counts = self.history.item_counts
-        others = np.flatnonzero(counts>=min_count)
-        others = others[(others>0) & (others!=row)]
+        listed = counts>=min_count
+        listed[[0, row]] = False
+        others = np.flatnonzero(listed)
         if row==0 and on_unknown=='popular':
-            best = others[np.argsort(-counts[others], kind='stable')][:n]
-            return self._table(best, score=np.full(len(best), np.nan))
+            order = np.argsort(-counts[others], kind='stable')
+            best = others[order[:n]]
+            return self._table(best, score=np.nan)
         vectors = self.served.similar_vectors
-        asked = vectors[row] if row else self.mean_item[:vectors.shape[1]]
+        asked = vectors[row]
+        if row==0: asked = self.mean_item[:len(asked)]
         if not asked.any():
-            raise ArgError(
-                f'the factors of {item!r} are all zero, or the model has none: it is near '
-                f'to nothing')
+            raise ArgError(f'the factors of {item!r} are all zero, or the model has none: '
+                           'it is near to nothing')
         rows,scores = nearest_rows(vectors, asked, others, n, by)
         return self._table(rows, score=scores)
 
@@ -510,10 +544,12 @@ class Recommender:
         new = self._fold(ratings, penalty)
         model = self.served.with_user_rows(new.rows)
         seen = new.seen() if exclude_seen else None
-        which,items,scores = rank_items(model, np.arange(len(new.names)), n, self._allowed(filter),
-                                        seen)
-        names = pd.Series(new.names).take(which).reset_index(drop=True)
-        return self._table(items, {self.user_name: names}, score=scores)
+        everybody = np.arange(len(new.names))
+        allowed = self._allowed(filter)
+        which,items,scores = rank_items(model, everybody, n, allowed, seen)
+        names = pd.Series(new.names).take(which)
+        users = {self.user_name: names.reset_index(drop=True)}
+        return self._table(items, users, score=scores)
 
     def add_users(self,
         ratings: Table, # Newcomers' ratings with the columns of the training table
@@ -523,11 +559,14 @@ class Recommender:
         if isinstance(ratings, dict):
             raise ArgTypeError('add_users needs a DataFrame: newcomers who stay need an id')
         new = self._fold(ratings, penalty)
-        served = self.served.with_user_rows(np.concatenate([self.served.user_rows, new.rows]))
+        user_rows = np.concatenate([self.served.user_rows, new.rows])
+        served = self.served.with_user_rows(user_rows)
         users = self.users_vocab.with_ids(new.names)
-        rows = np.stack([new.who + len(self.users_vocab), new.items], axis=1)
+        who = new.who + len(self.users_vocab)
+        rows = np.stack([who, new.items], axis=1)
         history = self.history.with_newcomers(rows, new.ratings, len(new.names))
-        report = self.report | dict(n_added=self.report.get('n_added', 0) + len(rows))
+        n_added = self.report.get('n_added', 0) + len(rows)
+        report = self.report | dict(n_added=n_added)
         same = (self.rating_name, self.titles, self.rating_range, self.mean_user, self.mean_item)
         return self.from_parts(served, users, self.items_vocab, history, *same, report)
 
@@ -543,8 +582,10 @@ class Recommender:
         check_whole(0, n=n)
         check_above(penalty=penalty)
         advice = 'there is nothing to explain'
-        u = int(self.users_vocab.rows([user], trained=True, advice=advice)[0])
-        i = int(self._item_rows([item], advice=advice)[0])
+        users = self.users_vocab.rows([user], trained=True, advice=advice)
+        items = self._item_rows([item], advice=advice)
+        u = int(users[0])
+        i = int(items[0])
         names = (self.user_name, self.item_name)
         if by=='factors': return reasons_by_factors(self.served, u, i, names, n)
         reasons = reasons_by_ratings(self.served, self.history, u, i, names, self.mean_user, n,
@@ -555,17 +596,19 @@ class Recommender:
         ratings: Table, # Ratings that were kept back, with the columns of the training table
     ) -> dict[str, Any]: # rmse, mae, baseline_rmse, n, n_unknown, n_seen
         "Measure how far predictions are from ratings of known ids"
-        check_columns(ratings, user_name=self.user_name, item_name=self.item_name,
+        check_columns(ratings, trained=True, user_name=self.user_name, item_name=self.item_name,
                       rating_name=self.rating_name)
-        check_values(ratings, self.rating_name, self.rating_range)
+        check_values(ratings, self.rating_name, self.rating_range, trained=True)
         rows = self._pairs(ratings, 'mean')
         known = (rows>0).all(axis=1)
         rows = rows[known]
-        y = ratings[self.rating_name].to_numpy(np.float64)[known]
+        column = ratings[self.rating_name]
+        y = column.to_numpy(np.float64)[known]
         errors = rating_errors(self.served, self.history, rows, y, self.rating_range)
         n_seen = self.history.n_seen(rows)
         warn_of_rows(len(rows), n_seen)
-        return errors | dict(n=len(rows), n_unknown=int((~known).sum()), n_seen=n_seen)
+        n_unknown = int((~known).sum())
+        return errors | dict(n=len(rows), n_unknown=n_unknown, n_seen=n_seen)
 
     def _titled_like(self, text):
         "Return ids of items whose title resembles a text"
@@ -582,7 +625,8 @@ class Recommender:
         strict = 'raise' if on_unknown=='raise' else 'na'
         users = self.users_vocab.rows(df[self.user_name], strict, trained=True,
                                       advice=stand_in_advice)
-        return np.stack([users, self._item_rows(df[self.item_name], on_unknown)], axis=1)
+        items = self._item_rows(df[self.item_name], on_unknown)
+        return np.stack([users, items], axis=1)
 
     @cached_property
     def _with_means(self) -> ServedModel:
@@ -597,8 +641,9 @@ class Recommender:
         "Return which item rows are trained and pass the filter"
         trained = self.history.item_counts>0
         if filter is None: return trained
-        if callable(filter): return trained & mask_of_flags(filter(self.items), len(trained))
-        return trained & mask_of_ids(filter, self.items_vocab, on_unknown, self._titled_like)
+        if callable(filter): mask = mask_of_flags(filter(self.items), len(trained))
+        else: mask = mask_of_ids(filter, self.items_vocab, on_unknown, self._titled_like)
+        return trained & mask
 
     def _recommend(self, asked, n, exclude_seen, filter, on_unknown):
         "Return the table of recommendations for a column of users"
@@ -607,22 +652,24 @@ class Recommender:
         strict = on_unknown=='raise'
         rows = self.users_vocab.rows(asked, 'raise' if strict else 'na', trained=strict,
                                      advice=stand_in_advice)
-        which,items,scores = self._lists(rows, n, self._allowed(filter, on_unknown), exclude_seen,
-                                         on_unknown)
-        if rows.all(): users = self.users_vocab.ids(rows[which])
-        else: users = pd.Series(asked).take(which).reset_index(drop=True)
-        return self._table(items, {self.user_name: users}, score=scores)
+        allowed = self._allowed(filter, on_unknown)
+        which,items,scores = self._lists(rows, n, allowed, exclude_seen, on_unknown)
+        if rows.all(): ids = self.users_vocab.ids(rows[which])
+        else: ids = pd.Series(asked).take(which).reset_index(drop=True)
+        users = {self.user_name: ids}
+        return self._table(items, users, score=scores)
 
     def _lists(self, rows, n, allowed, exclude_seen, on_unknown):
         "Rank items for known users by the model, for others by an average"
-        known = np.flatnonzero(self.history.user_counts[rows]>0)
-        unknown = np.flatnonzero(self.history.user_counts[rows]==0)
+        counts = self.history.user_counts[rows]
+        known = np.flatnonzero(counts)
+        unknown = np.flatnonzero(counts==0)
         def seen(at): return self.history.seen.of(rows[at]) if exclude_seen else None
         lists = rank_items(self.served, rows[known], n, allowed, seen(known))
         if not len(unknown): return lists
-        if on_unknown=='popular':
-            others = popular_lists(self.history, len(unknown), n, allowed, seen(unknown))
-        else: others = mean_lists(self._with_means, len(unknown), n, allowed, seen(unknown))
+        asked = (len(unknown), n, allowed, seen(unknown))
+        if on_unknown=='popular': others = popular_lists(self.history, *asked)
+        else: others = mean_lists(self._with_means, *asked)
         return joined_lists((known, lists), (unknown, others))
 
     def _fold(self, ratings, penalty):

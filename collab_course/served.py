@@ -53,7 +53,8 @@ class ServedModel(Protocol):
         raw: np.ndarray, # Scores before the range
     ) -> np.ndarray: # float32
         "Return the predictions that scores stand for"
-        return to_range(raw, self.y_range).astype(np.float32)
+        predictions = to_range(raw, self.y_range)
+        return predictions.astype(np.float32)
 
     def slopes(self,
         row: np.ndarray, # A user's row, float64
@@ -122,7 +123,8 @@ def as_range(
     y_range: Any, # Pair of numbers, or None
 ) -> tuple|None:
     "Return a range as a tuple of floats"
-    return None if y_range is None else tuple(float(o) for o in y_range)
+    if y_range is None: return None
+    return tuple(map(float, y_range))
 
 # %% ../nbs/library/served.ipynb #d584d24c
 def predict_pairs(
@@ -136,7 +138,8 @@ def predict_pairs(
     res = np.empty(len(users), np.float32)
     for at in range(0, len(users), block):
         part = slice(at, at+block)
-        res[part] = to_range(exact(users[part], items[part]), y_range)
+        scores = exact(users[part], items[part])
+        res[part] = to_range(scores, y_range)
     return res
 
 # %% ../nbs/library/served.ipynb #5d5fd9d0
@@ -149,8 +152,8 @@ def check_array(
     "Check an array's shape and type, and that its numbers are finite"
     if name not in arrays: raise ArgError(f'there is no array {name!r}', arg=name)
     array = arrays[name]
-    fits = array.ndim==len(shape) and all(want is None or n==want
-                                          for n,want in zip(array.shape, shape))
+    pairs = zip(array.shape, shape)
+    fits = array.ndim==len(shape) and all(want in (None, n) for n,want in pairs)
     if not fits: raise ArgError(f'{name} must have the shape {shape}, not {array.shape}', arg=name)
     if array.dtype!=dtype:
         raise ArgError(f'{name} must hold {np.dtype(dtype)}, not {array.dtype}', arg=name)
@@ -162,8 +165,8 @@ def check_names(
     names: set, # The names that there must be
 ):
     "Check that no array is missing and none is left over"
-    odd = sorted(set(arrays) ^ set(names))
-    if odd: raise ArgError(f'the arrays are not those of such a model: {brief(odd[:3])}')
+    odd = names.symmetric_difference(arrays)
+    if odd: raise ArgError(f'the arrays are not those of such a model: {brief(sorted(odd)[:3])}')
 
 # %% ../nbs/library/served.ipynb #0f236c27
 class DotProductTables(ServedModel):
@@ -188,9 +191,14 @@ class DotProductTables(ServedModel):
         self.similar_vectors = self.item_factors
 
     @property
-    def user_rows(self) -> np.ndarray: return np.column_stack([self.user_factors, self.user_bias])
+    def user_rows(self) -> np.ndarray:
+        "Factors of each user, then the bias"
+        return np.column_stack([self.user_factors, self.user_bias])
+
     @property
-    def item_rows(self) -> np.ndarray: return np.column_stack([self.item_factors, self.item_bias])
+    def item_rows(self) -> np.ndarray:
+        "Factors of each item, then the bias"
+        return np.column_stack([self.item_factors, self.item_bias])
 
     def describe(self) -> str:
         "Say what kind of model this is"
@@ -200,9 +208,11 @@ class DotProductTables(ServedModel):
         users: np.ndarray, # User rows
     ) -> np.ndarray: # float32, shape (users, items)
         "Return scores of all items before the range"
-        res = self.user_factors[users]@self.item_factors.T
+        factors = self.user_factors[users]
+        res = factors@self.item_factors.T
         res += self.item_bias
-        res += self.user_bias[users][:,None]
+        user_bias = self.user_bias[users]
+        res += user_bias[:,None]
         return res
 
     def exact_scores(self,
@@ -212,7 +222,8 @@ class DotProductTables(ServedModel):
         "Return scores of pairs before the range, added up in float64"
         left = self.user_factors[users].astype(np.float64)
         right = self.item_factors[items].astype(np.float64)
-        return np.einsum('nf,nf->n', left, right) + self.user_bias[users] + self.item_bias[items]
+        dots = np.einsum('nf,nf->n', left, right)
+        return dots + self.user_bias[users] + self.item_bias[items]
 
     def slopes(self,
         row: np.ndarray, # A user's row: factors, then bias
@@ -220,15 +231,18 @@ class DotProductTables(ServedModel):
     ) -> tuple: # Scores, float64 of shape (items,), and slopes, float64 of shape (items, width)
         "Return scores of items for one row, and their slopes"
         ones = np.ones((len(items), 1))
-        X = np.concatenate([self.item_factors[items], ones], axis=1, dtype=np.float64)
-        return X@row + self.item_bias[items], X
+        factors = self.item_factors[items]
+        X = np.concatenate([factors, ones], axis=1, dtype=np.float64)
+        raw = X@row + self.item_bias[items]
+        return raw,X
 
     def parts(self,
         user: int, # User row
         item: int, # Item row
     ) -> dict: # item_bias and user_bias, floats; factors, float64 of shape (factors,)
         "Return the addends of a score"
-        factors = self.user_factors[user].astype(np.float64)*self.item_factors[item]
+        factors = self.user_factors[user].astype(np.float64)
+        factors *= self.item_factors[item]
         return dict(item_bias=float(self.item_bias[item]), user_bias=float(self.user_bias[user]),
                     factors=factors)
 
@@ -244,18 +258,21 @@ class DotProductTables(ServedModel):
         item_row: np.ndarray, # Factors, then bias
     ) -> 'DotProductTables':
         "Return the model with these rows for unknown ids"
-        users,items = self.user_rows,self.item_rows
+        users = self.user_rows
+        items = self.item_rows
         users[0] = user_row
         items[0] = item_row
-        return DotProductTables(users[:,:-1], users[:,-1], items[:,:-1], items[:,-1], self.y_range)
+        user_tables = (users[:,:-1], users[:,-1])
+        item_tables = (items[:,:-1], items[:,-1])
+        return DotProductTables(*user_tables, *item_tables, self.y_range)
 
     def to_torch(self) -> 'nn.Module':
         "Build an equal `DotProductBias`"
         from torch import from_numpy
         from collab_course.create_params import DotProductBias
         tables = {name: from_numpy(table) for name,table in self.state().items()}
-        return DotProductBias.from_tables(**tables,
-                                          y_range=self.y_range).eval().requires_grad_(False)
+        res = DotProductBias.from_tables(**tables, y_range=self.y_range)
+        return res.eval().requires_grad_(False)
 
     def state(self) -> dict: # {name: float32 array}
         "Return the arrays that a bundle keeps"
@@ -264,7 +281,8 @@ class DotProductTables(ServedModel):
 
     def settings(self) -> dict:
         "Return what a bundle says about the arrays"
-        return dict(model=self.kind, y_range=self.y_range and list(self.y_range), layers=[])
+        y_range = self.y_range and list(self.y_range)
+        return dict(model=self.kind, y_range=y_range, layers=[])
 
     @classmethod
     def from_state(cls,
@@ -325,13 +343,15 @@ def mish(
     x: np.ndarray, # Numbers
 ) -> np.ndarray:
     "Compute x times the tanh of its softplus"
-    return x*np.tanh(np.logaddexp(0, x, dtype=x.dtype))
+    softplus = np.logaddexp(0, x, dtype=x.dtype)
+    return x*np.tanh(softplus)
 
 def mish_slope(
     x: np.ndarray, # Numbers
 ) -> np.ndarray:
     "Return the derivative of `mish`"
-    t = np.tanh(np.logaddexp(0, x, dtype=x.dtype))
+    softplus = np.logaddexp(0, x, dtype=x.dtype)
+    t = np.tanh(softplus)
     return t + x*(1 - t*t)*sigmoid(x)
 
 activations = dict(relu=(relu, relu_slope), sigmoid=(sigmoid, sigmoid_slope),
@@ -346,11 +366,13 @@ def linear_layer(
     block: int = 64, # Rows in a multiplication
 ) -> np.ndarray: # float64, shape (n, outputs)
     "Apply a linear layer to each row as if it were alone"
-    n_blocks = -(-len(x)//block)
-    padded = np.zeros((n_blocks, block, x.shape[1]))
-    padded.reshape(-1, x.shape[1])[:len(x)] = x
-    res = padded@weight.T.astype(np.float64) + bias
-    return res.reshape(-1, len(bias))[:len(x)]
+    n,n_inputs = x.shape
+    n_blocks = -(-n//block)
+    padded = np.zeros((n_blocks, block, n_inputs))
+    padded.reshape(-1, n_inputs)[:n] = x
+    matrix = weight.T.astype(np.float64)
+    res = padded@matrix + bias
+    return res.reshape(-1, len(bias))[:n]
 
 def quick_layers(
     x: np.ndarray, # float32, shape (n, width)
@@ -358,10 +380,13 @@ def quick_layers(
 ) -> np.ndarray: # float32
     "Apply layers in float32, in whatever order is quickest"
     for layer in layers:
-        if isinstance(layer, str): x = activations[layer][0](x)
+        if isinstance(layer, str):
+            activate,_ = activations[layer]
+            x = activate(x)
         else:
-            x = x@layer[0].T
-            x += layer[1]
+            weight,bias = layer
+            x = x@weight.T
+            x += bias
     return x
 
 # %% ../nbs/library/served.ipynb #57d2107d
@@ -399,8 +424,8 @@ class NetworkTables(ServedModel):
     ):
         self.user_rows = as_table(user_rows)
         self.item_rows = as_table(item_rows)
-        self.layers = [o if isinstance(o, str) else (as_table(o[0]), as_table(o[1]))
-                       for o in layers]
+        self.layers = [layer if isinstance(layer, str) else tuple(map(as_table, layer))
+                       for layer in layers]
         self.y_range = as_range(y_range)
         self.n_users = len(self.user_rows)
         self.n_items = len(self.item_rows)
@@ -416,17 +441,22 @@ class NetworkTables(ServedModel):
         numbers: int = 1_000_000, # How many numbers of the widest layer to hold at a time
     ) -> np.ndarray: # float32, shape (users, items)
         "Return scores of all items before the range"
-        (weight,bias),*rest = self.layers
+        first,*rest = self.layers
+        weight,bias = first
         cut = self.user_rows.shape[1] # the first layer sees users and items apart
         left = self.user_rows[users]@weight[:,:cut].T + bias
         right = self.item_rows@weight[:,cut:].T
-        widest = max(len(o[1]) for o in self.layers if not isinstance(o, str))
-        step = max(1, numbers//(max(1, len(users))*widest))
-        res = np.empty((len(users), self.n_items), np.float32)
+        widths = [len(layer[1]) for layer in self.layers if not isinstance(layer, str)]
+        n_users = len(users)
+        per_item = max(1, n_users)*max(widths)
+        step = max(1, numbers//per_item)
+        res = np.empty((n_users, self.n_items), np.float32)
         for at in range(0, self.n_items, step):
-            hidden = left[:,None] + right[at:at+step]
-            scores = quick_layers(hidden.reshape(-1, len(bias)), rest)
-            res[:,at:at+step] = scores.reshape(hidden.shape[:2])
+            part = slice(at, at+step)
+            hidden = left[:,None] + right[part]
+            flat = hidden.reshape(-1, len(bias))
+            scores = quick_layers(flat, rest)
+            res[:,part] = scores.reshape(hidden.shape[:2])
         return res
 
     def exact_scores(self,
@@ -434,9 +464,14 @@ class NetworkTables(ServedModel):
         items: np.ndarray, # Item rows, one for each user row
     ) -> np.ndarray: # float64
         "Return scores of pairs before the range, added up in float64"
-        x = np.concatenate([self.user_rows[users], self.item_rows[items]], axis=1, dtype=np.float64)
+        left = self.user_rows[users]
+        right = self.item_rows[items]
+        x = np.concatenate([left, right], axis=1, dtype=np.float64)
         for layer in self.layers:
-            x = activations[layer][0](x) if isinstance(layer, str) else linear_layer(x, *layer)
+            if isinstance(layer, str):
+                activate,_ = activations[layer]
+                x = activate(x)
+            else: x = linear_layer(x, *layer)
         return x[:,0]
 
     def slopes(self,
@@ -444,19 +479,20 @@ class NetworkTables(ServedModel):
         items: np.ndarray, # Item rows
     ) -> tuple: # Scores, float64 of shape (items,), and slopes, float64 of shape (items, width)
         "Return scores of items for one row, and their slopes"
-        rows = np.broadcast_to(row, (len(items), len(row)))
-        x = np.concatenate([rows, self.item_rows[items]], axis=1, dtype=np.float64)
+        width = len(row)
+        left = np.broadcast_to(row, (len(items), width))
+        right = self.item_rows[items]
+        x = np.concatenate([left, right], axis=1, dtype=np.float64)
         inputs = []
         for layer in self.layers:
             inputs.append(x)
-            x = activations[layer][0](x) if isinstance(layer,
-                                                       str) else x@layer[0].T.astype(
-                                                           np.float64) + layer[1]
+            if isinstance(layer, str): x = activations[layer][0](x)
+            else: x = x@layer[0].T.astype(np.float64) + layer[1]
         back = np.ones_like(x)
         for layer,came in zip(reversed(self.layers), reversed(inputs)):
-            back = back*activations[layer][1](came) if isinstance(layer,
-                str) else back@layer[0].astype(np.float64)
-        return x[:,0], back[:,:len(row)]
+            if isinstance(layer, str): back = back*activations[layer][1](came)
+            else: back = back@layer[0].astype(np.float64)
+        return x[:,0],back[:,:width]
 
     def parts(self,
         user: int, # User row
@@ -475,8 +511,10 @@ class NetworkTables(ServedModel):
         item_row: np.ndarray, # Shape (another width,)
     ) -> 'NetworkTables':
         "Return the model with these rows for unknown ids"
-        users = np.concatenate([user_row[None], self.user_rows[1:]])
-        items = np.concatenate([item_row[None], self.item_rows[1:]])
+        users = self.user_rows.copy()
+        items = self.item_rows.copy()
+        users[0] = user_row
+        items[0] = item_row
         return NetworkTables(users, items, self.layers, self.y_range)
 
     def to_torch(self) -> 'nn.Module':
@@ -494,14 +532,17 @@ class NetworkTables(ServedModel):
         "Return the arrays that a bundle keeps"
         res = dict(user_rows=self.user_rows, item_rows=self.item_rows)
         for at,layer in enumerate(self.layers):
-            if not isinstance(layer, str):
-                res |= {f'layers.{at}.weight': layer[0], f'layers.{at}.bias': layer[1]}
+            if isinstance(layer, str): continue
+            weight,bias = layer
+            res[f'layers.{at}.weight'] = weight
+            res[f'layers.{at}.bias'] = bias
         return res
 
     def settings(self) -> dict:
         "Return what a bundle says about the arrays"
-        names = [o if isinstance(o, str) else 'linear' for o in self.layers]
-        return dict(model=self.kind, y_range=self.y_range and list(self.y_range), layers=names)
+        names = [layer if isinstance(layer, str) else 'linear' for layer in self.layers]
+        y_range = self.y_range and list(self.y_range)
+        return dict(model=self.kind, y_range=y_range, layers=names)
 
     @classmethod
     def from_state(cls,
@@ -520,9 +561,11 @@ class NetworkTables(ServedModel):
         check_array(arrays, 'item_rows', (n_items, None))
         layers = list(names)
         for i in at:
-            check_array(arrays, f'layers.{i}.weight', (None, None))
-            check_array(arrays, f'layers.{i}.bias', (None,))
-            layers[i] = arrays[f'layers.{i}.weight'],arrays[f'layers.{i}.bias']
+            weight = f'layers.{i}.weight'
+            bias = f'layers.{i}.bias'
+            check_array(arrays, weight, (None, None))
+            check_array(arrays, bias, (None,))
+            layers[i] = (arrays[weight], arrays[bias])
         return cls(arrays['user_rows'], arrays['item_rows'], layers, settings['y_range'])
 
 def torch_layer(
@@ -533,7 +576,8 @@ def torch_layer(
     by_name = dict(relu=nn.ReLU, sigmoid=nn.Sigmoid, tanh=nn.Tanh, silu=nn.SiLU, mish=nn.Mish)
     if isinstance(layer, str): return by_name[layer]()
     weight,bias = layer
-    res = nn.utils.skip_init(nn.Linear, *reversed(weight.shape)) # draws no random numbers
+    n_outputs,n_inputs = weight.shape
+    res = nn.utils.skip_init(nn.Linear, n_inputs, n_outputs) # draws no random numbers
     res.weight = nn.Parameter(from_numpy(weight).clone())
     res.bias = nn.Parameter(from_numpy(bias).clone())
     return res
@@ -575,4 +619,5 @@ def from_state(
 ) -> ServedModel:
     "Build a served model from arrays, once all is checked"
     check_settings(settings)
-    return served_kinds[settings['model']].from_state(arrays, settings, n_users, n_items)
+    kind = served_kinds[settings['model']]
+    return kind.from_state(arrays, settings, n_users, n_items)

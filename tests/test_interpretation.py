@@ -279,6 +279,14 @@ def test_tuples_as_ids(ratings):
     assert nearest(m, dls, (3, 'x'), 39).index.isin([(i, 'x') for i in range(1, 41)]).all()
     assert len(plot_factors(m, dls, n_titles=5).titled)==5
 
+def test_float_ids_get_the_same_titles_as_whole_ones(ratings):
+    names = []
+    for kind in (int, float):
+        dls = loaders(ratings.astype({'movie': kind}))
+        names.append(plot_factors(filled(dls), dls, n_titles=5,
+                                  titles={i: f'Film {i}' for i in range(1, 41)}).titled.name)
+    assert names[0].tolist()==names[1].tolist()
+
 # what is refused
 
 ALL = [bias_ranking, factor_pca, plot_factors, lambda m, d: nearest(m, d, 3)]

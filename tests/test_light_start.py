@@ -46,3 +46,13 @@ def test_load_and_recommend_start_without_the_libraries_that_train(movielens_siz
     assert found['heavy']==[] and all(found['rows'])
     assert found['megabytes']<200
     assert found['cpu']<0.7*8 # 0.4 s on a quiet core; a loaded machine may be slower
+
+def test_importing_the_library_leaves_the_options_of_pandas_as_they_were(root):
+    mods = ['.'.join(o.relative_to(root).with_suffix('').parts) for o in sorted((root/'collab_course').rglob('*.py'))
+            if o.name[0]!='_' and o.parent.name!='practice']
+    code = f"""import copy, importlib, pandas._config.config as config
+before = copy.deepcopy(config._global_config)
+for name in {mods}: importlib.import_module(name)
+assert config._global_config==before, config._global_config"""
+    r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=root)
+    assert r.returncode==0, r.stderr[-2000:]

@@ -1147,3 +1147,12 @@ def test_an_svdpp_is_served_folded_up_unless_it_knows_days():
     with pytest.raises(TypeError, match='days'): Recommender.from_model(SVDpp.from_dls(timed, n_factors=4), timed)
     assert len(Recommender.from_model(SVDpp.from_dls(timed, n_factors=4, n_days=0).collapse(), timed).recommend(1,
         2))==2
+
+def test_a_trained_model_advises_only_what_it_can_take():
+    "Its range and its names are fixed, so neither may be given anew"
+    held = planted.head(20)
+    for ask in (lambda: rec.evaluate(held.assign(rating=9)), lambda: rec.fold_in({1: 50})):
+        with pytest.raises(ValueError, match='rescale them: the model was trained on that range') as e: ask()
+        assert 'rating_range' not in str(e.value)
+    with pytest.raises(ValueError, match="Rename the right one to 'rating'"):
+        rec.evaluate(held.rename(columns={'rating': 'stars'}))

@@ -150,7 +150,7 @@ def _(answer, n_rows, n_factors, sd):
            'row 0': table[0].detach()}
     if n < 1000: return res
     return {**res, 'standard deviation as asked': _yes(abs(rest.std()/sd - 1) < 0.08),
-            'mean near 0': _yes(abs(rest.mean()) < 6*sd/n**0.5), 
+            'mean near 0': _yes(abs(rest.mean()) < 6*sd/n**0.5),
             'bell-shaped': _yes(abs(((rest-rest.mean())/rest.std()).pow(4).mean() - 3) < 0.5),
             'new numbers at each call': _yes(not torch.equal(table, again))}
 
@@ -282,6 +282,8 @@ def _keep(m, u, i):
             + m.item_bias[i])
 
 # %% ../../../nbs/teaching/05_create_params.ipynb #43c189bd
+def _no_squeeze(m, u, i): return Layers.forward(m, torch.stack([u, i], 1))[:, None]
+
 _changes = {
     'tensor': lambda: _tables(user_factors=torch.randn(5, 3)),
     'zero factors': lambda: _tables(user_factors=_zeros(5, 3), item_factors=_zeros(6, 3)),
@@ -290,9 +292,7 @@ _changes = {
     'keepdim': lambda: _forward(Plain(5, 6, 3), _keep),
     'columns and keepdim': lambda: _forward(_columns(), _keep),
     'round brackets': lambda: _forward(Plain(5, 6, 3), lambda m, u, i: m.user_factors(u)),
-    'no squeeze': lambda: _forward(Layers(5, 6, 3),
-                                   lambda m, u, i: Layers.forward(
-                                       m, torch.stack([u, i], 1))[:, None]),
+    'no squeeze': lambda: _forward(Layers(5, 6, 3), _no_squeeze),
     'row -1': lambda: Plain(5, 6, 3),
     'row -1 of layers': lambda: Layers(5, 6, 3),
 }
@@ -311,8 +311,8 @@ def symptoms():
 def _(answer, change):
     res = answer()
     if not isinstance(res, dict): raise TypeError('return a dict: each change with its symptom')
-    says,seven = res.get(change, ...),['raises', 'square', 'column', 'not found', 'stuck',
-                                       'last row', 'fine']
+    says = res.get(change, ...)
+    seven = ['raises', 'square', 'column', 'not found', 'stuck', 'last row', 'fine']
     if says is ... or says is None: raise ValueError(f'no symptom is given for {change!r} yet')
     if says not in seven: raise ValueError(f'{says!r} is none of the seven symptoms')
     return says
@@ -328,8 +328,8 @@ def _(change):
     if -1 in users: return 'last row' if torch.equal(out, ask([4, 1, 2, 4])) else 'fine'
     out.sum().backward()
     if len(list(model.parameters())) < 4: return 'not found'
-    return ('stuck' if model.user_factors.grad.abs().sum() + model.item_factors.grad.abs().sum()==0
-            else 'fine')
+    moved = model.user_factors.grad.abs().sum() + model.item_factors.grad.abs().sum()
+    return 'stuck' if moved==0 else 'fine'
 
 @ex.symptoms.cases
 def _(rng):
@@ -378,8 +378,8 @@ def _pairs(n_users, n_items):
 
 @ex.copy_weights.use
 def _(answer, n_users, n_items, n_factors, seed):
-    layers,plain,x = _layers(n_users, n_items, n_factors,
-                             seed),Plain(n_users, n_items, n_factors),_pairs(n_users, n_items)
+    layers = _layers(n_users, n_items, n_factors, seed)
+    plain,x = Plain(n_users, n_items, n_factors),_pairs(n_users, n_items)
     answer(plain, layers)
     first = Plain.forward(plain, x)  # a `forward` of the answer's own does not count
     with torch.no_grad():
@@ -415,8 +415,8 @@ def _(rng):
                          '`plain` too. Write into the tables with `copy_`, or `clone` first.')
 def _(plain, layers):
     plain.user_factors,plain.item_factors = layers.user_factors.weight,layers.item_factors.weight
-    plain.user_bias,plain.item_bias = nn.Parameter(
-        layers.user_bias.weight.detach()[:, 0]),nn.Parameter(layers.item_bias.weight.detach()[:, 0])
+    plain.user_bias = nn.Parameter(layers.user_bias.weight.detach()[:, 0])
+    plain.item_bias = nn.Parameter(layers.item_bias.weight.detach()[:, 0])
 
 @ex.copy_weights.mistake('a plain tensor may not stand where a parameter is: wrap it in '
                          '`nn.Parameter`, or write into the parameter that is there.')

@@ -40,9 +40,8 @@ def _(answer, batch, n_factors, expression):
 
 @ex.shapes.spec
 def _(batch, n_factors, expression):
-    u,i,y,column = torch.zeros(batch, n_factors),torch.zeros(batch,
-                                                             n_factors),torch.zeros(
-                                                                 batch),torch.zeros(batch, 1)
+    u,i = torch.zeros(batch, n_factors),torch.zeros(batch, n_factors)
+    y,column = torch.zeros(batch),torch.zeros(batch, 1)
     return tuple(eval(expression, dict(u=u, i=i, y=y, column=column)).shape)
 
 @ex.shapes.cases
@@ -205,8 +204,8 @@ def _(answer, preds, y):
     if isinstance(loss, BaseException) or isinstance(loss, type):
         return dict(raised='nothing, an error was returned', loss='none', gradient='none')
     loss = torch.as_tensor(loss) if isinstance(loss, (float, np.generic, np.ndarray)) else loss
-    slope = (torch.autograd.grad(loss.sum(), p, allow_unused=True)[0] if torch.is_tensor(loss)
-             and loss.requires_grad else None)
+    slope = (torch.autograd.grad(loss.sum(), p, allow_unused=True)[0]
+             if torch.is_tensor(loss) and loss.requires_grad else None)
     return dict(raised='nothing', loss=loss,
                 gradient=torch.zeros_like(p) if slope is None else slope)
 

@@ -257,8 +257,8 @@ def _(answer, x, n_users, n_items, width, n_act):
 # %% ../../../nbs/teaching/08_embedding_nn.ipynb #5e681d8b
 @ex.PairNet.spec
 def _(x, n_users, n_items, width, n_act):
-    users,items,W1,b1 = _wave(n_users, width),_wave(n_items,
-                                                    width),_wave(n_act, 2*width),_wave(n_act)
+    users,items = _wave(n_users, width),_wave(n_items, width)
+    W1,b1 = _wave(n_act, 2*width),_wave(n_act)
     W2,b2,scores = _wave(1, n_act)[0],_wave(1),[]
     for u,i in x.tolist():
         sums = [(W1[k,:width]*users[u]).sum() + (W1[k,width:]*items[i]).sum() + b1[k]
@@ -283,8 +283,8 @@ class _Other(nn.Module):
         self.users,self.items = nn.Embedding(n_users, width),nn.Embedding(n_items, width)
         self.first,self.last = nn.Linear(self.wide*width, n_act),nn.Linear(n_act, 1)
     def forward(self, x):
-        return self.last(F.relu(self.first(self.join(self.users(x[:,0]),
-                                                     self.items(x[:,1]))))).squeeze(1)
+        rows = self.join(self.users(x[:,0]), self.items(x[:,1]))
+        return self.last(F.relu(self.first(rows))).squeeze(1)
 
 @ex.PairNet.mistake('the rows were added. Then a network cannot tell the numbers of a person from '
                     'those of a film; side by side it can.')

@@ -64,8 +64,8 @@ def _stars(state, x, y_range, columns=False, lone=False, bias=True, low=True, cl
     if bias: res = res + (both if columns or lone else both[:, 0])
     if y_range is None: return res
     if clamp: return res.clamp(*y_range)
-    return (torch.sigmoid(res)*y_range[1] if not low else y_range[0]
-            + torch.sigmoid(res)*(y_range[1]-y_range[0]))
+    if not low: return torch.sigmoid(res)*y_range[1]
+    return y_range[0] + torch.sigmoid(res)*(y_range[1]-y_range[0])
 
 @ex.predict_stars.mistake('the biases are columns and the dot product is a vector, so their sum is '
                           'a square: take `[:, 0]` or `squeeze(1)` first.')
@@ -167,8 +167,8 @@ def _(user, tables, classes, ratings, n):
     for i,title in enumerate(classes['title']):
         if title=='#na#' or any(a==user and b==title for a,b in zip(ratings.user, ratings.title)):
             continue
-        found[sum(a*b for a,b in zip(w['user_factors'][u], w['item_factors'][i]))
-              + w['item_bias'][i]] = title
+        dot = sum(a*b for a,b in zip(w['user_factors'][u], w['item_factors'][i]))
+        found[dot + w['item_bias'][i]] = title
     return [found[s] for s in sorted(found, reverse=True)][:n]
 
 def _case(rng, user, users, n_items, n_ratings, n, n_factors=2):

@@ -203,6 +203,7 @@ def _(factors, n):
 @ex.principal_components.mistake('that is the variance of each component; its share is asked for: '
                                  'divide by the sum over all.')
 def _(factors, n): return _pca(factors, n, shares=lambda S, n: S[:n]**2/(len(factors) - 1))
+
 @ex.principal_components.mistake('the shortest directions came: `eigh` sorts upwards, so the '
                                  'longest are at its end.')
 def _(factors, n):
@@ -437,8 +438,9 @@ def _ranked(factors, item, by, n, out=None, lowest=(), size=lambda o: o):
     near = {'cosine': lambda: F.cosine_similarity(factors, q[None]),
             'euclidean': lambda: -(factors - q).norm(dim=1), 'dot': lambda: factors @ q}[by]()
     near = -near if by in lowest else near if by=='euclidean' else size(near)
-    return torch.tensor([i for i in near.argsort(descending=True).tolist() if i
-                         not in ([0, item] if out is None else out)][:n], dtype=torch.long)
+    out = [0, item] if out is None else out
+    order = near.argsort(descending=True).tolist()
+    return torch.tensor([i for i in order if i not in out][:n], dtype=torch.long)
 
 @ex.nearest_rows.mistake('`#na#` came out as a neighbour: row 0 stands for no item, and is '
                          'anywhere by chance.')

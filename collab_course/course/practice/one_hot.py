@@ -98,8 +98,8 @@ def _linear(weight, bias):
     return lin
 
 def _as_before(lin, weight, bias):
-    same = (lin.bias is None if bias is None else lin.bias is not None
-            and torch.equal(lin.bias, bias))
+    if bias is None: same = lin.bias is None
+    else: same = lin.bias is not None and torch.equal(lin.bias, bias)
     return (same and torch.equal(lin.weight, weight)
             and all(o.requires_grad for o in lin.parameters()))
 
@@ -115,8 +115,9 @@ def _(answer, weight, bias):
     rows = emb(torch.arange(weight.shape[1])).detach().clone()
     untouched = _as_before(lin, weight, bias)
     with torch.no_grad(): emb.weight.add_(1)
-    after = ('as before' if _as_before(lin, weight, bias) else 'changed with the table'
-             if untouched else 'changed by the function')
+    after = ('as before' if _as_before(lin, weight, bias)
+             else 'changed with the table' if untouched
+             else 'changed by the function')
     return {'kind': 'Embedding', 'rows': rows,
             'trainable': 'yes' if emb.weight.requires_grad else 'no', '`lin` afterwards': after}
 
@@ -244,9 +245,8 @@ def _(answer, weight, ids):
             simplefilter('ignore')
             out = answer(weight, ids)
     except Exception as e:
-        return {'raised':
-                    next((o.__name__ for o in (TypeError, IndexError) if isinstance(e, o)),
-                         type(e).__name__)}
+        wanted = (o.__name__ for o in (TypeError, IndexError) if isinstance(e, o))
+        return {'raised': next(wanted, type(e).__name__)}
     return None if out is None else {'raised': 'nothing'}
 
 @ex.checked_lookup.spec
@@ -410,8 +410,8 @@ def _learned(n_rows, n_factors, ids, sparse):
 def _(n_rows, n_factors, bs):
     ids = torch.arange(bs) % n_rows
     emb,thin = (_learned(n_rows, n_factors, ids, o) for o in (False, True))
-    g,momentum,squares = thin.weight.grad,torch.zeros(n_rows,
-                                                      n_factors),torch.zeros(n_rows, n_factors)
+    g = thin.weight.grad
+    momentum,squares = torch.zeros(n_rows, n_factors),torch.zeros(n_rows, n_factors)
     size = lambda *ts: sum(t.numel()*t.element_size() for t in ts)
     return {'table': size(emb.weight), 'ids': size(ids),
             'one-hot vectors': size(F.one_hot(ids, n_rows).float()),

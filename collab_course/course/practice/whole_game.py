@@ -55,14 +55,14 @@ def _(ratings):
 @ex.share_of_holes.mistake('the highest id is not the number of ids: ids may have gaps, so count '
                            'the different ones.')
 def _(ratings):
-    return (1 - len(ratings[['user',
-                             'movie']].drop_duplicates())/(ratings.user.max()*ratings.movie.max()))
+    pairs = ratings[['user', 'movie']].drop_duplicates()
+    return 1 - len(pairs)/(ratings.user.max()*ratings.movie.max())
 
 @ex.share_of_holes.mistake('a hole was taken for a zero, but 0 stars are a rating: ask for what is '
                            'missing, with `isna`.')
 def _(ratings):
-    return (ratings.pivot_table(index='user', columns='movie', values='rating').fillna(0)
-            ==0).to_numpy().mean()
+    table = ratings.pivot_table(index='user', columns='movie', values='rating').fillna(0)
+    return (table==0).to_numpy().mean()
 
 @ex.share_of_holes.mistake('`pivot` refuses a pair that comes twice: `pivot_table` takes the mean, '
                            'or drop the repeated pairs first.')
@@ -250,8 +250,8 @@ def time_cut(
 @ex.time_cut.use
 def _(answer, user, timestamp, n_test):
     out = answer(user, timestamp, n_test)
-    return (dict(out, test=_positions(out['test'], 'test')) if isinstance(out, dict)
-            and 'test' in out else out)
+    if not isinstance(out, dict) or 'test' not in out: return out
+    return dict(out, test=_positions(out['test'], 'test'))
 
 @ex.time_cut.spec
 def _(user, timestamp, n_test):
@@ -350,8 +350,8 @@ def faults(
 # %% ../../../nbs/teaching/00_whole_game.ipynb #d25fe876
 @ex.faults.spec
 def _(ratings):
-    res,seen = dict.fromkeys(['no id', 'no rating', 'out of range', 'doubled', 'mixed ids'],
-                             0),set()
+    res = dict.fromkeys(['no id', 'no rating', 'out of range', 'doubled', 'mixed ids'], 0)
+    seen = set()
     for u,m,y in zip(ratings.user.tolist(), ratings.movie.tolist(), ratings.rating.tolist()):
         missing = any(o is None or o!=o for o in (u, m))
         res['no id'] += missing
@@ -401,10 +401,9 @@ def _(ratings):
 @ex.faults.mistake('`keep=False` marks the first row as well: only rows that repeat one above were '
                    'asked for.')
 def _(ratings):
-    return _but(ratings, doubled=int(ratings.dropna(subset=['user',
-                                                            'movie']).duplicated(
-                                                                ['user', 'movie'],
-                                                                keep=False).sum()))
+    ids = ['user', 'movie']
+    again = ratings.dropna(subset=ids).duplicated(ids, keep=False)
+    return _but(ratings, doubled=int(again.sum()))
 
 @ex.faults.mistake('for `duplicated` one missing id equals another: leave out rows without an id '
                    'first.')
@@ -427,9 +426,8 @@ def _(ratings):
 @ex.faults.mistake('half stars lie between 1 and 5 too: compare with both ends, instead of listing '
                    'what is allowed.')
 def _(ratings):
-    return _but(ratings,
-                out_of_range=int((ratings.rating.notna()
-                                  & ~ratings.rating.isin(range(1, 6))).sum()))
+    y = ratings.rating
+    return _but(ratings, out_of_range=int((y.notna() & ~y.isin(range(1, 6))).sum()))
 
 @ex.faults.mistake('one missing id is enough: a row counts where the user *or* the movie is '
                    'missing.')
