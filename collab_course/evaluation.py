@@ -16,7 +16,7 @@ from .loaders import RatingsDataLoaders
 from .metrics import check_at_least, coverage, gini, list_metrics, mae, novelty, rmse
 from .scoring import check_fits, check_trained, lists_for, means_by_fold
 from .scoring import numbered_folds, predict_valid, rated_table
-from .training import own_random
+from .loops import own_random
 
 # %% ../nbs/11_evaluation.ipynb #dd089e52
 def evaluate_ratings(

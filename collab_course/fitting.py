@@ -33,7 +33,8 @@ from .loaders import RatingsDataLoaders, RatingsDataset
 from .served import ServedModel
 from .svdpp import SVDpp, fit_svdpp, svdpp_recipe
 from .tables import random_split, validate_ratings
-from .training import adam_memory, check_finite, good_recipe, lean_fit, own_random
+from .loops import check_finite, own_random
+from .training import adam_memory, good_recipe, lean_fit
 from .vocab import Vocab
 
 # %% ../nbs/library/fitting.ipynb #1bef6f40

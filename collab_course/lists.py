@@ -18,7 +18,8 @@ from .create_params import DotProductBias
 from .loaders import RatingsDataLoaders, RatingsDataset
 from .ranking import History
 from .scoring import check_loss, check_rank
-from .training import can_fuse, check_finite, no_denormals, one_cycle, own_random
+from .loops import can_fuse, check_finite, no_denormals, own_random
+from .training import one_cycle
 
 # %% ../nbs/12_lists.ipynb #e712e315
 def softmax_loss(

@@ -19,7 +19,7 @@ from .loaders import RatingsDataLoaders, RatingsDataset
 from .metrics import check_at_least, check_lists
 from .ranking import as_mask, top_k
 from .tables import Split, canonical_fold
-from .training import check_fit
+from .loops import check_fit
 from .vocab import ids_to_rows
 
 # %% ../nbs/library/scoring.ipynb #1d8171b9

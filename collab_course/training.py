@@ -5,8 +5,7 @@
 # %% auto #0
 __all__ = ['cosine_cycle', 'one_cycle', 'tables_of', 'look_up', 'errors_and_slopes', 'fill_gradients', 'step_by_hand',
            'step_by_autograd', 'run_epochs', 'lean_fit', 'adam_memory', 'batch_size', 'good_recipe', 'move_rows',
-           'step_by_rows', 'fit_rows', 'can_fuse', 'check_finite', 'check_fit', 'no_denormals', 'own_random',
-           'step_by_groups']
+           'step_by_rows', 'fit_rows']
 
 # %% ../nbs/10_training.ipynb #0c3b2d42
 import collab_course.quiet # noqa: F401
@@ -20,10 +19,7 @@ from torch.optim.adamw import adamw
 from .checks import check_rate, check_whole
 from .create_params import DotProductBias
 from .dot_product import mse_on
-from .loops import can_fuse, check_exactly, check_finite, check_fit # noqa: F401
-from .loops import no_denormals, own_random, step_by_groups # noqa: F401
-
-_all_ = ['can_fuse', 'check_finite', 'check_fit', 'no_denormals', 'own_random', 'step_by_groups']
+from .loops import can_fuse, check_exactly, check_fit, no_denormals, step_by_groups
 
 # %% ../nbs/10_training.ipynb #4ea66319
 def cosine_cycle(
