@@ -824,7 +824,11 @@ def test_what_to_do_about_a_learning_rate(shelf, ran, tmp_path):
 def test_evaluate_shows_ids_of_both_sides(shelf, ran, file):
     r = ran('evaluate', shelf/'model', file('reader,book,score\nx,y,3\nz,y,3\n'))
     assert "reader: 'x' in the file, 'r0' in the model; book: 'y' in the file, '000' in the model" in r.err
-    assert '--range' in ran('evaluate', shelf/'model', file('reader,book,score\nr1,7,3\nr2,7,99\n')).err
+
+def test_evaluate_advises_no_range_since_it_takes_none(shelf, ran, file):
+    r = ran('evaluate', shelf/'model', file('reader,book,score\nr1,7,3\nr2,7,99\n'))
+    assert r.code==1 and r.err.rstrip().endswith('Drop or rescale them: the model was trained on that range')
+    assert '--range' not in r.err
 
 def test_a_file_where_a_model_is_due_is_said(shelf, ran):
     r = ran('evaluate', shelf/'later.csv', shelf/'model')
