@@ -48,7 +48,9 @@ def test_no_directive_is_seen(texts):
 
 def test_hidden_sources_and_cells(root):
     nb = docs.site_page('index', docs.sources(), None, 'main', {})
-    assert not any('from collab_course.tables import *' in c.source for c in nb.cells)  # `#| hide`
+    hidden = 'import matplotlib.pyplot as plt, numpy as np'  # in a cell with `#| hide`
+    assert hidden in (root/'nbs'/'index.ipynb').read_text(encoding='utf-8')
+    assert not any(hidden in c.source for c in nb.cells)
     pic = next(c for c in nb.cells if c.metadata.get('mystnb'))
     assert pic.metadata.tags==['remove-input'] and pic.metadata.mystnb.image.alt.startswith('Two tables')
 
