@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Arg', 'one_of', 'join_parts', 'ArgError', 'ArgTypeError', 'ArgWarning', 'brief', 'listed', 'must_be', 'is_whole',
            'is_number', 'check_whole', 'check_above', 'check_rate', 'check_share', 'check_seed', 'check_choice',
-           'check_range', 'kind_of', 'close_matches', 'did_you_mean', 'to_numpy', 'as_list', 'some_rows',
+           'check_flag', 'check_range', 'kind_of', 'close_matches', 'did_you_mean', 'to_numpy', 'as_list', 'some_rows',
            'check_columns', 'check_table', 'check_no_gaps', 'is_numeric', 'check_values', 'check_spread']
 
 # %% ../nbs/library/checks.ipynb #b22106d2
@@ -174,6 +174,15 @@ def check_choice(
     "Check that `value` is one of those allowed"
     if isinstance(value, Hashable) and value in allowed: return
     raise must_be(arg, ' or '.join(map(repr, allowed)), value)
+
+def check_flag(
+    **flags: Any, # Argument names with values: True or False
+):
+    "Check that each value is True or False"
+    import numpy as np
+    for arg,value in flags.items():
+        if isinstance(value, (bool, np.bool_)): continue
+        raise must_be(arg, 'True or False', value, ArgTypeError)
 
 def check_range(
     value: Any, # The range; None passes
