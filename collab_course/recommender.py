@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['state_version', 'report_numbers', 'meta_names', 'check_names_are_text', 'check_ids_can_be_kept', 'pack_state', 'need',
            'check_meta', 'check_report', 'check_columns_entry', 'check_array_names', 'check_history', 'check_mean_row',
-           'unpack_values', 'unpack_vocab', 'unpack_titles', 'unpack_state', 'mean_row', 'Recommender']
+           'unpack_values', 'unpack_vocab', 'unpack_titles', 'unpack_state', 'mean_row', 'check_similar', 'like_row',
+           'trained_vectors', 'Recommender']
 
 # %% ../nbs/library/recommender.ipynb #87b60a98
 import os
@@ -15,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
-from .answers import Duplicates, ItemFilter, OnMissing, OnUnknown, RatingHistory, Table
+from .answers import Duplicates, OnMissing, OnUnknown, RatingHistory, Table
 from .answers import answer_table, as_pairs, check_names, fold_newcomers, rating_errors
 from .answers import warn_of_rows, with_counts
-from .answers import joined_lists, mask_of_flags, mask_of_ids, mean_lists
+from .answers import joined_lists, mean_lists
 from .answers import popular_lists
 from .answers import stand_in_advice, stand_ins
 from .answers import reasons_by_factors, reasons_by_ratings, reasons_table
@@ -26,8 +27,9 @@ from .answers import title_array, title_list, titled_like, titles_by_row
 from .answers import titles_of_table
 from .bundle import BundleError, load_bundle, pack_ids, save_bundle, unpack_ids
 from .checks import ArgError, ArgTypeError, as_list, brief, check_above, check_choice
-from .checks import check_columns
+from .checks import check_columns, check_flag
 from .checks import check_values, check_whole, is_number, must_be
+from .choices import ItemChoice, check_one_id, listable_items
 from .distances import measures, nearest_rows
 from .ranking import rank_items
 from .served import ServedModel, from_state, is_span
@@ -257,6 +259,53 @@ def mean_row(
     mean = trained.mean(axis=0, dtype=np.float64)
     return mean.astype(np.float32)
 
+# %% ../nbs/library/recommender.ipynb #dbb54bfe
+def check_similar(
+    n: int, # How many
+    by: str, # How to compare factors
+    min_count: int, # Training ratings that are needed
+    on_unknown: str, # What to do about an unknown id
+    **asked: Any, # Argument name with the id
+):
+    "Check what `similar` and `similar_users` are given"
+    check_choice('on_unknown', on_unknown, stand_ins)
+    check_choice('by', by, tuple(measures))
+    check_whole(n=n, min_count=min_count)
+    check_one_id(**asked)
+
+def like_row(
+    vectors: np.ndarray, # Factors of each row
+    row: int, # Row of the id asked for; 0: unknown
+    mean: np.ndarray, # The mean row, for an unknown id
+    mask: np.ndarray, # bool for each row: may it be listed?
+    counts: np.ndarray, # Training ratings of each row
+    n: int, # How many
+    by: str, # How to compare factors
+    on_unknown: str, # Unknown id: 'mean', or 'popular' for the rows with the most ratings
+    asked: Any, # The id, for the message
+) -> tuple[np.ndarray, np.ndarray]: # Rows, nearest first, and their float64 scores
+    "Find the rows whose factors are nearest to those of an id"
+    listed = mask.copy()
+    listed[[0, row]] = False
+    others = np.flatnonzero(listed)
+    if row==0 and on_unknown=='popular':
+        order = np.argsort(-counts[others], kind='stable')
+        best = others[order[:n]]
+        return best,np.full(len(best), np.nan)
+    vector = vectors[row] if row else mean[:vectors.shape[1]]
+    if not vector.any():
+        raise ArgError(f'the factors of {brief(asked)} are all zero, or the model has none: '
+                       'it is near to nothing')
+    return nearest_rows(vectors, vector, others, n, by)
+
+def trained_vectors(
+    vocab: Vocab, # Ids, with counts
+    vectors: np.ndarray, # Factors of each row
+) -> tuple[Any, np.ndarray]: # Ids, and a float32 row for each
+    "Return the factors of ids with training ratings"
+    rows = np.flatnonzero(vocab.counts>0)
+    return vocab.ids(rows),vectors[rows]
+
 # %% ../nbs/library/recommender.ipynb #8809aaa1
 class Recommender:
     "A trained model, the ids that its rows belong to, and who rated what"
@@ -479,17 +528,23 @@ class Recommender:
         user: Any, # Id of a user
         n: int = 10, # How many items; fewer, if fewer are left
         exclude_seen: bool = True, # Leave out what the user has rated?
-        filter: ItemFilter = None, # Allowed items: ids, or a function of `.items` that gives a mask
+        allowed: ItemChoice = None, # Ids, a function of `.items` that gives a mask, or a table
+        exclude: ItemChoice = None, # What to leave out, in the same forms
+        min_count: int = 1, # Leave out items with fewer training ratings
         on_unknown: OnUnknown = 'raise', # Unknown user: raise, mean user's list, or popular items
     ) -> pd.DataFrame: # User, item, title where known, score in rating units; the best first
         "List the items with the highest predictions for one user"
-        return self._recommend([user], n, exclude_seen, filter, on_unknown)
+        check_one_id(user=user)
+        choices = (allowed, exclude, min_count)
+        return self._recommend([user], n, exclude_seen, choices, on_unknown)
 
     def recommend_all(self,
         n: int = 10, # How many items for each; fewer, if fewer are left
         users: Collection|None = None, # Ids of users; None: all with training ratings
         exclude_seen: bool = True, # Leave out what each user has rated?
-        filter: ItemFilter = None, # Allowed items, as in `recommend`
+        allowed: ItemChoice = None, # As in `recommend`; a table of users and items is for each
+        exclude: ItemChoice = None, # What to leave out, in the same forms
+        min_count: int = 1, # Leave out items with fewer training ratings
         on_unknown: OnUnknown = 'raise', # Users without training ratings, as in `recommend`
     ) -> pd.DataFrame: # As `recommend`, one user after the other
         "List the items with the highest predictions for many users"
@@ -501,63 +556,81 @@ class Recommender:
             ids = as_list('users', users)
             dtype = None if ids else index.dtype
             asked = pd.Series(ids, dtype=dtype)
-        return self._recommend(asked, n, exclude_seen, filter, on_unknown)
+        choices = (allowed, exclude, min_count)
+        return self._recommend(asked, n, exclude_seen, choices, on_unknown)
 
     def similar(self,
         item: Any, # Id of an item
         n: int = 10, # How many; fewer, if there are fewer
         by: Literal['cosine', 'euclidean', 'dot'] = 'cosine', # How to compare factors
         min_count: int = 1, # Leave out items with fewer training ratings
+        allowed: ItemChoice = None, # Ids, or a function of `.items` that gives a mask
+        exclude: ItemChoice = None, # What to leave out, in the same forms
         on_unknown: OnUnknown = 'raise', # Unknown item: raise, like the mean item, or popular items
     ) -> pd.DataFrame: # Item, title where known, score: the measure; the nearest first
         "List the items whose factors are nearest"
-        check_choice('on_unknown', on_unknown, stand_ins)
-        check_choice('by', by, tuple(measures))
-        check_whole(n=n, min_count=min_count)
+        check_similar(n, by, min_count, on_unknown, item=item)
         row = self._item_rows([item], on_unknown)[0]
-        counts = self.history.item_counts
-        listed = counts>=min_count
-        listed[[0, row]] = False
-        others = np.flatnonzero(listed)
-        if row==0 and on_unknown=='popular':
-            order = np.argsort(-counts[others], kind='stable')
-            best = others[order[:n]]
-            return self._table(best, score=np.nan)
-        vectors = self.served.similar_vectors
-        asked = vectors[row]
-        if row==0: asked = self.mean_item[:len(asked)]
-        if not asked.any():
-            raise ArgError(f'the factors of {item!r} are all zero, or the model has none: '
-                           'it is near to nothing')
-        rows,scores = nearest_rows(vectors, asked, others, n, by)
-        return self._table(rows, score=scores)
+        mask = self._listable(allowed, exclude, min_count).mask
+        vectors = self.served.item_vectors
+        best,scores = like_row(vectors, row, self.mean_item, mask, self.history.item_counts, n, by,
+                               on_unknown, item)
+        return self._table(best, score=scores)
+
+    def similar_users(self,
+        user: Any, # Id of a user
+        n: int = 10, # How many; fewer, if there are fewer
+        by: Literal['cosine', 'euclidean', 'dot'] = 'cosine', # How to compare factors
+        min_count: int = 1, # Leave out users with fewer training ratings
+        on_unknown: OnUnknown = 'raise', # Unknown user: raise, like the mean user, or keen raters
+    ) -> pd.DataFrame: # User, score: the measure; the nearest first
+        "List the users whose factors are nearest"
+        check_similar(n, by, min_count, on_unknown, user=user)
+        row = self._user_rows([user], on_unknown)[0]
+        counts = self.history.user_counts
+        mask = counts>=min_count
+        vectors = self.served.user_vectors
+        best,scores = like_row(vectors, row, self.mean_user, mask, counts, n, by, on_unknown, user)
+        return pd.DataFrame({self.user_name: self.users_vocab.ids(best), 'score': scores})
+
+    def user_vectors(self) -> tuple[Any, np.ndarray]: # Ids, and a float32 row for each
+        "Return the factors of users with training ratings, for a vector index"
+        return trained_vectors(self.users_vocab, self.served.user_vectors)
+
+    def item_vectors(self) -> tuple[Any, np.ndarray]: # Ids, and a float32 row for each
+        "Return the factors of items with training ratings, for a vector index"
+        return trained_vectors(self.items_vocab, self.served.item_vectors)
 
     def fold_in(self,
         ratings: Table|dict, # Newcomers' ratings, or {item id: rating} of one
         n: int = 10, # How many items for each
         penalty: float = 10., # Price of a row's squared distance from the mean row
         exclude_seen: bool = True, # Leave out what they have rated?
-        filter: ItemFilter = None, # Allowed items, as in `recommend`
+        allowed: ItemChoice = None, # As in `recommend`
+        exclude: ItemChoice = None, # What to leave out, in the same forms
+        min_count: int = 1, # Leave out items with fewer training ratings
     ) -> pd.DataFrame: # User, item, title where known, score
         "List items for newcomers; nothing is trained and nothing is kept"
         check_whole(n=n)
+        check_flag(exclude_seen=exclude_seen)
         new = self._fold(ratings, penalty)
         model = self.served.with_user_rows(new.rows)
-        seen = new.seen() if exclude_seen else None
+        names = pd.Series(new.names)
+        listable = self._listable(allowed, exclude, min_count, names)
+        if exclude_seen: listable = listable.without(new.seen())
         everybody = np.arange(len(new.names))
-        allowed = self._allowed(filter)
-        which,items,scores = rank_items(model, everybody, n, allowed, seen)
-        names = pd.Series(new.names).take(which)
-        users = {self.user_name: names.reset_index(drop=True)}
+        which,items,scores = rank_items(model, everybody, n, listable.mask, listable.hidden,
+                                        listable.only)
+        users = {self.user_name: names.take(which).reset_index(drop=True)}
         return self._table(items, users, score=scores)
 
-    def add_users(self,
-        ratings: Table, # Newcomers' ratings with the columns of the training table
+    def update(self,
+        ratings: Table, # New ratings with the columns of the training table
         penalty: float = 10., # Price of a row's squared distance from the mean row
-    ) -> 'Recommender': # Knows everybody; the mean rows stay those of the trained people
-        "Create a Recommender that knows newcomers, too"
+    ) -> 'Recommender': # Mean rows and the rows of items trained on stay as they are
+        "Create a Recommender that knows more ratings, people and items"
         if isinstance(ratings, dict):
-            raise ArgTypeError('add_users needs a DataFrame: newcomers who stay need an id')
+            raise ArgTypeError('update needs a DataFrame: people who stay need an id')
         new = self._fold(ratings, penalty)
         user_rows = np.concatenate([self.served.user_rows, new.rows])
         served = self.served.with_user_rows(user_rows)
@@ -620,11 +693,14 @@ class Recommender:
         return self.items_vocab.rows(ids, strict, trained=True, advice=advice,
                                      similar=self._titled_like)
 
+    def _user_rows(self, ids, on_unknown='raise'):
+        "Return rows of users; 0 where an average stands in"
+        strict = 'raise' if on_unknown=='raise' else 'na'
+        return self.users_vocab.rows(ids, strict, trained=True, advice=stand_in_advice)
+
     def _pairs(self, df, on_unknown):
         "Return rows of users and items; 0 where an average stands in"
-        strict = 'raise' if on_unknown=='raise' else 'na'
-        users = self.users_vocab.rows(df[self.user_name], strict, trained=True,
-                                      advice=stand_in_advice)
+        users = self._user_rows(df[self.user_name], on_unknown)
         items = self._item_rows(df[self.item_name], on_unknown)
         return np.stack([users, items], axis=1)
 
@@ -637,37 +713,37 @@ class Recommender:
         "Build a tidy table of items"
         return answer_table(self.items_vocab, self.titles, items, users, **columns)
 
-    def _allowed(self, filter, on_unknown='raise'):
-        "Return which item rows are trained and pass the filter"
-        trained = self.history.item_counts>0
-        if filter is None: return trained
-        if callable(filter): mask = mask_of_flags(filter(self.items), len(trained))
-        else: mask = mask_of_ids(filter, self.items_vocab, on_unknown, self._titled_like)
-        return trained & mask
+    def _listable(self, allowed, exclude, min_count, asked=None):
+        "Return what may be listed for the people asked for"
+        check_whole(min_count=min_count)
+        return listable_items(allowed, exclude, min_count, self.items_vocab, lambda: self.items,
+                              asked, self.user_name)
 
-    def _recommend(self, asked, n, exclude_seen, filter, on_unknown):
+    def _recommend(self, asked, n, exclude_seen, choices, on_unknown):
         "Return the table of recommendations for a column of users"
         check_choice('on_unknown', on_unknown, stand_ins)
         check_whole(n=n)
+        check_flag(exclude_seen=exclude_seen)
         strict = on_unknown=='raise'
         rows = self.users_vocab.rows(asked, 'raise' if strict else 'na', trained=strict,
                                      advice=stand_in_advice)
-        allowed = self._allowed(filter, on_unknown)
-        which,items,scores = self._lists(rows, n, allowed, exclude_seen, on_unknown)
+        listable = self._listable(*choices, pd.Series(asked))
+        if exclude_seen: listable = listable.without(self.history.seen.of(rows))
+        which,items,scores = self._lists(rows, n, listable, on_unknown)
         if rows.all(): ids = self.users_vocab.ids(rows[which])
         else: ids = pd.Series(asked).take(which).reset_index(drop=True)
         users = {self.user_name: ids}
         return self._table(items, users, score=scores)
 
-    def _lists(self, rows, n, allowed, exclude_seen, on_unknown):
+    def _lists(self, rows, n, listable, on_unknown):
         "Rank items for known users by the model, for others by an average"
         counts = self.history.user_counts[rows]
         known = np.flatnonzero(counts)
         unknown = np.flatnonzero(counts==0)
-        def seen(at): return self.history.seen.of(rows[at]) if exclude_seen else None
-        lists = rank_items(self.served, rows[known], n, allowed, seen(known))
+        mine = listable.of(known)
+        lists = rank_items(self.served, rows[known], n, mine.mask, mine.hidden, mine.only)
         if not len(unknown): return lists
-        asked = (len(unknown), n, allowed, seen(unknown))
+        asked = (len(unknown), n, listable.of(unknown))
         if on_unknown=='popular': others = popular_lists(self.history, *asked)
         else: others = mean_lists(self._with_means, *asked)
         return joined_lists((known, lists), (unknown, others))

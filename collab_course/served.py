@@ -26,7 +26,8 @@ class ServedModel(Protocol):
     y_range: tuple|None # (lowest, highest) prediction; None: no limits
     user_rows: np.ndarray # Everything about a user in one row each
     item_rows: np.ndarray # Everything about an item in one row each
-    similar_vectors: np.ndarray # What makes items similar, one row each
+    user_vectors: np.ndarray # What makes users similar, one row each
+    item_vectors: np.ndarray # What makes items similar, one row each
 
     def describe(self) -> str: # Such as '50 factors'
         "Say what kind of model this is"
@@ -188,7 +189,8 @@ class DotProductTables(ServedModel):
         self.y_range = as_range(y_range)
         self.n_users,self.n_factors = self.user_factors.shape
         self.n_items = len(self.item_bias)
-        self.similar_vectors = self.item_factors
+        self.user_vectors = self.user_factors
+        self.item_vectors = self.item_factors
 
     @property
     def user_rows(self) -> np.ndarray:
@@ -429,7 +431,8 @@ class NetworkTables(ServedModel):
         self.y_range = as_range(y_range)
         self.n_users = len(self.user_rows)
         self.n_items = len(self.item_rows)
-        self.similar_vectors = self.item_rows
+        self.user_vectors = self.user_rows
+        self.item_vectors = self.item_rows
         check_layers(self.layers, self.user_rows.shape[1] + self.item_rows.shape[1])
 
     def describe(self) -> str:

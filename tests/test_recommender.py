@@ -167,25 +167,25 @@ def test_blocks_do_not_change_a_digit(monkeypatch):
 @quick
 @given(st.sets(st.integers(1, 30)), seeds)
 def test_a_filter_is_respected_in_both_forms(allowed, seed):
-    res = rec.recommend_all(4, filter=allowed)
+    res = rec.recommend_all(4, allowed=allowed)
     assert set(res.movie) <= allowed
-    same(res, rec.recommend_all(4, filter=lambda items: items.movie.isin(allowed)))
-    same(res, rec.recommend_all(4, filter=lambda items: items.movie.isin(allowed).tolist()))
+    same(res, rec.recommend_all(4, allowed=lambda items: items.movie.isin(allowed)))
+    same(res, rec.recommend_all(4, allowed=lambda items: items.movie.isin(allowed).tolist()))
 
-@pytest.mark.parametrize('filter,error,msg',
+@pytest.mark.parametrize('allowed,error,msg',
                          [([1, 99], ValueError, 'no movie 99'), ('1', TypeError, 'collection'),
                           (5, TypeError, 'collection'), (['1'], ValueError, 'text'),
                                               (lambda i: i.movie, ValueError, 'True or False'),
                                               (lambda i: [True], ValueError, 'True or False')])
-def test_odd_filters_are_refused(filter, error, msg):
-    with pytest.raises(error, match=msg): rec.recommend(1, filter=filter)
+def test_odd_filters_are_refused(allowed, error, msg):
+    with pytest.raises(error, match=msg): rec.recommend(1, allowed=filter)
 
 def test_a_filter_that_changes_its_table_changes_nothing_else():
     before = rec.items
     def spoil(items):
         items['count'] = 0
         return items['count']==0
-    rec.recommend(1, filter=spoil)
+    rec.recommend(1, allowed=spoil)
     same(rec.items, before)
 
 def test_equal_scores_go_in_the_order_of_the_vocabulary():
@@ -225,7 +225,7 @@ def test_fewer_are_left_than_asked_for():
 
 @either
 def test_nothing_left_is_an_empty_table_of_the_usual_form(rec):
-    full,empty = rec.recommend(1, n=2),rec.recommend(1, filter=[])
+    full,empty = rec.recommend(1, n=2),rec.recommend(1, allowed=[])
     assert len(empty)==0 and list(empty)==list(full)==['user', 'movie', 'title', 'score']
     assert (empty.dtypes.drop('title')==full.dtypes.drop('title')).all() and empty.index.equals(pd.RangeIndex(0))
     assert list(rec.recommend_all(users=[]))==list(full) and len(rec.recommend_all(users=[]))==0
@@ -363,7 +363,7 @@ def test_folded_lists_are_those_of_chapter_09(seed, n, penalty):
 
 def test_a_newcomer_who_was_added_is_served_like_one_who_was_folded_in():
     df = planted[planted.user==3].assign(user=500)
-    larger = rec.add_users(df)
+    larger = rec.update(df)
     same(larger.recommend(500, 5), rec.fold_in(df, 5))
     same(larger.recommend(3, 5), rec.recommend(3, 5))
     assert len(rec.users)==40 and larger.users.user.tolist()[-1]==500
@@ -373,7 +373,7 @@ def test_a_newcomer_who_was_added_is_served_like_one_who_was_folded_in():
 
 def test_newcomers_may_come_one_after_the_other():
     a,b = (planted[planted.user==u].assign(user=500 + u) for u in (3, 4))
-    one,other = rec.add_users(pd.concat([a, b])),rec.add_users(a).add_users(b)
+    one,other = rec.update(pd.concat([a, b])),rec.update(a).update(b)
     same(one.recommend_all(5), other.recommend_all(5))
 
 def fold_loss(r, w, items, target, penalty):
@@ -402,8 +402,8 @@ def test_a_network_folds_in_to_a_row_that_no_small_step_betters():
 def test_fold_in_refuses(ratings, error, msg):
     with pytest.raises(error, match=msg): rec.fold_in(ratings)
 
-def test_add_users_needs_ids(): 
-    with pytest.raises(TypeError, match='need an id'): rec.add_users({1: 5})
+def test_update_needs_ids(): 
+    with pytest.raises(TypeError, match='need an id'): rec.update({1: 5})
 
 @either
 @pytest.mark.parametrize('n', [0, 3, 1000])
@@ -423,13 +423,13 @@ def test_an_explanation_by_factors_adds_up_too():
     with pytest.raises(ValueError, match='a network has no factors'): network.explain(1, 2, by='factors')
 
 def test_a_folded_person_is_explained_by_ratings_alone():
-    larger = rec.add_users(planted[planted.user==3].assign(user=500))
+    larger = rec.update(planted[planted.user==3].assign(user=500))
     res = larger.explain(500, 8).set_index('reason').contribution
     assert abs(res['rest']) < 1e-5 < abs(res['other ratings'])
 
 def test_the_level_of_a_person_stands_apart_and_ratings_keep_what_goes_through_factors():
     mine = planted[planted.user==3].assign(user=500)
-    larger = rec.add_users(mine)
+    larger = rec.update(mine)
     res,m = larger.explain(500, 8, 1000),larger.model
     X = np.c_[rec.model.item_factors.numpy(), np.ones(len(rec.model.item_bias))].astype(float)
     at = np.array([dls.classes['movie'].index(o) for o in mine.movie])
@@ -447,7 +447,7 @@ def test_each_addend_is_what_its_rating_does_to_the_folded_score():
     mine = planted[planted.user==3].assign(user=500)
     other = mine.copy()
     other.iloc[0, other.columns.get_loc('rating')] = 1 if mine.rating.iloc[0]>2 else 5
-    a,b = (rec.add_users(df) for df in (mine, other))
+    a,b = (rec.update(df) for df in (mine, other))
     changed = mine.movie.iloc[0]
     parts = [r.explain(500, 8, 1000).dropna(subset='movie').set_index('movie').contribution for r in (a, b)]
     logits = [torch.logit(torch.tensor(r.predict(dict(user=500, movie=8)).prediction[0]/5.5)).item() for r in (a, b)]
@@ -578,7 +578,7 @@ def test_the_memory_of_adam_follows_the_batch(monkeypatch, bs):
 def test_newcomers_leave_the_report_of_the_training_and_are_counted(tmp_path):
     r = small_fit(refit=False)
     a,b = (planted[planted.user==u].assign(user=500 + u) for u in (3, 4))
-    larger = r.add_users(a).add_users(b)
+    larger = r.update(a).update(b)
     assert larger.report=={**r.report, 'n_added': len(a) + len(b)} and 'n_added' not in r.report
     assert Recommender.load(larger.save(tmp_path/'b')).report==larger.report
 
@@ -732,7 +732,7 @@ def test_everything_is_equal_after_save_and_load(rec, tmp_path):
                  lambda r: r.items, lambda r: r.recommend(99, on_unknown='mean'),
                  lambda r: r.recommend(99, on_unknown='popular'),
                  lambda r: r.predict(dict(user=99, movie=98), on_unknown='mean'),
-                 lambda r: r.add_users(planted[planted.user==3].assign(user=500)).recommend_all()):
+                 lambda r: r.update(planted[planted.user==3].assign(user=500)).recommend_all()):
         same(call(rec), call(again))
     assert again.evaluate(planted)==rec.evaluate(planted) and again.report==rec.report
     assert again.rating_range==rec.rating_range
@@ -740,7 +740,7 @@ def test_everything_is_equal_after_save_and_load(rec, tmp_path):
     assert (tmp_path/'b').read_bytes()==again.save(tmp_path/'c').read_bytes()
 
 def test_a_larger_one_keeps_the_means_of_the_trained_people(tmp_path):
-    larger = rec.add_users(planted[planted.user==3].assign(user=500))
+    larger = rec.update(planted[planted.user==3].assign(user=500))
     again = Recommender.load(larger.save(tmp_path/'b'))
     same(again.fold_in({1: 5}), rec.fold_in({1: 5}))
     same(again.recommend_all(), larger.recommend_all())
@@ -914,7 +914,7 @@ def odd(): return odd_fit()
 def new(user): return pd.DataFrame({'user': [user]*2, 'movie': [100, 101], 'rating': [5., 2.]})
 
 def test_ids_of_newcomers_that_do_not_fit_the_small_type_stay_themselves(tmp_path):
-    larger = odd_fit(odd_table.astype({'user': 'int16'})).add_users(new(65537))
+    larger = odd_fit(odd_table.astype({'user': 'int16'})).update(new(65537))
     assert larger.users.user.tolist()==[*range(1, 61), 65537]
     assert Recommender.load(larger.save(tmp_path/'b')).recommend(65537, 1).user.tolist()==[65537]
 
@@ -955,9 +955,9 @@ def test_a_rating_column_with_the_name_of_a_result_is_refused(name):
 
 def test_newcomers_that_cannot_be_are_refused(odd):
     text = odd_fit(odd_table.assign(user='u' + odd_table.user.astype(str)))
-    with pytest.raises(ValueError, match='row 0'): text.add_users(new('#na#'))
-    with pytest.raises(ValueError, match="isn't a whole number"): odd.add_users(new(1001.5))
-    larger = odd.add_users(new(1001.))
+    with pytest.raises(ValueError, match='row 0'): text.update(new('#na#'))
+    with pytest.raises(ValueError, match="isn't a whole number"): odd.update(new(1001.5))
+    larger = odd.update(new(1001.))
     assert larger.users.user.tolist()[-1]==1001 and larger.users.user.dtype==np.int64
     assert type(larger.classes['user'][-1]) is int
 
@@ -974,7 +974,7 @@ def test_serving_draws_no_random_numbers(tmp_path, monkeypatch):
     for p in path:
         r = Recommender.load(p)
         r.fold_in({1: 5}), r.recommend(99,
-                                       on_unknown='mean'), r.add_users(
+                                       on_unknown='mean'), r.update(
                                            planted[planted.user==3].assign(user=500)), r.explain(1, 2)
     assert torch.equal(torch.get_rng_state(), before)
 
