@@ -1,5 +1,5 @@
 "`settings.ini`, `pyproject.toml`, `setup.py` and the package agree"
-import ast, re, sys
+import ast, re, subprocess, sys
 from configparser import ConfigParser
 
 import pytest
@@ -105,3 +105,25 @@ def test_tools_are_required(root, kwargs):
     assert used and not missing
 
 def settings_name(root): return next(o.parent.name for o in root.glob('*/__init__.py') if o.parent.name!='tests')
+
+def pinned(root):
+    "{name: version} of constraints.txt"
+    lines = [o for o in (root/'constraints.txt').read_text(encoding='utf-8').splitlines() if o and o[0]!='#']
+    return dict(o.split('==') for o in lines)
+
+def test_the_versions_of_the_run_are_those_that_we_allow(root, settings):
+    found = pinned(root)
+    reqs = [Requirement(o) for k in ('requirements', 'course_requirements', 'dev_requirements')
+            for o in settings[k].split()]
+    wanted = {canonicalize_name(o.name): o.specifier for o in reqs}
+    missing = set(wanted) - set(found)
+    assert missing=={'pip', 'setuptools'}  # they install, and install themselves anew
+    assert not [(k, found[k]) for k in found.keys() & wanted if found[k] not in wanted[k]]
+
+def test_constraints_name_what_our_requirements_need_in_turn(root):
+    assert {'numpy', 'fastcore', 'torchvision', 'jupyter-server', 'nbformat'} <= set(pinned(root))
+
+def test_the_job_with_the_lowest_versions_asks_for_each_lower_bound(root, settings):
+    out = subprocess.run([sys.executable, root/'tools'/'constraints.py', '--lowest'], capture_output=True, text=True)
+    bounds = [o.replace('>=', '==') for o in settings['requirements'].split() if '>=' in o]
+    assert out.stdout.split()==bounds and 'torch==2.4' in bounds
