@@ -59,3 +59,16 @@ How the course works:
 - `course.figures`: figures that can be moved"""
 
 __version__ = "0.0.1"
+
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING: from .recommender import Recommender
+
+def __getattr__(
+    name: str, # A name that isn't here yet
+) -> 'type[Recommender]':
+    "Import the front door when somebody asks for it"
+    if name!='Recommender': raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    from .recommender import Recommender
+    return Recommender

@@ -56,3 +56,12 @@ for name in {mods}: importlib.import_module(name)
 assert config._global_config==before, config._global_config"""
     r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=root)
     assert r.returncode==0, r.stderr[-2000:]
+
+def test_the_front_door_stands_in_the_package_and_costs_nothing_before_it_is_opened(root):
+    code = """import sys, collab_course
+light = 'pandas' not in sys.modules
+from collab_course import Recommender
+from collab_course.recommender import Recommender as same
+print(light, Recommender is same, 'torch' in sys.modules, hasattr(collab_course, 'recomender'))"""
+    r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=root)
+    assert r.stdout.split()==['True', 'True', 'False', 'False'], r.stderr
