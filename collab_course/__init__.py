@@ -1,7 +1,8 @@
 """Embeddings and collaborative filtering, built from one-hot vectors up: a notebook course and the library that it exports.
 
-`from collab_course.recommender import Recommender` is the front door: `Recommender.fit(ratings)` trains on a table of
-ratings; `recommend`, `predict`, `similar`, `fold_in` and `explain` answer; `save` and `load` keep it in one file.
+`from collab_course import Recommender` is the front door: `Recommender.fit(ratings)` trains on a table of ratings;
+`recommend`, `predict`, `similar`, `fold_in` and `explain` answer; `update` takes new ratings in; `save` and `load`
+keep it in one file. In Jupyter, `Recommender.fit??` shows each argument with what it means.
 `from collab_course.all import *` brings everything that people call.
 
 What the lessons build:
@@ -22,9 +23,12 @@ What the lessons build:
 What hardens the library:
 
 - `checks`: checks that name the argument, the value and what is allowed
+- `files`: files written whole, or not at all
 - `quiet`: fastai imported without side effects
 - `movielens`: MovieLens 100k: fetched, verified, installed in one step
+- `frames`: tables of other libraries as pandas
 - `tables`: what can be wrong with a table of ratings, splits, planted ratings
+- `extremes`: ratings that cannot be meant
 - `vocab`: ids and their row numbers
 - `reading`: files that others wrote
 - `ranking`: the best n, with one rule for ties
@@ -43,6 +47,7 @@ What hardens the library:
 - `crowds`: the people of the feedback loop
 - `newcomer_tables`: what is known about newcomers
 - `convert`: trained models of other kinds as served ones
+- `choices`: what may be listed, for whom
 - `answers`: the tables that a Recommender answers with
 - `fitting`: from a table to a trained model and a report
 - `recommender`: the class `Recommender`
