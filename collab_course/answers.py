@@ -591,7 +591,6 @@ def with_folded(
     penalty: float, # Price of a row's squared distance from it
 ) -> ServedModel:
     "Return the model with new rows of some users, from their ratings"
-    if not len(users): return model
     theirs = np.isin(rows[:,0], users)
     who,items = rows[theirs].astype(np.int64).T
     table = model.user_rows.copy()
@@ -611,10 +610,13 @@ def updated_model(
     late = items[~history.fitted_items[items]]
     n_users,n_items = history.sizes
     ratings = history.train_ratings
-    served = with_rows_up_to(served, n_users, mean_user)
+    rows = history.train_rows
     turned = with_rows_up_to(served.mirrored(), n_items, mean_item)
-    turned = with_folded(turned, late, history.train_rows[:,::-1], ratings, mean_item, penalty)
-    return with_folded(turned.mirrored(), users, history.train_rows, ratings, mean_user, penalty)
+    served = with_rows_up_to(turned.mirrored(), n_users, mean_user)
+    served = with_folded(served, users, rows, ratings, mean_user, penalty)
+    if not len(late): return served
+    turned = with_folded(served.mirrored(), late, rows[:,::-1], ratings, mean_item, penalty)
+    return with_folded(turned.mirrored(), users, rows, ratings, mean_user, penalty)
 
 # %% ../nbs/library/answers.ipynb #325bdd19
 def with_new_ids(
