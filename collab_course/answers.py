@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['Table', 'OnUnknown', 'OnMissing', 'Duplicates', 'result_columns', 'columns_beside_ratings', 'stand_ins',
-           'stand_in_advice', 'RatingHistory', 'with_counts', 'mean_by_row', 'rating_errors', 'warn_of_rows',
-           'titles_of_table', 'titles_by_row', 'no_titles_error', 'title_array', 'title_list', 'titled_like',
-           'check_names', 'answer_table', 'as_pairs', 'popular_lists', 'mean_lists', 'joined_lists', 'Newcomers',
-           'check_turnable', 'fold_newcomers', 'largest_parts', 'reasons_by_ratings', 'reasons_table',
-           'reasons_by_factors']
+           'stand_in_advice', 'RatingHistory', 'pair_keys', 'with_counts', 'mean_by_row', 'RatingCounts',
+           'rating_errors', 'warn_of_rows', 'titles_of_table', 'titles_by_row', 'no_titles_error', 'title_array',
+           'title_list', 'titled_like', 'check_names', 'answer_table', 'as_pairs', 'popular_lists', 'mean_lists',
+           'joined_lists', 'Newcomers', 'check_turnable', 'check_new_ratings', 'known_item_rows', 'fold_newcomers',
+           'check_are_new', 'with_rows_up_to', 'with_folded', 'updated_model', 'with_new_ids', 'with_new_titles',
+           'largest_parts', 'reasons_by_ratings', 'reasons_table', 'reasons_by_factors']
 
 # %% ../nbs/library/answers.ipynb #7a7711ad
 from collections.abc import Callable, Collection, Hashable, Iterable
@@ -21,7 +22,7 @@ import pandas as pd
 from .checks import Arg, ArgError, ArgTypeError, check_above, check_columns
 from .checks import check_table
 from .choices import Listable
-from .checks import close_matches, kind_of, must_be
+from .checks import brief, close_matches, kind_of, must_be
 from .folding import addends, check_newcomers, fold_rows, newcomers_of, newcomers_table
 from .metrics import mae, rmse
 from .ranking import History, rank_items
@@ -43,8 +44,14 @@ class RatingHistory:
     ratings: np.ndarray # float32, shape (n,)
     n_train: int # How many of them were trained on
     sizes: tuple[int, int] # Rows of the users and of the items, `#na#` included
+    n_added: int = 0 # How many of those trained on came later, by `Recommender.update`
 
     def __len__(self) -> int: return len(self.ratings)
+
+    def need(self,
+        *advice: str|Arg, # What to do if it isn't known who rated what
+    ):
+        "Check that it's known who rated what"
 
     @property
     def train_rows(self) -> np.ndarray:
@@ -84,6 +91,11 @@ class RatingHistory:
         return mean_by_row(items, self.train_ratings, self.item_counts)
 
     @cached_property
+    def mean(self) -> float:
+        "Mean of the training ratings"
+        return float(self.train_ratings.mean())
+
+    @cached_property
     def seen(self) -> History:
         "Items that each user has rated, in either part"
         users,items = self.rows.T
@@ -121,10 +133,7 @@ class RatingHistory:
     ) -> int:
         "Count the pairs that are in the history"
         _,n_items = self.sizes
-        def keys(pairs):
-            users,items = pairs.T
-            return users.astype(np.int64)*n_items + items
-        seen = np.isin(keys(rows), keys(self.rows))
+        seen = np.isin(pair_keys(rows, n_items), pair_keys(self.rows, n_items))
         return int(seen.sum())
 
     def mean_rating(self,
@@ -132,8 +141,7 @@ class RatingHistory:
     ) -> np.ndarray: # float32
         "Return the mean rating of the user, else the item, else everybody"
         users,items = rows.T
-        mean = self.train_ratings.mean()
-        by_item = np.where(items>0, self.item_means[items], mean)
+        by_item = np.where(items>0, self.item_means[items], self.mean)
         by_user = np.where(users>0, self.user_means[users], by_item)
         return by_user.astype(np.float32)
 
@@ -147,18 +155,40 @@ class RatingHistory:
         raw = mean + user_biases[users] + item_biases[items]
         return raw.clip(*rating_range)
 
-    def with_newcomers(self,
-        rows: np.ndarray, # Row numbers of their ratings, shape (n, 2)
-        ratings: np.ndarray, # Their ratings
-        n_users: int, # How many newcomers there are
+    @property
+    def fitted_items(self) -> np.ndarray:
+        "Test which item rows have ratings that the tables were trained on"
+        n_fitted = self.n_train - self.n_added
+        _,items = self.rows[:n_fitted].T
+        _,n_items = self.sizes
+        return np.bincount(items, minlength=n_items)>0
+
+    def with_ratings(self,
+        rows: np.ndarray, # Row numbers of new ratings, shape (n, 2); no pair twice
+        ratings: np.ndarray, # The ratings
+        sizes: tuple[int, int], # Rows of the users and of the items, new ones included
     ) -> 'RatingHistory':
-        "Create a history in which newcomers' ratings count as trained on"
-        place = self.n_train
-        all_rows = np.insert(self.rows, place, rows, axis=0)
-        all_ratings = np.insert(self.ratings, place, ratings)
-        n_known,n_items = self.sizes
-        sizes = (n_known + n_users, n_items)
-        return RatingHistory(all_rows, all_ratings, place + len(rows), sizes)
+        "Create a history with more ratings to train on; a pair rated again replaces the old one"
+        _,n_items = sizes
+        again = np.isin(pair_keys(self.rows, n_items), pair_keys(rows, n_items))
+        bounds = [0, self.n_train - self.n_added, self.n_train, len(self)]
+        fitted,added,kept_back = [np.flatnonzero(~again[low:high]) + low
+                                  for low,high in zip(bounds, bounds[1:])]
+        before = np.concatenate([fitted, added])
+        all_rows = [self.rows[before], rows, self.rows[kept_back]]
+        all_ratings = [self.ratings[before], ratings, self.ratings[kept_back]]
+        n_new = len(rows)
+        return RatingHistory(np.concatenate(all_rows).astype(np.int32),
+                             np.concatenate(all_ratings).astype(np.float32),
+                             len(before) + n_new, sizes, len(added) + n_new)
+
+def pair_keys(
+    rows: np.ndarray, # Row numbers, shape (n, 2)
+    n_items: int, # Rows of the items
+) -> np.ndarray: # int64
+    "Return a number for each pair, another one for another pair"
+    users,items = rows.T
+    return users.astype(np.int64)*n_items + items
 
 def with_counts(
     vocab: Vocab, # Ids of one column
@@ -175,6 +205,51 @@ def mean_by_row(
     "Compute the mean rating of each row"
     sums = np.bincount(rows, ratings, len(counts))
     with np.errstate(invalid='ignore'): return sums/counts
+
+# %% ../nbs/library/answers.ipynb #4d113243
+class RatingCounts(RatingHistory):
+    "Counts and means of ratings; who rated what isn't known"
+    def __init__(self,
+        n_train: int, # How many ratings the model was trained on
+        counts: tuple[np.ndarray, np.ndarray], # Of each user row and each item row
+        means: tuple[np.ndarray, np.ndarray], # The same for mean ratings, float64
+        mean: float, # Mean of all
+        n_added: int = 0, # How many of those trained on came later
+    ):
+        self.n_train = n_train
+        self.user_counts,self.item_counts = counts
+        self.user_means,self.item_means = means
+        self.mean = mean
+        self.n_added = n_added
+        self.sizes = (len(self.user_counts), len(self.item_counts))
+
+    @classmethod
+    def of(cls,
+        history: RatingHistory, # Who rated what
+    ) -> 'RatingCounts':
+        "Count ratings, and forget them"
+        counts = (history.user_counts, history.item_counts)
+        means = (history.user_means, history.item_means)
+        return cls(history.n_train, counts, means, history.mean, history.n_added)
+
+    def __len__(self) -> int: return self.n_train
+
+    def need(self,
+        *advice: str|Arg, # What to do if it isn't known who rated what
+    ):
+        "Raise an error: it isn't known who rated what"
+        raise ArgError('this Recommender was saved without its history, so it does not know who '
+                       'rated what: ', *(advice or ('use one that was saved with it',)))
+
+    @property
+    def rows(self) -> np.ndarray:
+        "Raise an error: it isn't known who rated what"
+        return self.need()
+
+    @property
+    def ratings(self) -> np.ndarray:
+        "Raise an error: it isn't known who rated what"
+        return self.need()
 
 # %% ../nbs/library/answers.ipynb #a58942ac
 def rating_errors(
@@ -414,6 +489,7 @@ class Newcomers:
 def check_turnable(
     ratings: np.ndarray, # Ratings
     y_range: tuple|None, # (lowest, highest) prediction; None: no limits
+    *advice: str|Arg, # What else helps, besides a wider range
 ):
     "Check that ratings lie inside the range, where their scores are finite"
     if y_range is None: return
@@ -423,8 +499,39 @@ def check_turnable(
     highest = ratings.max()
     says = f'ratings from {lowest:g} to {highest:g} do not lie inside'
     why = f"{says} the model's range {low:g} to {high:g}, so their scores would be infinite"
-    raise ArgError(f'{why}: train with a wider ', Arg('y_range'),
-                   ', or explain by factors only, with ', Arg('by', 'factors'), arg='y_range')
+    raise ArgError(f'{why}: train with a wider ', Arg('y_range'), *advice, arg='y_range')
+
+def check_new_ratings(
+    ratings: Any, # New ratings: a DataFrame, or {item id: rating} for one called 'new'
+    columns: tuple, # Columns of users, items and ratings
+    rating_range: tuple[float, float], # Lowest and highest rating
+    y_range: tuple|None, # (lowest, highest) prediction of the model; None: no limits
+) -> pd.DataFrame:
+    "Return new ratings as a checked table"
+    if isinstance(ratings, (dict, pd.DataFrame)) and not len(ratings):
+        advice = ('recommend(…, ', Arg('on_unknown', 'mean', 'popular'), ') has a list')
+        raise ArgError('there are no ratings: for somebody without any, ', *advice, arg='ratings')
+    df = newcomers_table(ratings, columns)
+    lowest,highest = rating_range
+    # where all ratings are equal, as clicks are, they don't tell a scale
+    check_newcomers(df, *columns, rating_range if lowest<highest else None)
+    check_turnable(df[columns[2]].to_numpy(np.float64), y_range)
+    return df
+
+def known_item_rows(
+    column: pd.Series, # Ids of items that newcomers rated
+    items: Vocab, # Ids of the items, with counts
+    similar: Callable[[str], list]|None = None, # Function from a text to more item ids to suggest
+) -> np.ndarray: # int64; 0 for items without training ratings
+    "Return the rows of rated items, and warn of those that aren't known"
+    rows = items.rows(column, 'na', trained=True)
+    known = rows>0
+    if not known.any(): items.rows(column, trained=True, advice='leave it out', similar=similar)
+    if not known.all():
+        odd = column[~known].tolist()
+        warnings.warn(f'{len(odd):,} of {len(rows):,} ratings are skipped: no training rating has '
+                      f'{items.name} {brief(odd[0])}')
+    return rows
 
 def fold_newcomers(
     ratings: pd.DataFrame|dict, # Newcomers' ratings, or {item id: rating} for one called 'new'
@@ -437,25 +544,99 @@ def fold_newcomers(
     penalty: float = 10., # Price of a row's squared distance from the mean row
     similar: Callable[[str], list]|None = None, # Function from a text to more item ids to suggest
 ) -> Newcomers:
-    "Find a row for each newcomer"
+    "Find a row for each newcomer; ratings of unknown items are skipped"
     check_above(penalty=penalty)
-    if isinstance(ratings, (dict, pd.DataFrame)) and not len(ratings):
-        advice = ('recommend(…, ', Arg('on_unknown', 'mean', 'popular'), ') has a list')
-        raise ArgError('there are no ratings: for somebody without any, ', *advice, arg='ratings')
     columns = (users.name, items.name, rating_name)
-    df = newcomers_table(ratings, columns)
-    check_newcomers(df, *columns, rating_range)
+    df = check_new_ratings(ratings, columns, rating_range, served.y_range)
     found = newcomers_of(df, users.name)
-    names = users.new_ids(found) if isinstance(ratings, pd.DataFrame) else found
-    place = {name: i for i,name in enumerate(found)}
-    raters = df[users.name].tolist()
-    who = np.array([place[rater] for rater in raters])
-    rows = items.rows(df[items.name], trained=True, advice='leave it out', similar=similar)
-    y = df[rating_name].to_numpy(np.float64)
-    check_turnable(y, served.y_range)
-    centre = mean_user.astype(np.float64)
-    folded = fold_rows(served, who, rows, y, float(penalty), centre)
-    return Newcomers(names, folded, who, rows, y)
+    if isinstance(ratings, pd.DataFrame): check_are_new(found, users)
+    at = {name: i for i,name in enumerate(found)}
+    who = df[users.name].map(at).to_numpy(np.int64)
+    rows = known_item_rows(df[items.name], items, similar)
+    known = rows>0
+    who,rows = who[known],rows[known]
+    y = df[rating_name].to_numpy(np.float64)[known]
+    table = np.tile(mean_user.astype(np.float64), (len(found), 1))
+    table[np.unique(who)] = fold_rows(served, who, rows, y, float(penalty), table[0])
+    return Newcomers(found, table, who, rows, y)
+
+def check_are_new(
+    names: list, # Ids of people
+    users: Vocab, # Ids of the users
+):
+    "Check that nobody is known already"
+    column = pd.Series(names)
+    known = column[users.rows(column, 'na')>0].tolist()
+    if not known: return
+    raise ArgError(f'{users.noun} {brief(known[0])} is known already: update(ratings) adds ratings '
+                   'of known people, or give newcomers other ids', got=known[0])
+
+# %% ../nbs/library/answers.ipynb #0adb1cd3
+def with_rows_up_to(
+    model: ServedModel, # A model
+    n: int, # Rows that the users' side must have
+    row: np.ndarray, # The row of those who come
+) -> ServedModel:
+    "Return the model with more users, each at the same row"
+    table = model.user_rows
+    more = np.tile(row, (n - len(table), 1))
+    return model.with_user_rows(np.concatenate([table, more]))
+
+def with_folded(
+    model: ServedModel, # A model
+    users: np.ndarray, # Sorted rows of users who have ratings
+    rows: np.ndarray, # Row numbers of all ratings, shape (n, 2)
+    ratings: np.ndarray, # The ratings, float64
+    centre: np.ndarray, # Row of somebody without ratings
+    penalty: float, # Price of a row's squared distance from it
+) -> ServedModel:
+    "Return the model with new rows of some users, from their ratings"
+    theirs = np.isin(rows[:,0], users)
+    who,items = rows[theirs].astype(np.int64).T
+    table = model.user_rows.copy()
+    table[users] = fold_rows(model, who, items, ratings[theirs], penalty, centre.astype(np.float64))
+    return model.with_user_rows(table)
+
+def updated_model(
+    served: ServedModel, # The model
+    history: RatingHistory, # Who rated what, new ratings included
+    rows: np.ndarray, # Row numbers of the new ratings, shape (n, 2)
+    mean_user: np.ndarray, # Row of somebody without ratings
+    mean_item: np.ndarray, # Row of an item without ratings
+    penalty: float, # Price of a row's squared distance from these
+) -> ServedModel:
+    "Return the model with rows for new items, and then for all who rated"
+    users,items = map(np.unique, rows.T)
+    late = items[~history.fitted_items[items]]
+    n_users,n_items = history.sizes
+    ratings = history.train_ratings
+    rows = history.train_rows
+    turned = with_rows_up_to(served.mirrored(), n_items, mean_item)
+    served = with_rows_up_to(turned.mirrored(), n_users, mean_user)
+    served = with_folded(served, users, rows, ratings, mean_user, penalty)
+    if not len(late): return served
+    turned = with_folded(served.mirrored(), late, rows[:,::-1], ratings, mean_item, penalty)
+    return with_folded(turned.mirrored(), users, rows, ratings, mean_user, penalty)
+
+# %% ../nbs/library/answers.ipynb #325bdd19
+def with_new_ids(
+    vocab: Vocab, # Known ids
+    column: pd.Series, # Ids, some of them new
+) -> Vocab:
+    "Create a vocabulary that has all ids of a column"
+    is_new = vocab.rows(column, 'na')==0
+    return vocab.with_ids(column[is_new].drop_duplicates())
+
+def with_new_titles(
+    titles: Any, # As `title_array` makes them; None: there are none
+    more: Any, # The same for all ids, or None
+    n: int, # How many items there are now
+) -> Any: # As `title_array` makes them, or None
+    "Return the known titles, and then those of new items"
+    if titles is None: return more
+    known = title_list(titles)
+    new = [None]*n if more is None else title_list(more)
+    return title_array(known + new[len(known):])
 
 # %% ../nbs/library/answers.ipynb #ec46da35
 def largest_parts(
@@ -479,7 +660,8 @@ def reasons_by_ratings(
 ) -> list[tuple]: # Reason, item row or 0, rating or None, contribution
     "Split a score by the user's ratings"
     items,ratings = history.rated_by(user)
-    check_turnable(ratings, served.y_range)
+    by_factors = (', or explain by factors only, with ', Arg('by', 'factors'))
+    check_turnable(ratings, served.y_range, *by_factors)
     row = mean_user.astype(np.float64)
     parts,level = addends(served, item, items, ratings, penalty, row)
     raw,_ = served.slopes(row, np.array([item]))
