@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save as st_save
 from safetensors.torch import load_file as load_torch
 
-from collab_course import bundle as bundles
+from collab_course import bundle as bundles, files
 from collab_course.bundle import BundleError, bundle_info, check_free, load_bundle
 from collab_course.bundle import pack_ids, save_bundle, seal_at, seal_of, unpack_ids
 from collab_course.ranking import History, rank_items
@@ -371,7 +371,7 @@ def test_a_free_name_or_a_bundle_may_be_saved_to(bundle, tmp_path):
 
 def test_other_files_beside_a_bundle_survive(bundle):
     old = time.time() - 10**6
-    for name in ('README.md', '.bundle-mine.tmp', '.bundle-0123456789abcdef.tmp.txt', 'bundle-0123456789abcdef.tmp'):
+    for name in ('README.md', '.collab-mine.tmp', '.collab-0123456789abcdef.tmp.txt', 'collab-0123456789abcdef.tmp'):
         (bundle.parent/name).write_text('mine')
         os.utime(bundle.parent/name, (old, old))
     save_bundle(bundle, {}, {})
@@ -652,8 +652,10 @@ class Fault:
         return call
 
 def fault_at(monkeypatch, at=None, fault=None):
-    f = Fault(at, fault)
-    monkeypatch.setattr(bundles, 'os', f)
+    return stand_in(monkeypatch, Fault(at, fault))
+
+def stand_in(monkeypatch, f):
+    for module in (bundles, files): monkeypatch.setattr(module, 'os', f)
     return f
 
 BIG = [dict(w=np.full(50_000, float(i)), n=np.array(i)) for i in range(2)]
@@ -667,7 +669,7 @@ def save(path, i): return save_bundle(path, BIG[i], dict(i=i, ids=list(range(100
 
 def age(path, hours=2):
     "Make what killed saves have left look old"
-    for p in Path(path).parent.glob('.bundle-*.tmp'): os.utime(p, (t := time.time() - 3600*hours, t))
+    for p in Path(path).parent.glob('.collab-*.tmp'): os.utime(p, (t := time.time() - 3600*hours, t))
 
 @pytest.fixture
 def quick():
@@ -694,7 +696,7 @@ def test_death_at_every_call_leaves_old_or_new(first, tmp_path, monkeypatch):
         path.parent.mkdir()
         if not first: save(path, 0)
         def run():
-            bundles.os = Fault(at, dies)
+            bundles.os = files.os = Fault(at, dies)
             save(path, 1)
         assert child(run) == 7
         found.append(what(path))
@@ -804,7 +806,7 @@ def test_a_full_disk_is_said_and_harms_nothing(tmp_path, monkeypatch):
         return os.write(fd, data[:n])
     f = Fault()
     f.write = write
-    monkeypatch.setattr(bundles, 'os', f)
+    stand_in(monkeypatch, f)
     with pytest.raises(OSError, match='No space left on device while saving the bundle .*is whole') as e: save(path, 1)
     assert e.value.errno == errno.ENOSPC and listing(tmp_path) == before
 
@@ -823,7 +825,7 @@ def test_a_limit_on_file_size_harms_nothing(tmp_path):
 def test_a_write_that_takes_only_a_part_is_continued(tmp_path, monkeypatch):
     f = Fault()
     f.write = lambda fd, data: os.write(fd, data[:999])
-    monkeypatch.setattr(bundles, 'os', f)
+    stand_in(monkeypatch, f)
     assert what(save(tmp_path/'b', 1)) == 1
 
 def test_file_and_folder_are_on_the_disk_in_the_right_order(tmp_path, monkeypatch):
@@ -836,7 +838,7 @@ def test_interrupted_by_the_keyboard_leaves_no_litter(tmp_path, monkeypatch):
     def interrupt(fd): raise KeyboardInterrupt
     f.fsync = interrupt
     with monkeypatch.context() as m:
-        m.setattr(bundles, 'os', f)
+        stand_in(m, f)
         with pytest.raises(KeyboardInterrupt): save(path, 1)
     assert what(path) == 0 and names_in(path) == ['b']
 
@@ -887,7 +889,7 @@ def test_savers_at_the_same_time_lose_nothing(quick):
 
 def test_only_what_is_an_hour_old_is_swept_up(tmp_path):
     path = save(tmp_path/'b', 0)
-    old,young = (tmp_path/f'.bundle-{c*16}.tmp' for c in '01')
+    old,young = (tmp_path/f'.collab-{c*16}.tmp' for c in '01')
     for o in (old, young): o.write_text('half')
     os.utime(old, (t := time.time() - 3700, t))
     os.utime(young, (t := time.time() - 3500, t))

@@ -212,7 +212,7 @@ def test_a_kill_leaves_a_whole_file_or_none(folder, replace):
 def test_only_what_is_ours_and_an_hour_old_is_swept(folder):
     a,g = 'a'*16,'g'*16
     ours = [f'.collab-{a}.tmp', f'.bundle-{a}.tmp', '.u.data.ab_c1234', '.u.item.abcdefgh', '.u.user.12345678']
-    others = ['u.data', '.u.data.refused2', f'.collab-{g}.tmp', f'collab-{a}.tmp', f'.collab-{a}.tmp.csv',
+    others = ['u.data', 'u.data.refused', f'.collab-{g}.tmp', f'collab-{a}.tmp', f'.collab-{a}.tmp.csv',
               '.u.base.abcdefgh']
     now = time.time()
     for o in ours+others:
