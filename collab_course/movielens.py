@@ -245,8 +245,8 @@ def check_writable(
         with tempfile.TemporaryFile(dir=near): return
     except OSError as e: why = e.strerror
     raise DataUnavailable(
-        f"MovieLens 100k can't be put into {folder} ({why}), and {wrong}: ask for the right to "
-        'read it, or name another folder in COLLAB_COURSE_DATA')
+        f"MovieLens 100k can't be put into {folder} ({why}), and {wrong}: get the right to read "
+        'and write there, or name another folder in COLLAB_COURSE_DATA')
 
 def sweep_downloads():
     "Remove what killed downloads have left among temporary files, after a day"

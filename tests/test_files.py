@@ -2,9 +2,11 @@
 import errno, os, signal, stat, time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from collab_course import files
+from collab_course.command_line import write_new
 from collab_course.files import flush_folder, left_aside, make_folder, sweep_aside, write_whole
 
 class Disk:
@@ -206,6 +208,30 @@ def test_a_kill_leaves_a_whole_file_or_none(folder, replace):
     for o in folder.glob('.*'): os.utime(o, (old, old))
     write_whole(folder/'f', [b'new'])
     assert names(folder)==['f']
+
+def test_a_table_that_the_program_writes_is_whole_or_absent_after_a_kill(folder):
+    "Of a part under the final name `fit` would make a model"
+    df,f = pd.DataFrame(dict(user=range(5000), rating=3)),folder/'r.csv'
+    write_new(df, f)
+    whole = f.read_bytes()
+    assert len(whole.splitlines())==5001
+    for moment in range(40):
+        f.unlink(missing_ok=True)
+        pid = os.fork()
+        if not pid:
+            try: write_new(df, f)
+            finally: os._exit(0)
+        time.sleep(moment/4000)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        assert not f.exists() or f.read_bytes()==whole
+
+def test_a_table_that_does_not_fit_on_the_disk_leaves_no_file(folder, disk):
+    def write(fd, data): raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    disk(write=write)
+    with pytest.raises(OSError, match="No space left on device: '.*r.csv'"):
+        write_new(pd.DataFrame(dict(user=[1])), folder/'r.csv')
+    assert names(folder)==[]
 
 # --- what killed programs have left
 

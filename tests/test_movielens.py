@@ -351,7 +351,7 @@ def test_files_that_may_not_be_read_are_said(good, home, open_folder):
     os.chmod(folder, 0o755)
     os.chmod(folder/'u.user', 0)
     words = [f'put into {folder} (Permission denied)', f'{folder}/u.user cannot be read (Permission denied)',
-             'ask for the right to read it, or name another folder']
+             'get the right to read and write there, or name another folder']
     assert as_nobody(says(words, folder))==0
 
 def test_a_folder_that_may_not_be_entered_is_said(good, home, open_folder):
