@@ -5,12 +5,11 @@
 # %% auto #0
 __all__ = ['stored_types', 'bundle_format', 'bundle_version', 'about_names', 'max_header', 'seal_at', 'not_ours', 'BundleError',
            'check_meta', 'to_stored', 'as_bytes', 'header_of', 'seal_of', 'specs_in', 'first_bytes', 'entries_of',
-           'meta_in', 'read_header', 'as_path', 'check_ordinary', 'disk', 'opened', 'write_all', 'sweep', 'write_aside',
-           'check_free', 'new_header', 'save_bundle', 'read_array', 'load_bundle', 'bundle_info', 'pack_ids',
-           'unpack_ids', 'is_text']
+           'meta_in', 'read_header', 'as_path', 'check_ordinary', 'disk', 'opened', 'check_free', 'new_header',
+           'save_bundle', 'read_array', 'load_bundle', 'bundle_info', 'pack_ids', 'unpack_ids', 'is_text']
 
 # %% ../nbs/library/bundle.ipynb #9e44f2fa
-import hashlib, json, math, os, re, secrets, stat
+import hashlib, json, math, os, re, stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import collab_course
 from .checks import ArgError, brief, must_be
+from .files import make_folder, write_whole
 
 # %% ../nbs/library/bundle.ipynb #77101451
 class BundleError(ValueError):
@@ -228,48 +228,6 @@ def opened(
         check_ordinary(path, os.fstat(f.fileno()).st_mode) # it may have been exchanged since
         yield f
 
-# %% ../nbs/library/bundle.ipynb #ec89163a
-def write_all(
-    fd: int, # Open file
-    parts: Iterable, # What to write: bytes, or arrays of bytes
-):
-    "Write all parts, until the disk has them"
-    for part in parts:
-        left = memoryview(part)
-        while left: left = left[os.write(fd, left[:2**26]):] # a call may take a part only
-    os.fsync(fd)
-
-def sweep(
-    folder: Path, # Where somebody saves
-    now: float, # The time by this disk's clock
-):
-    "Remove what killed saves have left, once it is an hour old"
-    for name in os.listdir(folder):
-        if not re.fullmatch(r'\.bundle-[0-9a-f]{16}\.tmp', name): continue
-        with suppress(OSError):
-            if now - os.lstat(folder/name).st_mtime > 3600: os.unlink(folder/name)
-
-def write_aside(
-    path: Path, # Name of the file
-    parts: Iterable, # What to write
-):
-    "Write a file in one step: all of it, or nothing"
-    aside = path.parent/f'.bundle-{secrets.token_hex(8)}.tmp'
-    fd = os.open(aside, os.O_WRONLY|os.O_CREAT|os.O_EXCL|getattr(os, 'O_BINARY', 0), 0o666)
-    try:
-        try:
-            sweep(path.parent, os.fstat(fd).st_mtime)
-            write_all(fd, parts)
-        finally: os.close(fd)
-        os.replace(aside, path)
-    except BaseException:
-        with suppress(OSError): os.unlink(aside)
-        raise
-    if not hasattr(os, 'O_DIRECTORY'): return
-    fd = os.open(path.parent, os.O_RDONLY|os.O_DIRECTORY)
-    try: os.fsync(fd) # the new name, too
-    finally: os.close(fd)
-
 # %% ../nbs/library/bundle.ipynb #f1113a9a
 def check_free(
     path: Any, # Name of a file
@@ -314,8 +272,8 @@ def save_bundle(
     header[seal_at] = seal_of(header, arrays.values())
     with disk(f'saving the bundle {path} (the bundle that is there, if any, is whole)'):
         check_free(path)
-        os.makedirs(path.parent, exist_ok=True)
-        write_aside(path, [header, *map(as_bytes, arrays.values())])
+        make_folder(path.parent)
+        write_whole(path, [header, *map(as_bytes, arrays.values())])
     return path
 
 # %% ../nbs/library/bundle.ipynb #3ee3170c

