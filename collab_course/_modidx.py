@@ -1824,6 +1824,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                   'collab_course/reading.py'),
                                        'collab_course.reading.is_quoted': ('library/reading.html#is_quoted', 'collab_course/reading.py'),
                                        'collab_course.reading.is_text': ('library/reading.html#is_text', 'collab_course/reading.py'),
+                                       'collab_course.reading.known_columns': ( 'library/reading.html#known_columns',
+                                                                                'collab_course/reading.py'),
                                        'collab_course.reading.looks_numeric': ( 'library/reading.html#looks_numeric',
                                                                                 'collab_course/reading.py'),
                                        'collab_course.reading.match_texts': ( 'library/reading.html#match_texts',
