@@ -6,13 +6,14 @@
 __all__ = ['TableError', 'candidates', 'known_columns', 'name_them', 'unsure', 'RatingsTable', 'read_ratings']
 
 # %% ../nbs/library/reading.ipynb #433483ca
-import bz2, csv, gzip, io, lzma, os, re, sys, zipfile, zlib
+import ast, bz2, csv, gzip, io, json, lzma, os, re, sys, zipfile, zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
-from collab_course.checks import Arg, ArgError, did_you_mean, join_parts, one_of
+from collab_course.checks import Arg, ArgError, ArgTypeError, did_you_mean, join_parts, must_be
+from collab_course.checks import no_ratings, one_of
 if TYPE_CHECKING: import numpy as np, pandas as pd, pyarrow as pa
 
 # %% ../nbs/library/reading.ipynb #809b894b
@@ -28,14 +29,18 @@ packings = {
     'zip': rb'PK\x03\x04'}
 other_formats = {
     'a pickle': rb'\x80[\x02-\x05]',
-    'an Arrow or Feather file': rb'ARROW1',
+    'a Feather file of the first version': rb'FEA1',
     'an SQLite database': rb'SQLite format 3',
     'an HDF5 file': rb'\x89HDF',
+    'a MATLAB file': rb'MATLAB \d',
+    'an R data file': rb'RD[AX]\d\n',
+    'a numpy array': rb'\x93NUMPY',
     'a PDF': rb'%PDF-',
     'an old Excel workbook': rb'\xd0\xcf\x11\xe0',
     'a web page': rb'(?i)\s*<(!doctype|html)',
-    'JSON': rb'\s*(\[\s*)?\{',
-    'a tar archive': rb'(?s).{257}ustar'}
+    'XML': rb'(\xef\xbb\xbf)?\s*<\?xml'}
+tar_archive = rb'(?s).{257}ustar'
+json_start = rb'(\xef\xbb\xbf)?\s*(\{\s*["\'}]|\[\s*[\[{])'
 
 def format_of(
     data: bytes, # Content of a file
@@ -47,29 +52,34 @@ def format_of(
     return None
 
 # %% ../nbs/library/reading.ipynb #1f865efa
-def only_file(
+def open_zipped(
     f: BinaryIO, # A zip
     name: str, # Its name, for messages
+    inside: str = '', # Name of a file in it; empty: its only file
 ) -> BinaryIO:
-    "Open the one file of a zip"
+    "Open a file of a zip"
     z = zipfile.ZipFile(f)
     files = [o for o in z.namelist() if not o.endswith('/') and not o.startswith('__MACOSX/')]
+    if inside in files: return z.open(inside)
     if '[Content_Types].xml' in files:
         raise TableError(f'{name} is an Excel workbook: save the sheet as CSV')
-    if len(files)!=1:
-        some = ', '.join(files[:5]) + ', …'*(len(files)>5)
-        raise TableError(f'{name} holds {len(files)} files ({some}), not one: '
-                         'unpack it and name the file with the ratings')
-    return z.open(files[0])
+    some = ', '.join(files[:5]) + ', …'*(len(files)>5)
+    if inside:
+        hint = did_you_mean(inside, files)
+        raise TableError(f'{name} holds no file {inside}{hint}; it holds {some}')
+    if len(files)==1: return z.open(files[0])
+    which = f'. Name the file with the ratings, such as {name}/{files[0]}' if files else ''
+    raise TableError(f'{name} holds {len(files)} files ({some}), not one{which}')
 
 # %% ../nbs/library/reading.ipynb #45e9b96b
 def open_packed(
     f: BinaryIO, # A compressed file
     kind: str, # How it is compressed, one of `packings`
     name: str, # Its name, for messages
+    inside: str = '', # Name of a file in a zip; empty: its only file
 ) -> BinaryIO:
     "Open a compressed file"
-    if kind=='zip': return only_file(f, name)
+    if kind=='zip': return open_zipped(f, name, inside)
     if kind=='zstd':
         import pyarrow as pa
         return pa.CompressedInputStream(f, 'zstd')
@@ -105,12 +115,14 @@ broken = (OSError, EOFError, ValueError, RuntimeError, # what a damaged file rai
 def unpack(
     data: bytes, # Content of a file, compressed or not
     name: str, # Its name, for messages
+    inside: str = '', # Name of a file in a zip; empty: its only file
 ) -> bytes:
     "Return the content of a file that may be compressed"
     kind = format_of(data, packings)
+    if inside and kind!='zip': raise TableError(f'{name} is no zip, so it holds no file {inside}')
     if kind is None: return data
     try:
-        with open_packed(io.BytesIO(data), kind, name) as stream:
+        with open_packed(io.BytesIO(data), kind, name, inside) as stream:
             return b''.join(read_pieces(stream, most_unpacked(len(data)), name))
     except TableError: raise
     except broken as e:
@@ -124,17 +136,36 @@ def beside(
     if not path.parent.is_dir(): return []
     return [o.name for o in path.parent.iterdir()]
 
+def split_path(
+    path: Path, # A file, maybe in a zip
+) -> tuple[Path, str]: # The file on disk, and the rest of the path
+    "Split a path that goes on inside a file"
+    for parent in path.parents:
+        if parent.is_file(): return parent,path.relative_to(parent).as_posix()
+    return path,''
+
+def check_path(
+    path: Any, # What the caller takes for a file
+):
+    "Check that a path is one, and not a table"
+    if isinstance(path, (str, os.PathLike)): return
+    kind = f'{type(path).__module__}.{type(path).__name__}'.removeprefix('builtins.')
+    raise ArgTypeError(Arg('path'), f' must be the name of a file, not {kind}: '
+                       'a table needs no reading, Recommender.fit takes it as it is',
+                       arg='path', got=path, expected='the name of a file')
+
 def read_file(
-    path: str|os.PathLike, # A file; `-`: standard input
+    path: str|os.PathLike, # A file, maybe in a zip; `-`: standard input
 ) -> tuple[str, bytes]: # Its name and its unpacked content
     "Read a file that may be compressed"
+    check_path(path)
     if str(path)=='-': return 'standard input',unpack(sys.stdin.buffer.read(), 'standard input')
-    path = Path(path).expanduser()
+    path,inside = split_path(Path(path).expanduser())
     if path.is_dir(): raise TableError(f'{path} is a folder, not a file with ratings')
     if not path.exists():
         hint = did_you_mean(path.name, beside(path))
         raise TableError(f'there is no file {path}{hint}')
-    return path.name,unpack(path.read_bytes(), path.name)
+    return path.name,unpack(path.read_bytes(), path.name, inside)
 
 # %% ../nbs/library/reading.ipynb #d72f9efa
 def decode(
@@ -184,34 +215,43 @@ def is_quoted(
     if '"' not in text or sep==unit_separator: return False
     if sep in ',;|': return True
     s = re.escape(sep)
-    starts = re.findall(rf'(?:^|{s})"', text, re.M)
-    ends = re.findall(rf'"(?={s}|\r?$)', text, re.M)
+    starts = re.findall(rf'(?:^|[\r\n]|{s})"', text)
+    ends = re.findall(rf'"(?=[\r\n]|{s}|\Z)', text)
     return len(starts)==len(ends)
 
 # %% ../nbs/library/reading.ipynb #00c8c5a2
 known_names = dict(
     user='''user userid uid useridx username reviewer reviewerid customer customerid
             member memberid reader readerid person personid visitor visitorid account accountid
-            profile profileid buyer buyerid listener listenerid player playerid''',
+            profile profileid profilename reviewprofilename buyer buyerid listener listenerid
+            player playerid''',
     item='''item itemid iid itemidx movie movieid film filmid book bookid isbn isbn10 isbn13
             asin parentasin product productid sku article articleid artist artistid song songid
-            track trackid album albumid game gameid app appid anime animeid recipe recipeid
+            track trackid album albumid game gameid bggid app appid anime animeid recipe recipeid
+            video videoid
             show showid business businessid place placeid restaurant restaurantid
-            beer beerid wine wineid joke jokeid course courseid''',
+            beer beerid beerbeerid wine wineid joke jokeid course courseid gmapid''',
     rating='''rating ratings rate score scores star stars overall grade points bookrating
-              movierating itemrating overallrating userrating ratingscore ratingvalue
+              movierating itemrating overallrating userrating ratingscore ratingvalue myscore
               reviewscore reviewrating reviewoverall''',
     title='''title movietitle booktitle itemtitle filmtitle producttitle songtitle
-             itemname moviename productname name''')
+             itemname moviename productname beername name''')
 known_names = {role: names.split() for role,names in known_names.items()}
 
 # %% ../nbs/library/reading.ipynb #1a093be7
+def plain_name(
+    column: Any, # Name of a column
+) -> str:
+    "Return the letters and digits of a name, without RecBole's `:token`"
+    name = re.sub(r':(token|float)(_seq)?$', '', str(column))
+    return re.sub(r'[\W_]', '', name).lower()
+
 def find_role(
     columns: Sequence, # Names of columns
     role: str, # 'user', 'item', 'rating' or 'title'
 ) -> list[int]: # Positions, of several the only id
     "Find the columns whose name is known for a role"
-    plain = [re.sub(r'[\W_]', '', str(c)).lower() for c in columns]
+    plain = [plain_name(c) for c in columns]
     found = [i for i,name in enumerate(plain) if name in known_names[role]]
     ids = [i for i in found if plain[i].endswith('id')]
     if len(found)>1 and len(ids)==1: return ids
@@ -244,27 +284,37 @@ def known_columns(
     return {role: columns[at[0]] if len(at)==1 else None for role,at in found.items()}
 
 # %% ../nbs/library/reading.ipynb #f602c892
-separators = {'\t': 'tabs', '::': '::', ';': 'semicolons', '|': '|', ',': 'commas', ' ': 'spaces'}
+separators = {'\t': 'tabs', '::': '::', ';': 'semicolons', '|': '|', ',': 'commas', ' ': 'spaces',
+              '\t\t': 'two tabs', ' +': 'any number of spaces'}
+doubled = {'\t': '\t\t', ' ': ' +'}
 separator_names = {
-    'tab': '\t', r'\t': '\t', 'comma': ',', 'semicolon': ';', 'pipe': '|', 'space': ' '}
+    'tab': '\t', 'comma': ',', 'semicolon': ';', 'pipe': '|', 'space': ' '}
 
 def one_character(
     sep: str, # A separator of any length
 ) -> str:
     "Return a character that can stand for a separator"
+    if sep==' +': return ' '
     return sep if len(sep.encode())==1 else unit_separator
+
+def mark_fields(
+    text: str, # A table as text
+    sep: str, # What separates fields
+) -> str:
+    "Put one character where a separator stands"
+    if sep==' +': return re.sub('  +', ' ', re.sub('(?m)^ +| +(?=\r?$)', '', text))
+    return text.replace(sep, one_character(sep))
 
 def first_records(
     text: str, # A table as text
     sep: str, # What separates fields
 ) -> list[list[str]]: # Their fields
     "Return the first twenty records of a text"
-    start = text[:2**16]
-    if len(text)>len(start) and '\n' in start: start = start[:start.rindex('\n')]
+    start = mark_fields(text[:2**16], sep)
     one = one_character(sep)
-    start = start.replace(sep, one)
-    records = read_records(start, one, is_quoted(start, one))
-    return [row for _,row in islice(records, 20)]
+    records = [row for _,row in islice(read_records(start, one, is_quoted(start, one)), 21)]
+    if len(records)<21 and len(text)>2**16: return records[:-1] or records
+    return records[:20]
 
 # %% ../nbs/library/reading.ipynb #a7f7c40e
 def counted(
@@ -284,7 +334,7 @@ def not_cut(
     "Build the error for a text that no separator cuts into columns"
     for sep,rows in heads.items():
         most = max(map(len, rows), default=0)
-        if sep!=' ' and most>=least:
+        if sep[0]!=' ' and most>=least:
             first = counted(len(rows[0]), 'field')
             return TableError(f'{name}: its first line has {first} by {separators[sep]}, '
                               f'and others have {most}. '
@@ -294,7 +344,43 @@ def not_cut(
                       'by tabs, commas, semicolons, |, :: or '
                       f'spaces. Its first line is {first!r}. Name the separator with ', Arg('sep'))
 
+# %% ../nbs/library/reading.ipynb #b3a5d5de
+def check_pairs_or_lists(
+    name: str, # Name of the file, for messages
+    heads: dict[str, list[list[str]]], # First records by each separator
+):
+    "Check that a text holds more than pairs of ids or lists of them"
+    for sep,rows in heads.items():
+        lengths = {len(row) for row in rows}
+        whole = all(field.strip().isdecimal() for row in rows for field in row)
+        by = separators[sep]
+        if len(rows)>1 and lengths=={2} and (sep[0]!=' ' or whole):
+            raise TableError(f'{name} has 2 columns, separated by {by}, and not 3: '
+                             f'user, item, rating. {no_ratings}')
+        if len(lengths)>2 and whole:
+            raise TableError(f'{name} holds lists, a user and items in each line, separated by '
+                             f'{by}, and no ratings. {no_ratings}')
+
 # %% ../nbs/library/reading.ipynb #40ef540a
+def is_even(
+    rows: list[list[str]], # The first records
+    least: int, # Number of fields that they must have
+) -> bool:
+    "Test whether records have equally many fields, and enough"
+    lengths = {len(row) for row in rows}
+    return len(lengths)==1 and min(lengths)>=least
+
+def double_separator(
+    text: str, # A table as text
+    sep: str, # What seems to separate
+    least: int, # Number of columns that there must be
+) -> str: # The separator, doubled where every record has an empty field between two
+    "Double a separator that cuts the first records into columns that are empty"
+    if sep not in doubled: return sep
+    rows = first_records(text, sep)
+    if not any(map(all, zip(*([not field for field in row] for row in rows)))): return sep
+    return doubled[sep] if is_even(first_records(text, doubled[sep]), least) else sep
+
 def find_separator(
     text: str, # A table as text
     name: str, # Name of the file, for messages
@@ -302,11 +388,11 @@ def find_separator(
 ) -> str:
     "Find what cuts the first records into equally many fields"
     heads = {sep: first_records(text, sep) for sep in separators}
-    wide = [sep for sep,rows in heads.items() if rows and len(rows[0])>=least]
-    even = [sep for sep in wide if len({len(row) for row in heads[sep]})==1]
+    even = [sep for sep,rows in heads.items() if is_even(rows, least)]
     if even: return max(even, key=lambda sep: len(guess_roles(heads[sep][0])))
-    for sep in wide:
-        if sep!=' ': return sep
+    if least>2: check_pairs_or_lists(name, heads)
+    for sep,rows in heads.items():
+        if rows and len(rows[0])>=least and sep[0]!=' ': return sep
     raise not_cut(text, name, least, heads)
 
 # %% ../nbs/library/reading.ipynb #9150113b
@@ -372,6 +458,44 @@ def excel_line(
     if not line: return text,None
     return '\n' + text[line.end():],line[1]
 
+# %% ../nbs/library/reading.ipynb #70289cfe
+def check_matrix(
+    text: str, # A table as text
+    name: str, # Name of the file
+) -> int: # Number of lines with sizes: 1 for Matrix Market, else 0
+    "Check that a Matrix Market file lists rows, columns and values"
+    if not text.startswith('%%MatrixMarket'): return 0
+    form = text[:200].splitlines()[0].lower().split()[1:]
+    if form[2:3]==['pattern']:
+        raise TableError(f'{name} is a matrix of pairs without values. {no_ratings}')
+    if form[:2]==['matrix', 'coordinate'] and form[3:]==['general']: return 1
+    raise TableError(f'{name} is a matrix of the form {" ".join(form)!r}, and only '
+                     "'matrix coordinate real general' can be read: save it as CSV")
+
+def blank_remarks(
+    text: str, # A table as text
+    name: str, # Name of the file
+) -> str:
+    "Make the lines with `%` empty, and the line of sizes after them"
+    size = check_matrix(text, name)
+    remarks = re.match(r'%[%\s].*\n(%.*\n)*' + r'(\s*\d.*\n)'*size, text)
+    if not remarks: return text
+    return '\n'*remarks[0].count('\n') + text[remarks.end():]
+
+def join_blocks(
+    text: str, # A table as text
+) -> str:
+    "Write the film of a Netflix block into each line of the block"
+    if not re.match(r'\d+:\r?\n\d+,[\d.]+,', text): return text
+    film = ''
+    lines = []
+    for line in text.replace('\r', '').split('\n'):
+        if line.endswith(':'):
+            film = line[:-1]
+            lines.append('')
+        else: lines.append(f'{film},{line}' if line else '')
+    return '\n'.join(['movie,user,rating,date', *lines[1:]])
+
 # %% ../nbs/library/reading.ipynb #f6995ea6
 class Delimited:
     "A table in a text file"
@@ -385,8 +509,11 @@ class Delimited:
         check_separator(sep)
         text,named = excel_line(text)
         check_text(text, name)
-        sep = sep or named
+        text = join_blocks(blank_remarks(text, name))
+        check_text(text, name)
+        sep = (sep or named or '').replace(r'\t', '\t')
         sep = separator_names.get(sep, sep) or find_separator(text, name, least)
+        sep = double_separator(text, sep, least)
         rows = first_records(text, sep)
         if len(rows[0])<least:
             columns = counted(len(rows[0]), 'column')
@@ -395,10 +522,11 @@ class Delimited:
         self.name = name
         self.form = f'separated by {separators.get(sep, repr(sep))}'
         self.first = rows[0]
+        self.head = rows
         self.header = not no_header and has_header(rows)
         self.columns = [c.strip() for c in rows[0]] if self.header else None
         self.sep = one_character(sep)
-        self.text = text.replace(sep, self.sep)
+        self.text = mark_fields(text, sep)
         self.quoted = is_quoted(self.text, self.sep)
         if self.header and len(rows)==1: raise TableError(f'{name} has a header line and no rows')
 
@@ -445,6 +573,17 @@ class Delimited:
         except pa.ArrowInvalid as e: raise self.ragged(e) from None
 
 # %% ../nbs/library/reading.ipynb #2908b8bc
+@contextmanager
+def arrow_errors(
+    name: str, # Name of a file
+    form: str, # What it is, in words
+) -> Iterator[None]:
+    "Turn pyarrow's errors about a file into ours"
+    import pyarrow as pa
+    try: yield
+    except (pa.ArrowException, OSError) as e:
+        raise TableError(f'{name} is a damaged {form} file ({str(e)[:200]})') from None
+
 class Parquet:
     "A table in a Parquet file"
     form = 'Parquet'
@@ -452,21 +591,14 @@ class Parquet:
         data: bytes, # Content of the file
         name: str, # Its name, for messages
     ):
+        import pyarrow as pa, pyarrow.parquet as pq
         self.name = name
         self.size = len(data)
-        with self.checked() as (pa,pq):
+        with arrow_errors(name, self.form):
             schema = pq.ParquetFile(pa.BufferReader(data)).schema_arrow
             text = [f.name for f in schema if f.type in (pa.string(), pa.large_string())]
             self.columns = schema.names
             self.file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=text)
-
-    @contextmanager
-    def checked(self) -> Iterator[tuple]:
-        "Import pyarrow, and turn its errors into ours"
-        import pyarrow as pa, pyarrow.parquet as pq
-        try: yield pa,pq
-        except (pa.ArrowException, OSError) as e:
-            raise TableError(f'{self.name} is a damaged Parquet file ({str(e)[:200]})') from None
 
     def place(self,
         row: int, # Number of a row, from 0
@@ -483,13 +615,141 @@ class Parquet:
             raise TableError(f'{self.name} claims {n:,} rows in {self.size:,} bytes: '
                              'no table of ratings is as small as that')
         names = [self.columns[c] for c in cols]
-        with self.checked(): return self.file.read(names).select(names).columns
+        with arrow_errors(self.name, self.form):
+            return self.file.read(names).select(names).columns
+
+# %% ../nbs/library/reading.ipynb #1ba463f0
+class Feather:
+    "A table in an Arrow or Feather file"
+    form = 'Arrow or Feather'
+    def __init__(self,
+        data: bytes, # Content of the file
+        name: str, # Its name, for messages
+    ):
+        self.data = data
+        self.name = name
+        self.columns = [field.name for field in self.open().schema]
+
+    place = Parquet.place
+
+    def open(self,
+        cols: Sequence[int] = (), # Positions of columns; none: all
+    ) -> 'pa.ipc.RecordBatchFileReader':
+        "Open the file"
+        import pyarrow as pa
+        options = pa.ipc.IpcReadOptions(included_fields=sorted(cols))
+        with arrow_errors(self.name, self.form):
+            return pa.ipc.open_file(pa.BufferReader(self.data), options=options)
+
+    def batches(self,
+        cols: Sequence[int], # Positions of columns
+    ) -> 'Iterator[pa.RecordBatch]':
+        "Yield the parts of columns, up to the memory that a table may take"
+        file = self.open(cols)
+        free = most_unpacked(len(self.data))
+        for i in range(file.num_record_batches):
+            with arrow_errors(self.name, self.form):
+                batch = file.get_batch(i)
+                batch.validate(full=True)
+            free -= batch.nbytes
+            if free<0: raise TableError(f'{self.name} unpacks to more than a table of ratings does')
+            yield batch
+
+    def read(self,
+        cols: Sequence[int], # Positions of columns
+    ) -> 'list[pa.ChunkedArray]':
+        "Read columns, each of the type that the file gives it"
+        import pyarrow as pa
+        table = pa.Table.from_batches(self.batches(cols), self.open(cols).schema)
+        return table.select([self.columns[c] for c in cols]).columns
+
+# %% ../nbs/library/reading.ipynb #cb3789c5
+def parse_json(
+    text: str, # JSON, or what Python prints for it
+) -> Any: # What it says; None: neither
+    "Read JSON or a Python literal"
+    errors = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
+    for parse in (json.loads, ast.literal_eval):
+        try: return parse(text)
+        except errors: pass
+    return None
+
+def field_text(
+    value: Any, # A value of a record
+) -> str|None:
+    "Return a number, text or truth as text; None for what is missing"
+    if value is None or isinstance(value, str): return value
+    if isinstance(value, (bool, int, float)): return str(value)
+    raise TypeError(f'there is a {type(value).__name__}, and not a number or text')
+
+# %% ../nbs/library/reading.ipynb #ba11ce9b
+class Records:
+    "A table of JSON records"
+    def __init__(self,
+        text: str, # The records, one a line or in one list
+        name: str, # Name of the file, for messages
+    ):
+        self.name = name
+        self.text = text
+        self.all = parse_json(text) if text.lstrip()[:1]=='[' else None
+        self.form = 'JSON Lines' if self.all is None else 'a list of JSON records'
+        head = [record for _,record in islice(self.records(), 20)]
+        self.columns = [*dict.fromkeys(column for record in head for column in record)]
+
+    def values(self) -> Iterator[tuple[str, Any]]: # Place and value
+        "Yield what the lines or the list hold"
+        if self.all is not None:
+            for i,value in enumerate(self.all, 1): yield f'record {i:,}',value
+            return
+        for i,line in enumerate(io.StringIO(self.text), 1):
+            if line.strip(): yield f'line {i:,}',parse_json(line.strip())
+
+    def records(self) -> Iterator[tuple[str, dict]]: # Place and record
+        "Yield all records"
+        for place,value in self.values():
+            if isinstance(value, dict): yield place,value
+            else:
+                raise TableError(f'{self.name}, {place}: there is no JSON record such as '
+                                 '{"user": 7, "item": 42, "rating": 5}, all of it in one line')
+
+    def place(self,
+        row: int, # Number of a row, from 0
+    ) -> str:
+        "Say in which line or record a row stands"
+        return next(islice(self.records(), row, None))[0]
+
+    def read(self,
+        cols: Sequence[int], # Positions of columns
+    ) -> 'list[pa.ChunkedArray]':
+        "Read columns as text"
+        return [self.read_column(self.columns[c]) for c in cols]
+
+    def read_column(self,
+        column: str, # Its name
+    ) -> 'pa.ChunkedArray':
+        "Read a column as text, and check that it holds text or numbers, not both"
+        import pyarrow as pa
+        texts = []
+        kinds = set()
+        for place,record in self.records():
+            value = record.get(column)
+            if value is not None: kinds.add(isinstance(value, str))
+            try: texts.append(field_text(value))
+            except TypeError as e:
+                raise TableError(f'{self.name}, {place}, column {column!r}: {e}') from None
+            if len(kinds)>1:
+                raise TableError(f'{self.name}, {place}, column {column!r}: {value!r} is '
+                                 'one of text and number, and others are the other')
+        try: return pa.chunked_array([pa.array(texts, pa.string())])
+        except UnicodeEncodeError:
+            raise TableError(f'{self.name}: column {column!r} holds half of a letter, '
+                             'a surrogate without its other half') from None
 
 # %% ../nbs/library/reading.ipynb #942271d5
-Source = Delimited|Parquet
+Source = Delimited|Parquet|Feather|Records
 
 def open_table(
-    path: str|os.PathLike, # A file; `-`: standard input
+    path: str|os.PathLike, # A file, maybe in a zip; `-`: standard input
     sep: str|None = None, # What separates the columns; None: find out
     encoding: str = 'utf-8', # How letters are written as bytes
     least: int = 3, # Number of columns that it must have
@@ -499,6 +759,10 @@ def open_table(
     name,data = read_file(path)
     if not data: raise TableError(f'{name} is empty')
     if data[:4]==b'PAR1': return Parquet(data, name)
+    if data[:6]==b'ARROW1': return Feather(data, name)
+    if re.match(json_start, data): return Records(decode(data, name, encoding), name)
+    if re.match(tar_archive, data):
+        raise TableError(f'{name} is a tar archive: unpack it and name the file with the ratings')
     other = format_of(data, other_formats)
     if other:
         raise TableError(f'{name} is {other}, not a table of ratings: save it as CSV or Parquet')
@@ -551,6 +815,7 @@ def unsure(
             twice = f'{len(names)} columns of {table} are called {names[0]!r}'
             return TableError(f'{twice}: rename them')
     why = [f'no column has a name that is known for the {one_of(none)}'] if none else []
+    if 'rating' in none: hint = [f'. {no_ratings}', *hint]
     for role,names in several.items():
         why.append(f'{len(names)} columns could be the {role}: {quoted_names(names)}')
     ones = 'the right ones' if len(found)>1 else 'the right one'
@@ -575,6 +840,15 @@ def choose_by_name(
     if doubt: raise unsure(src.name, src.columns, doubt, hint)
     return res
 
+product = re.compile(r'B0[0-9A-Z]{8}|\d{9}[\dX]')
+reviewer = re.compile(r'A[0-9A-Z]{5,}')
+
+def product_first(
+    src: Source, # A table without names
+) -> bool:
+    "Test for a product of Amazon before a reviewer of Amazon in each of the first records"
+    return all(product.fullmatch(row[0]) and reviewer.fullmatch(row[1]) for row in src.head)
+
 def choose_by_place(
     src: Source, # A table without names
     roles: Sequence[str], # Roles that nobody plays yet
@@ -582,6 +856,7 @@ def choose_by_place(
 ) -> dict[str, int]: # All columns that have a role
     "Pick the next free columns"
     free = [i for i in range(len(src.first)) if i not in taken.values()]
+    if roles[:2]==['user', 'item'] and product_first(src): free[:2] = free[1],free[0]
     if len(free)<len(roles):
         role = roles[len(free)]
         raise TableError(f'{src.name} has no header line, and no column is left for the {role}')
@@ -784,7 +1059,9 @@ def check_numbers(
     rows = bad[codes].nonzero()[0]
     text = texts[codes[rows[0]]]
     why = f'{text[:80]!r} is no number' if text else 'there is no rating'
-    raise col.wrong(rows, why, ', or name the column with the ratings by ', Arg('rating_name'))
+    no_names = f'. {no_ratings}' if col.src.columns is None else ''
+    raise col.wrong(rows, why, ', or name the column with the ratings by ', Arg('rating_name'),
+                    no_names)
 
 def ratings_from_text(
     col: Column, # A column of ratings
@@ -866,18 +1143,118 @@ def header_note(
                  'If it is a rating, add ', Arg('no_header', True))]
 
 # %% ../nbs/library/reading.ipynb #beb1beb6
-def check_places(
-    src: Source, # A table
-    at: int, # Position of the column taken for users
-    users: Any, # What it holds
-):
-    "Check that a column taken for users by its place repeats itself"
-    if src.columns is not None or len(src.first)<4: return
-    if len(users)<10 or len({*users.tolist()})<len(users): return
+def wrong_place(
+    src: Source, # A table without names
+    role: str, # Role of the column in doubt
+    at: int, # Its position
+    why: str, # What is strange about it
+) -> TableError:
+    "Build the error for a column that can't be what its place says"
     rest = [i+1 for i in range(len(src.first)) if i!=at]
-    raise TableError(f'{src.name}: column {at+1} is different in every row: '
-                     'is it a row number or a time? '
-                     'Name the columns: ', *name_them(user=rest[0], item=rest[1], rating=rest[2]))
+    says = f'{src.name}: column {at+1} {why} '
+    if role=='user' and len(rest)>2:
+        names = name_them(user=rest[0], item=rest[1], rating=rest[2])
+        return TableError(says, 'Name the columns: ', *names)
+    names = name_them(user='N', item='N', rating='N')
+    if role=='rating': names = names[2:]
+    return TableError(says, 'Name the right ones by number: ', *names, f'. {no_ratings}')
+
+time_text = re.compile(r'\d{4}-\d\d-\d\d([T ]\d.*)?|\d\d?/\d\d?/\d{4}( .*)?')
+fraction = re.compile(r'[+-]?\d*\.\d*[1-9]\d*')
+
+def why_no_ids(
+    src: Source, # A table without names
+    at: int, # Position of a column taken for ids
+    ids: Any, # What it holds
+) -> str: # Empty: nothing
+    "Say what in a column can't be ids"
+    head = [row[at].strip() for row in src.head if len(row)>at]
+    if all(map(time_text.fullmatch, head)): return f'holds times, not ids: {head[0]!r}.'
+    if all(map(fraction.fullmatch, head)): return f'holds fractions, not ids: {head[0]}.'
+    many = len(src.first)>3 and len(ids)>=10 and len({*ids.tolist()})>.95*len(ids)
+    return 'is different in every row: is it a row number or a time?' if many else ''
+
+# %% ../nbs/library/reading.ipynb #390240d2
+def could_be_ratings(
+    src: Source, # A table without names
+    at: int, # Position of a column
+) -> bool:
+    "Test whether the first records hold a few small numbers there"
+    head = [row[at] for row in src.head if len(row)==len(src.first)]
+    if len(head)<10 or not all(map(is_plain_number, head)): return False
+    values = {*map(float, head)}
+    return 2<=len(values)<=min(11, len(head)/2) and max(map(abs, values))<=100
+
+def why_no_ratings(
+    df: 'pd.DataFrame', # Columns item and rating
+) -> str: # Empty: nothing
+    "Say why numbers aren't ratings"
+    y = df['rating']
+    if y.abs().median()>10_000: return f'holds numbers as ids and times are, such as {y[0]}.'
+    pairs = len(df[['item', 'rating']].drop_duplicates())
+    one_each = pairs==df['item'].nunique() and len(df)>=pairs+20 and y.nunique()>1
+    return 'is the same wherever an item is the same, as a category is.' if one_each else ''
+
+# %% ../nbs/library/reading.ipynb #afacb784
+def check_id_places(
+    src: Source, # A table
+    columns: dict[str, int], # Position of the column for each role
+    guessed: list[str], # Roles that nobody named
+    ids: dict[str, Any], # What is taken for users and items
+):
+    "Check that columns taken for ids by their place can be ids"
+    if src.columns is not None or not guessed: return
+    if len(src.first)>20:
+        raise TableError(f'{src.name} has {len(src.first)} columns and no header line: '
+                         'is it a matrix? Make it rows of user, item and rating, '
+                         'or name the columns: ', *name_them(user=1, item=2, rating=3))
+    for role in ids:
+        why = why_no_ids(src, columns[role], ids[role]) if role in guessed else ''
+        if why: raise wrong_place(src, role, columns[role], why)
+
+def check_rating_place(
+    src: Source, # A table
+    columns: dict[str, int], # Position of the column for each role
+    df: 'pd.DataFrame', # What was read: columns user, item, rating
+):
+    "Check that a column taken for ratings by its place can be ratings, and no other can"
+    if src.columns is not None: return
+    at = columns['rating']
+    why = why_no_ratings(df)
+    if why: raise wrong_place(src, 'rating', at, why)
+    rest = [i for i in range(len(src.first)) if i not in columns.values()]
+    others = [i+1 for i in rest if could_be_ratings(src, i)]
+    if not others: return
+    which = one_of(map(str, [at+1, *others]))
+    raise TableError(f'{src.name}: which column holds the ratings, {which}? '
+                     'Each holds a few small numbers. Name it with ',
+                     Arg('rating_name', at+1, *others))
+
+# %% ../nbs/library/reading.ipynb #71318dc2
+def check_one_each(
+    src: Source, # A table
+    df: 'pd.DataFrame', # Users, items and ratings
+):
+    "Check that items that were guessed aren't the users under other names"
+    user,item = df.columns[:2]
+    if src.columns is not None and plain_name(item) in known_names['item']: return
+    n = df[user].nunique()
+    pairs = len(df[[user, item]].drop_duplicates())
+    if len(df)<20 or pairs!=n or n>.8*len(df): return
+    raise TableError(f'{src.name}: each user has only one item in column {item!r}, in all rows: '
+                     'is it a name of the user? Name the right one with ',
+                     Arg('item_name', 'COLUMN'))
+
+# %% ../nbs/library/reading.ipynb #99a462b9
+def drop_titles(
+    df: 'pd.DataFrame', # Ratings
+    item: str, # Its column of items
+    title: str, # Its column of titles, which was guessed
+) -> list[str]: # A note, or none
+    "Drop titles if an item has several"
+    if len(df[[item, title]].drop_duplicates())==df[item].nunique(): return []
+    del df[title]
+    return [f'column {title!r} is left out: some items have several values there']
 
 def add_titles(
     df: 'pd.DataFrame', # Ratings
@@ -888,9 +1265,7 @@ def add_titles(
     "Add titles to ratings, unless they were guessed and an item has several"
     import pyarrow as pa
     df[col.name] = plain_text(col.values).cast(pa.string()).to_pandas()
-    if not guessed or len(df[[item, col.name]].drop_duplicates())==df[item].nunique(): return []
-    del df[col.name]
-    return [f'column {col.name!r} is left out: some items have several values there']
+    return drop_titles(df, item, col.name) if guessed else []
 
 # %% ../nbs/library/reading.ipynb #f227c5b3
 def read_columns(
@@ -916,9 +1291,12 @@ def ratings_table(
     if not len(user.values): raise TableError(f'{src.name} has no rows')
     users,user_sort = ids_of(user, user_kind)
     items,item_sort = ids_of(item, item_kind)
-    if named['user'] is None and user_kind is None: check_places(src, at['user'], users)
+    guessed = [role for role in at if named[role] is None]
+    if user_kind is None: check_id_places(src, at, guessed, dict(user=users, item=items))
     y,note = ratings_of(rating)
     df = pd.DataFrame({user.name: users, item.name: items, rating.name: y})
+    if 'rating' in guessed: check_rating_place(src, at, df)
+    if 'item' in guessed: check_one_each(src, df)
     notes = [f'{src.name}: {src.form}, {len(df):,} ratings', chosen_note(src, at)]
     notes.append(f'ids: user read as {user_sort}, item read as {item_sort}')
     if note: notes.append(note)
@@ -928,9 +1306,48 @@ def ratings_table(
     if 'title' in cols and cols['title'].name in df: args['titles'] = cols['title'].name
     return RatingsTable(df, args, notes)
 
+# %% ../nbs/library/reading.ipynb #56b55b37
+def kind_in_all(
+    tables: list[RatingsTable], # Ratings of several files
+    i: int, # Position of a column of ids
+) -> type|None: # str: text in one of them and numbers in another; None: of one kind
+    "Find whether ids must be read as text"
+    kinds = {t.ratings.dtypes.iloc[i]=='int64' for t in tables}
+    return str if len(kinds)>1 else None
+
+def same_columns(
+    srcs: list[Source], # Several tables
+    tables: list[RatingsTable], # Their ratings
+) -> dict[str, str]: # Names of the columns, as `fit` takes them; titles only if all have them
+    "Check that files call their columns alike"
+    first = {k: v for k,v in tables[0].names.items() if all(k in t.names for t in tables)}
+    for src,table in zip(srcs, tables):
+        if first.items() <= table.names.items(): continue
+        names = [quoted_names([*t.names.values()]) for t in (tables[0], table)]
+        raise TableError(f'{srcs[0].name} has the columns {names[0]}, and {src.name} {names[1]}: '
+                         'give them the same names')
+    return first
+
+def join_ratings(
+    srcs: list[Source], # Several tables
+    named: dict[str, str|int|None], # Roles with the columns that the caller named; None: guess
+) -> RatingsTable:
+    "Read the ratings of several open tables as one table"
+    import pandas as pd
+    tables = [ratings_table(src, named) for src in srcs]
+    kinds = [kind_in_all(tables, i) for i in (0, 1)]
+    if str in kinds: tables = [ratings_table(src, named, *kinds) for src in srcs]
+    names = same_columns(srcs, tables)
+    df = pd.concat([t.ratings[[*names.values()]] for t in tables], ignore_index=True)
+    notes = [note for t in tables for note in t.notes]
+    if 'titles' in names and named['title'] is None:
+        notes += drop_titles(df, names['item_name'], names['titles'])
+        if names['titles'] not in df: del names['titles']
+    return RatingsTable(df, names, [*notes, f'{len(srcs)} files: {len(df):,} ratings in all'])
+
 # %% ../nbs/library/reading.ipynb #04d47823
 def read_ratings(
-    path: str|os.PathLike, # CSV, TSV and the like or Parquet, maybe packed; `-`: standard input
+    path: str|os.PathLike|Sequence, # A file of any form, or several; `-`: standard input
     user_name: str|int|None = None, # Column of user ids (a number: without a header); None: guess
     item_name: str|int|None = None, # Column of item ids; None: guess
     rating_name: str|int|None = None, # Column of ratings; None: guess
@@ -940,9 +1357,24 @@ def read_ratings(
     no_header: bool = False, # Is the first line a rating, whatever it looks like?
 ) -> RatingsTable: # Unpacks to ratings, names, notes
     "Read a table of ratings that somebody else has written"
-    src = open_table(path, sep, encoding, no_header=no_header)
+    paths = path if isinstance(path, (list, tuple)) else [path]
+    if not paths: raise must_be('path', 'a file or several', path)
+    srcs = [open_table(p, sep, encoding, no_header=no_header) for p in paths]
     named = dict(user=user_name, item=item_name, rating=rating_name, title=title_name)
-    return ratings_table(src, named)
+    return ratings_table(srcs[0], named) if len(srcs)==1 else join_ratings(srcs, named)
+
+# %% ../nbs/library/reading.ipynb #fd51ce4e
+def id_column(
+    src: Source, # A table of titles
+    title: str|int|None, # Its column of titles, if the caller named it
+) -> str|None: # None: no column is called `id`, or another is known for the item
+    "Find a column `id` beside titles: what it counts are the items"
+    if src.columns is None or find_role(src.columns, 'item'): return None
+    named = [c for c in src.columns if plain_name(c)=='id' and c!=title]
+    if len(named)==1: return named[0]
+    at = [src.columns.index(title)] if title in src.columns else find_role(src.columns, 'title')
+    rest = [c for i,c in enumerate(src.columns) if i not in at]
+    return rest[0] if len(at)==len(rest)==1 else None
 
 # %% ../nbs/library/reading.ipynb #d9b2239a
 def read_titles(
@@ -955,7 +1387,7 @@ def read_titles(
 ) -> 'pd.Series': # Title for each item id, called as the file
     "Read titles from a file of their own"
     src = open_table(path, sep, encoding, least=2)
-    if item_name not in (src.columns or []): item_name = None
+    if item_name not in (src.columns or []): item_name = id_column(src, title_name)
     at = choose_columns(src, dict(item=item_name, title=title_name))
     if 'title' not in at:
         raise TableError(f'{src.name}: no column has a name that is known for the title; '
