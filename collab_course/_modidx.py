@@ -1874,6 +1874,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                               'collab_course/reading.py'),
                                        'collab_course.reading.known_columns': ( 'library/reading.html#known_columns',
                                                                                 'collab_course/reading.py'),
+                                       'collab_course.reading.lone_column': ( 'library/reading.html#lone_column',
+                                                                              'collab_course/reading.py'),
                                        'collab_course.reading.looks_numeric': ( 'library/reading.html#looks_numeric',
                                                                                 'collab_course/reading.py'),
                                        'collab_course.reading.mark_fields': ( 'library/reading.html#mark_fields',

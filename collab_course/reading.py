@@ -1129,7 +1129,10 @@ def chosen_note(
     names = src.columns or [f'column {i+1}' for i in range(len(src.first))]
     chosen = ', '.join(f'{role} = {names[i]}' for role,i in columns.items())
     if src.columns is not None: return f'columns: {chosen}'
-    return f'columns: {chosen}, since the first line holds no names but {quoted_names(src.first)}'
+    amazon = product_first(src) and columns['user']>columns['item']
+    why = ' (the ids are those of Amazon, the product first)' if amazon else ''
+    first = quoted_names(src.first)
+    return f'columns: {chosen}{why}, since the first line holds no names but {first}'
 
 def header_note(
     src: Source, # A table
@@ -1148,6 +1151,7 @@ def wrong_place(
     role: str, # Role of the column in doubt
     at: int, # Its position
     why: str, # What is strange about it
+    others: Sequence[int] = (), # Numbers of columns that could be the ratings
 ) -> TableError:
     "Build the error for a column that can't be what its place says"
     rest = [i+1 for i in range(len(src.first)) if i!=at]
@@ -1155,6 +1159,7 @@ def wrong_place(
     if role=='user' and len(rest)>2:
         names = name_them(user=rest[0], item=rest[1], rating=rest[2])
         return TableError(says, 'Name the columns: ', *names)
+    if others: return TableError(says, 'Name the right one: ', Arg('rating_name', *others))
     names = name_them(user='N', item='N', rating='N')
     if role=='rating': names = names[2:]
     return TableError(says, 'Name the right ones by number: ', *names, f'. {no_ratings}')
@@ -1171,7 +1176,8 @@ def why_no_ids(
     head = [row[at].strip() for row in src.head if len(row)>at]
     if all(map(time_text.fullmatch, head)): return f'holds times, not ids: {head[0]!r}.'
     if all(map(fraction.fullmatch, head)): return f'holds fractions, not ids: {head[0]}.'
-    many = len(src.first)>3 and len(ids)>=10 and len({*ids.tolist()})>.95*len(ids)
+    import pandas as pd
+    many = len(src.first)>3 and len(ids)>=10 and pd.Series(ids).nunique()>.95*len(ids)
     return 'is different in every row: is it a row number or a time?' if many else ''
 
 # %% ../nbs/library/reading.ipynb #390240d2
@@ -1195,7 +1201,7 @@ def why_no_ratings(
     one_each = pairs==df['item'].nunique() and len(df)>=pairs+20 and y.nunique()>1
     return 'is the same wherever an item is the same, as a category is.' if one_each else ''
 
-# %% ../nbs/library/reading.ipynb #afacb784
+# %% ../nbs/library/reading.ipynb #c9efde71
 def check_id_places(
     src: Source, # A table
     columns: dict[str, int], # Position of the column for each role
@@ -1220,10 +1226,10 @@ def check_rating_place(
     "Check that a column taken for ratings by its place can be ratings, and no other can"
     if src.columns is not None: return
     at = columns['rating']
-    why = why_no_ratings(df)
-    if why: raise wrong_place(src, 'rating', at, why)
     rest = [i for i in range(len(src.first)) if i not in columns.values()]
     others = [i+1 for i in rest if could_be_ratings(src, i)]
+    why = why_no_ratings(df)
+    if why: raise wrong_place(src, 'rating', at, why, others)
     if not others: return
     which = one_of(map(str, [at+1, *others]))
     raise TableError(f'{src.name}: which column holds the ratings, {which}? '
@@ -1363,18 +1369,31 @@ def read_ratings(
     named = dict(user=user_name, item=item_name, rating=rating_name, title=title_name)
     return ratings_table(srcs[0], named) if len(srcs)==1 else join_ratings(srcs, named)
 
-# %% ../nbs/library/reading.ipynb #fd51ce4e
+# %% ../nbs/library/reading.ipynb #9c037119
+def lone_column(
+    src: Source, # A table of titles with names of columns
+    title: str|int|None, # Its column of titles, if the caller named it
+) -> list[str]: # One name or none
+    "Find a column `id`, or the only one beside the titles"
+    rest = [c for c in src.columns if plain_name(c)=='id' and c!=title]
+    if len(rest)==1: return rest
+    titles = [src.columns[i] for i in find_role(src.columns, 'title')]
+    if title in src.columns: titles = [title]
+    rest = [c for c in src.columns if c not in titles]
+    return rest if len(rest)==len(titles)==1 else []
+
 def id_column(
     src: Source, # A table of titles
+    wanted: str|None, # Column of ids in the ratings
     title: str|int|None, # Its column of titles, if the caller named it
-) -> str|None: # None: no column is called `id`, or another is known for the item
-    "Find a column `id` beside titles: what it counts are the items"
-    if src.columns is None or find_role(src.columns, 'item'): return None
-    named = [c for c in src.columns if plain_name(c)=='id' and c!=title]
-    if len(named)==1: return named[0]
-    at = [src.columns.index(title)] if title in src.columns else find_role(src.columns, 'title')
-    rest = [c for i,c in enumerate(src.columns) if i not in at]
-    return rest[0] if len(at)==len(rest)==1 else None
+) -> str|None: # None: the table has no names
+    "Find the column of ids beside titles"
+    if src.columns is None or wanted in src.columns: return wanted if src.columns else None
+    found = [src.columns[i] for i in find_role(src.columns, 'item')] or lone_column(src, title)
+    if len(found)==1: return found[0]
+    why = f'{quoted_names(found)} could all hold the ids' if found else 'no column is known for ids'
+    raise TableError(f'{src.name}: {why} of the items; it has {quoted_names(src.columns)}. '
+                     f'Rename the right one to {wanted or "item_id"!r}')
 
 # %% ../nbs/library/reading.ipynb #d9b2239a
 def read_titles(
@@ -1387,8 +1406,7 @@ def read_titles(
 ) -> 'pd.Series': # Title for each item id, called as the file
     "Read titles from a file of their own"
     src = open_table(path, sep, encoding, least=2)
-    if item_name not in (src.columns or []): item_name = id_column(src, title_name)
-    at = choose_columns(src, dict(item=item_name, title=title_name))
+    at = choose_columns(src, dict(item=id_column(src, item_name, title_name), title=title_name))
     if 'title' not in at:
         raise TableError(f'{src.name}: no column has a name that is known for the title; '
                          f'it has {quoted_names(src.columns)}. Name it with ', Arg('title_name'))

@@ -144,7 +144,7 @@ refused = {
                 unknown),
     'Gowalla': (gowalla, "column 2 holds times, not ids: '2010-10-19T23:00:27Z'"),
     'Yoochoose': (lines('{u},2014-04-07T10:51:09.277Z,{i},0'), "column 2 holds times, not ids"),
-    'Last.fm 1K': (lines('user_{u:06d}\t2009-05-04T23:08:57Z\tf1b1\tDeep Dish\t{i}\tFly'), 'column 2 holds times, not ids'),
+    'Last.fm 1K': (lines('user_{u}\t2009-05-04T23:08:57Z\tf1b1\tDeep Dish\t{i}\tFly'), 'column 2 holds times, not'),
     'Steam': (lines('{u},Game {i},purchase,1.0,0'), "'purchase' is no number"),
     'Frappe': (lines('{u}\t{i}\tmorning\tsunday\t1'), "'morning' is no number"),
     'Foursquare': (lines('{u}\t49bbd6c0\t4bf58dd8\tBar\t40.7\t-74.0\t-240\tTue Apr 03'), "'4bf58dd8' is no number"),
@@ -166,6 +166,8 @@ doubtful = {
              'which column holds the ratings, 3 or 4? Each holds a few small numbers. Name it with rating_name=3 or 4',
              4),
     'Last.fm 360K': (lines('{u}\tmbid-{i}\tThe {i}\t{r}'), "'The", 4),
+    'Ciao, one category an item': (''.join(f'{u},{i},{1+i%7},{r},4,20110304\n' for u,i,r,_ in rows),
+                                   'as a category is. Name the right one: rating_name=4', 4),
     'a category by number': (lines('{u},{i},41{i:05d},{r},{t}'), 'column 3 holds numbers as ids and times are', 4)}
 
 @pytest.mark.parametrize('name', doubtful)
@@ -255,6 +257,14 @@ def test_a_table_is_no_path():
 def test_titles_are_found_under_an_id(head, want, file):
     row = '7,x,Dune' if head.count(',')==2 else '7,Dune'
     assert read_titles(file(f'{head}\n{row}\n')).to_dict()==want
+
+def test_a_column_of_ids_that_is_not_known_is_renamed(file):
+    for head,why in (('nr,year,title', 'no column is known for ids'),
+                     ('film_id,movie_id,title', 'could all hold the ids')):
+        with pytest.raises(TableError, match=f"{why} of the items; it has .* Rename the right one to 'movie'$"):
+            read_titles(file(f'{head}\n7,8,Dune\n'), 'movie')
+        right = head.replace(head.split(',')[0], 'movie', 1)
+        assert read_titles(file(f'{right}\n7,8,Dune\n'), 'movie').to_dict()=={7: 'Dune'}
 
 def test_titles_may_be_json(file):
     assert read_titles(file('{"asin": "B01", "title": "Dune", "also": [1]}\n')).to_dict()=={'B01': 'Dune'}
