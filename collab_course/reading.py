@@ -264,7 +264,7 @@ def guess_roles(
     found = {role: find_role(columns, role) for role in known_names}
     return {role: at for role,at in found.items() if at}
 
-# %% ../nbs/library/reading.ipynb #b22f3701
+# %% ../nbs/library/reading.ipynb #503cfe03
 def candidates(
     columns: Sequence, # Names of columns
     role: str, # 'user', 'item', 'rating' or 'title'
@@ -344,7 +344,7 @@ def not_cut(
                       'by tabs, commas, semicolons, |, :: or '
                       f'spaces. Its first line is {first!r}. Name the separator with ', Arg('sep'))
 
-# %% ../nbs/library/reading.ipynb #b3a5d5de
+# %% ../nbs/library/reading.ipynb #fa985c87
 def check_pairs_or_lists(
     name: str, # Name of the file, for messages
     heads: dict[str, list[list[str]]], # First records by each separator
@@ -458,7 +458,7 @@ def excel_line(
     if not line: return text,None
     return '\n' + text[line.end():],line[1]
 
-# %% ../nbs/library/reading.ipynb #70289cfe
+# %% ../nbs/library/reading.ipynb #c81e1092
 def check_matrix(
     text: str, # A table as text
     name: str, # Name of the file
@@ -618,7 +618,7 @@ class Parquet:
         with arrow_errors(self.name, self.form):
             return self.file.read(names).select(names).columns
 
-# %% ../nbs/library/reading.ipynb #1ba463f0
+# %% ../nbs/library/reading.ipynb #5a6bbd59
 class Feather:
     "A table in an Arrow or Feather file"
     form = 'Arrow or Feather'
@@ -663,7 +663,7 @@ class Feather:
         table = pa.Table.from_batches(self.batches(cols), self.open(cols).schema)
         return table.select([self.columns[c] for c in cols]).columns
 
-# %% ../nbs/library/reading.ipynb #cb3789c5
+# %% ../nbs/library/reading.ipynb #5f28bdc2
 def parse_json(
     text: str, # JSON, or what Python prints for it
 ) -> Any: # What it says; None: neither
@@ -682,7 +682,7 @@ def field_text(
     if isinstance(value, (bool, int, float)): return str(value)
     raise TypeError(f'there is a {type(value).__name__}, and not a number or text')
 
-# %% ../nbs/library/reading.ipynb #ba11ce9b
+# %% ../nbs/library/reading.ipynb #6518ea03
 class Records:
     "A table of JSON records"
     def __init__(self,
@@ -722,24 +722,35 @@ class Records:
         cols: Sequence[int], # Positions of columns
     ) -> 'list[pa.ChunkedArray]':
         "Read columns as text"
-        return [self.read_column(self.columns[c]) for c in cols]
-
-    def read_column(self,
-        column: str, # Its name
-    ) -> 'pa.ChunkedArray':
-        "Read a column as text, and check that it holds text or numbers, not both"
-        import pyarrow as pa
-        texts = []
-        kinds = set()
+        names = [self.columns[c] for c in cols]
+        texts = {column: [] for column in names}
+        kinds = {column: set() for column in names}
         for place,record in self.records():
-            value = record.get(column)
-            if value is not None: kinds.add(isinstance(value, str))
-            try: texts.append(field_text(value))
-            except TypeError as e:
-                raise TableError(f'{self.name}, {place}, column {column!r}: {e}') from None
-            if len(kinds)>1:
-                raise TableError(f'{self.name}, {place}, column {column!r}: {value!r} is '
-                                 'one of text and number, and others are the other')
+            for column in names:
+                value = record.get(column)
+                try: texts[column].append(field_text(value))
+                except TypeError as e:
+                    raise TableError(f'{self.name}, {place}, column {column!r}: {e}') from None
+                if value is not None: kinds[column].add(isinstance(value, str))
+                if len(kinds[column])>1: raise self.mixed(place, column, value)
+        return [self.as_arrow(column, texts[column]) for column in names]
+
+    def mixed(self,
+        place: str, # Where a value stands
+        column: str, # Its column
+        value: Any, # The value
+    ) -> TableError:
+        "Build the error for a column of text and numbers"
+        kinds = 'text, and numbers' if isinstance(value, str) else 'a number, and text'
+        return TableError(f'{self.name}, {place}, column {column!r}: {value!r} is {kinds} '
+                          'stands before it: write all of them in one way')
+
+    def as_arrow(self,
+        column: str, # Name of a column
+        texts: list[str|None], # What it holds
+    ) -> 'pa.ChunkedArray':
+        "Hand text to pyarrow, which refuses half a letter"
+        import pyarrow as pa
         try: return pa.chunked_array([pa.array(texts, pa.string())])
         except UnicodeEncodeError:
             raise TableError(f'{self.name}: column {column!r} holds half of a letter, '
@@ -1180,7 +1191,7 @@ def why_no_ids(
     many = len(src.first)>3 and len(ids)>=10 and pd.Series(ids).nunique()>.95*len(ids)
     return 'is different in every row: is it a row number or a time?' if many else ''
 
-# %% ../nbs/library/reading.ipynb #390240d2
+# %% ../nbs/library/reading.ipynb #34baa098
 def could_be_ratings(
     src: Source, # A table without names
     at: int, # Position of a column
@@ -1201,7 +1212,7 @@ def why_no_ratings(
     one_each = pairs==df['item'].nunique() and len(df)>=pairs+20 and y.nunique()>1
     return 'is the same wherever an item is the same, as a category is.' if one_each else ''
 
-# %% ../nbs/library/reading.ipynb #c9efde71
+# %% ../nbs/library/reading.ipynb #6b490782
 def check_id_places(
     src: Source, # A table
     columns: dict[str, int], # Position of the column for each role
@@ -1236,7 +1247,7 @@ def check_rating_place(
                      'Each holds a few small numbers. Name it with ',
                      Arg('rating_name', at+1, *others))
 
-# %% ../nbs/library/reading.ipynb #71318dc2
+# %% ../nbs/library/reading.ipynb #470e9bdd
 def check_one_each(
     src: Source, # A table
     df: 'pd.DataFrame', # Users, items and ratings
@@ -1251,7 +1262,7 @@ def check_one_each(
                      'is it a name of the user? Name the right one with ',
                      Arg('item_name', 'COLUMN'))
 
-# %% ../nbs/library/reading.ipynb #99a462b9
+# %% ../nbs/library/reading.ipynb #32de67db
 def drop_titles(
     df: 'pd.DataFrame', # Ratings
     item: str, # Its column of items
@@ -1283,6 +1294,19 @@ def read_columns(
     found = zip(at, names, src.read([*at.values()]))
     return {role: Column(src, name, values) for role,name,values in found}
 
+def reading_notes(
+    src: Source, # A table
+    at: dict[str, int], # Position of the column for each role
+    n: int, # Number of ratings
+    sorts: tuple[str, str], # What users and items were read as
+    note: str, # On ratings that were written unusually; empty: none
+) -> list[str]:
+    "Write what was read and guessed"
+    notes = [f'{src.name}: {src.form}, {n:,} ratings', chosen_note(src, at)]
+    notes.append(f'ids: user read as {sorts[0]}, item read as {sorts[1]}')
+    if note: notes.append(note)
+    return notes + header_note(src)
+
 def ratings_table(
     src: Source, # A table
     named: dict[str, str|int|None], # Roles with the columns that the caller named; None: guess
@@ -1303,16 +1327,13 @@ def ratings_table(
     df = pd.DataFrame({user.name: users, item.name: items, rating.name: y})
     if 'rating' in guessed: check_rating_place(src, at, df)
     if 'item' in guessed: check_one_each(src, df)
-    notes = [f'{src.name}: {src.form}, {len(df):,} ratings', chosen_note(src, at)]
-    notes.append(f'ids: user read as {user_sort}, item read as {item_sort}')
-    if note: notes.append(note)
-    notes += header_note(src)
+    notes = reading_notes(src, at, len(df), (user_sort, item_sort), note)
     if 'title' in cols: notes += add_titles(df, item.name, cols['title'], named['title'] is None)
     args = dict(user_name=user.name, item_name=item.name, rating_name=rating.name)
     if 'title' in cols and cols['title'].name in df: args['titles'] = cols['title'].name
     return RatingsTable(df, args, notes)
 
-# %% ../nbs/library/reading.ipynb #56b55b37
+# %% ../nbs/library/reading.ipynb #4b6c65a0
 def kind_in_all(
     tables: list[RatingsTable], # Ratings of several files
     i: int, # Position of a column of ids
@@ -1369,7 +1390,7 @@ def read_ratings(
     named = dict(user=user_name, item=item_name, rating=rating_name, title=title_name)
     return ratings_table(srcs[0], named) if len(srcs)==1 else join_ratings(srcs, named)
 
-# %% ../nbs/library/reading.ipynb #9c037119
+# %% ../nbs/library/reading.ipynb #4a0daa43
 def lone_column(
     src: Source, # A table of titles with names of columns
     title: str|int|None, # Its column of titles, if the caller named it
@@ -1415,7 +1436,7 @@ def read_titles(
     name = src.columns[at['item']] if src.columns else 'item'
     ids,_ = ids_of(Column(src, name, items), kind)
     texts = plain_text(titles).cast('string').to_pandas().to_numpy(object)
-    return pd.Series(texts, index=pd.Index(ids), name=src.name)
+    return pd.Series(texts, index=pd.Index(ids), name=src.name).dropna()
 
 # %% ../nbs/library/reading.ipynb #365d5717
 def match_titles(

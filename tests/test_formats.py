@@ -193,7 +193,7 @@ other = {
     'JSON by columns': ('{"user": {"0": 1}, "item": {"0": 1}, "rating": {"0": 1}}',
                         "line 1, column 'user': there is a dict"),
     'JSON, text and numbers': ('{"user": "1", "item": 2, "rating": 3}\n{"user": 1, "item": 2, "rating": 3}\n',
-                               "line 2, column 'user': 1 is one of text and number"),
+                               "line 2, column 'user': 1 is a number, and text stands before it"),
     'JSON, no rating': ('{"user": 1, "item": 2, "rating": 3}\n{"user": 1, "item": 2}\n', "line 2, column 'rating'"),
     'JSON, half a letter': ('{"user": "\\ud800", "item": 2, "rating": 3}\n', 'holds half of a letter'),
     'JSON, deep': ('[' + '{"a":'*100_000, 'there is no JSON record'),
@@ -267,7 +267,8 @@ def test_a_column_of_ids_that_is_not_known_is_renamed(file):
         assert read_titles(file(f'{right}\n7,8,Dune\n'), 'movie').to_dict()=={7: 'Dune'}
 
 def test_titles_may_be_json(file):
-    assert read_titles(file('{"asin": "B01", "title": "Dune", "also": [1]}\n')).to_dict()=={'B01': 'Dune'}
+    text = '{"asin": "B01", "title": "Dune", "also": [1]}\n{"asin": "B02", "title": null}\n'
+    assert read_titles(file(text)).to_dict()=={'B01': 'Dune'}
 
 def test_messages_about_formats_name_flags_on_the_command_line(file):
     with pytest.raises(TableError) as e: read_ratings(file(doubtful['Ciao'][0]))
