@@ -264,7 +264,7 @@ def guess_roles(
     found = {role: find_role(columns, role) for role in known_names}
     return {role: at for role,at in found.items() if at}
 
-# %% ../nbs/library/reading.ipynb #503cfe03
+# %% ../nbs/library/reading.ipynb #b22f3701
 def candidates(
     columns: Sequence, # Names of columns
     role: str, # 'user', 'item', 'rating' or 'title'
@@ -344,7 +344,7 @@ def not_cut(
                       'by tabs, commas, semicolons, |, :: or '
                       f'spaces. Its first line is {first!r}. Name the separator with ', Arg('sep'))
 
-# %% ../nbs/library/reading.ipynb #fa985c87
+# %% ../nbs/library/reading.ipynb #b3a5d5de
 def check_pairs_or_lists(
     name: str, # Name of the file, for messages
     heads: dict[str, list[list[str]]], # First records by each separator
@@ -458,7 +458,7 @@ def excel_line(
     if not line: return text,None
     return '\n' + text[line.end():],line[1]
 
-# %% ../nbs/library/reading.ipynb #c81e1092
+# %% ../nbs/library/reading.ipynb #70289cfe
 def check_matrix(
     text: str, # A table as text
     name: str, # Name of the file
@@ -618,7 +618,7 @@ class Parquet:
         with arrow_errors(self.name, self.form):
             return self.file.read(names).select(names).columns
 
-# %% ../nbs/library/reading.ipynb #5a6bbd59
+# %% ../nbs/library/reading.ipynb #1ba463f0
 class Feather:
     "A table in an Arrow or Feather file"
     form = 'Arrow or Feather'
@@ -663,13 +663,14 @@ class Feather:
         table = pa.Table.from_batches(self.batches(cols), self.open(cols).schema)
         return table.select([self.columns[c] for c in cols]).columns
 
-# %% ../nbs/library/reading.ipynb #5f28bdc2
+# %% ../nbs/library/reading.ipynb #970273c3
 def parse_json(
     text: str, # JSON, or what Python prints for it
 ) -> Any: # What it says; None: neither
     "Read JSON or a Python literal"
     errors = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
-    for parse in (json.loads, ast.literal_eval):
+    by_python = re.match(r"[\s\[]*\{\s*'", text) is not None
+    for parse in (json.loads, ast.literal_eval)[:1+by_python]:
         try: return parse(text)
         except errors: pass
     return None
@@ -682,7 +683,7 @@ def field_text(
     if isinstance(value, (bool, int, float)): return str(value)
     raise TypeError(f'there is a {type(value).__name__}, and not a number or text')
 
-# %% ../nbs/library/reading.ipynb #6518ea03
+# %% ../nbs/library/reading.ipynb #de41d0f4
 class Records:
     "A table of JSON records"
     def __init__(self,
@@ -858,7 +859,8 @@ def product_first(
     src: Source, # A table without names
 ) -> bool:
     "Test for a product of Amazon before a reviewer of Amazon in each of the first records"
-    return all(product.fullmatch(row[0]) and reviewer.fullmatch(row[1]) for row in src.head)
+    pairs = [row[:2] for row in src.head if len(row)>1]
+    return all(product.fullmatch(one) and reviewer.fullmatch(two) for one,two in pairs)
 
 def choose_by_place(
     src: Source, # A table without names
@@ -1191,7 +1193,7 @@ def why_no_ids(
     many = len(src.first)>3 and len(ids)>=10 and pd.Series(ids).nunique()>.95*len(ids)
     return 'is different in every row: is it a row number or a time?' if many else ''
 
-# %% ../nbs/library/reading.ipynb #34baa098
+# %% ../nbs/library/reading.ipynb #390240d2
 def could_be_ratings(
     src: Source, # A table without names
     at: int, # Position of a column
@@ -1212,7 +1214,7 @@ def why_no_ratings(
     one_each = pairs==df['item'].nunique() and len(df)>=pairs+20 and y.nunique()>1
     return 'is the same wherever an item is the same, as a category is.' if one_each else ''
 
-# %% ../nbs/library/reading.ipynb #6b490782
+# %% ../nbs/library/reading.ipynb #c9efde71
 def check_id_places(
     src: Source, # A table
     columns: dict[str, int], # Position of the column for each role
@@ -1247,7 +1249,7 @@ def check_rating_place(
                      'Each holds a few small numbers. Name it with ',
                      Arg('rating_name', at+1, *others))
 
-# %% ../nbs/library/reading.ipynb #470e9bdd
+# %% ../nbs/library/reading.ipynb #71318dc2
 def check_one_each(
     src: Source, # A table
     df: 'pd.DataFrame', # Users, items and ratings
@@ -1262,7 +1264,7 @@ def check_one_each(
                      'is it a name of the user? Name the right one with ',
                      Arg('item_name', 'COLUMN'))
 
-# %% ../nbs/library/reading.ipynb #32de67db
+# %% ../nbs/library/reading.ipynb #99a462b9
 def drop_titles(
     df: 'pd.DataFrame', # Ratings
     item: str, # Its column of items
@@ -1333,7 +1335,7 @@ def ratings_table(
     if 'title' in cols and cols['title'].name in df: args['titles'] = cols['title'].name
     return RatingsTable(df, args, notes)
 
-# %% ../nbs/library/reading.ipynb #4b6c65a0
+# %% ../nbs/library/reading.ipynb #56b55b37
 def kind_in_all(
     tables: list[RatingsTable], # Ratings of several files
     i: int, # Position of a column of ids
@@ -1390,7 +1392,7 @@ def read_ratings(
     named = dict(user=user_name, item=item_name, rating=rating_name, title=title_name)
     return ratings_table(srcs[0], named) if len(srcs)==1 else join_ratings(srcs, named)
 
-# %% ../nbs/library/reading.ipynb #4a0daa43
+# %% ../nbs/library/reading.ipynb #9c037119
 def lone_column(
     src: Source, # A table of titles with names of columns
     title: str|int|None, # Its column of titles, if the caller named it

@@ -340,3 +340,34 @@ def fuzz(n, seed, folder):
 def test_what_is_written_in_any_form_is_read_back_or_refused(tmp_path):
     counts,faults = fuzz(300, 3, tmp_path)
     assert not faults and counts['same']>150 and sum(counts.values())==300
+
+def damaged(data, rng):
+    "Bytes with up to six places changed, lost, doubled or cut off"
+    data = bytearray(data[:20_000])
+    for _ in range(rng.randint(1, 6)):
+        i = rng.randrange(len(data) + 1)
+        j = i + rng.choice([1, 5, 300])
+        change = rng.choice([[rng.choice(b'\0\n\r"\',\t:{[%') for _ in data[i:i+1]], [], [*data[j:j+30], *data[i:j]]])
+        data[i:j if len(change)!=1 else i+1] = bytes(change)
+        if rng.random()<.1: del data[i:]
+    return bytes(data)
+
+def break_files(n, seed, path):
+    "Count what becomes of damaged files; errors of another kind than ours go through"
+    rng = random.Random(seed)
+    whole = [row[0] for table in (read, refused, doubtful, other) for row in table.values()]
+    counts = {'read': 0, 'refused': 0}
+    for _ in range(n):
+        content = rng.choice(whole)
+        path.write_bytes(damaged(content if isinstance(content, bytes) else content.encode(), rng))
+        for reader in (read_ratings, read_titles):
+            try: reader(path)
+            except TableError: counts['refused'] += 1
+            else: counts['read'] += 1
+    return counts
+
+def test_a_damaged_file_is_read_or_refused_in_words(tmp_path):
+    counts = break_files(300, 2, tmp_path/'x')
+    assert counts['read']>30 and counts['refused']>300
+    (tmp_path/'x').write_text('B000000018,A000000000007,3.0,1400000000\nB000015838\n')
+    with pytest.raises(TableError, match='1 field'): read_ratings(tmp_path/'x')
