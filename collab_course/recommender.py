@@ -841,7 +841,7 @@ class Recommender:
         counts = self.history.user_counts[rows]
         known = np.flatnonzero(counts)
         unknown = np.flatnonzero(counts==0)
-        mine = listable.of(known)
+        mine = listable.of(known) if len(unknown) else listable
         lists = rank_items(self.served, rows[known], n, mine.mask, mine.hidden, mine.only)
         if not len(unknown): return lists
         asked = (len(unknown), n, listable.of(unknown))
