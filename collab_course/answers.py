@@ -282,19 +282,19 @@ def check_measurable(
 def n_seen_in(
     history: RatingHistory, # Who rated what
     rows: np.ndarray, # Row numbers, shape (n, 2)
-) -> int|float: # NaN where it isn't known who rated what
+) -> int|None: # None: it isn't known who rated what
     "Count the pairs that are in a history, if it's kept"
-    return float('nan') if isinstance(history, RatingCounts) else history.n_seen(rows)
+    return None if isinstance(history, RatingCounts) else history.n_seen(rows)
 
 def warn_of_rows(
     n: int, # Rows that could be measured
-    n_seen: int, # Rows of these that are in the history
+    n_seen: int|None, # Rows of these that are in the history; None: not known
 ):
     "Warn if nothing was measured, or only what is in the history"
     if not n:
         warnings.warn(
             'no row has a user and an item with training ratings, so nothing was measured')
-    elif n_seen>n/2:
+    elif n_seen is not None and n_seen>n/2:
         warnings.warn(
             f'{n_seen:,} of {n:,} rows are in the history: this says little about ratings to come')
 

@@ -755,7 +755,7 @@ class Recommender:
 
     def evaluate(self,
         ratings: Table, # Ratings that were kept back, with the columns of the training table
-    ) -> dict[str, Any]: # rmse, mae, baseline_rmse, n, n_unknown, n_seen
+    ) -> dict[str, Any]: # rmse, mae, baseline_rmse, n, n_unknown, n_seen (None: no history)
         "Measure how far predictions are from ratings of known ids"
         check_columns(ratings, trained=True, user_name=self.user_name, item_name=self.item_name,
                       rating_name=self.rating_name)
