@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['Table', 'OnUnknown', 'OnMissing', 'Duplicates', 'result_columns', 'columns_beside_ratings', 'stand_ins',
            'stand_in_advice', 'RatingHistory', 'pair_keys', 'with_counts', 'mean_by_row', 'RatingCounts',
-           'rating_errors', 'warn_of_rows', 'titles_of_table', 'titles_by_row', 'no_titles_error', 'title_array',
-           'title_list', 'titled_like', 'check_names', 'answer_table', 'as_pairs', 'popular_lists', 'mean_lists',
-           'joined_lists', 'Newcomers', 'check_turnable', 'check_new_ratings', 'known_item_rows', 'fold_newcomers',
-           'check_are_new', 'with_rows_up_to', 'with_folded', 'updated_model', 'with_new_ids', 'with_new_titles',
-           'largest_parts', 'reasons_by_ratings', 'reasons_table', 'reasons_by_factors']
+           'rating_errors', 'check_measurable', 'n_seen_in', 'warn_of_rows', 'titles_of_table', 'warn_of_titles',
+           'check_is_no_table', 'titles_by_row', 'check_is_text', 'half_character_error', 'no_titles_error',
+           'title_array', 'title_list', 'titled_like', 'check_names', 'answer_table', 'as_pairs', 'popular_lists',
+           'mean_lists', 'joined_lists', 'Newcomers', 'check_turnable', 'check_new_ratings', 'known_item_rows',
+           'fold_newcomers', 'check_are_new', 'with_rows_up_to', 'with_folded', 'updated_model', 'with_new_ids',
+           'with_new_titles', 'largest_parts', 'reasons_by_ratings', 'reasons_table', 'reasons_by_factors']
 
 # %% ../nbs/library/answers.ipynb #7a7711ad
 from collections.abc import Callable, Collection, Hashable, Iterable
@@ -254,7 +255,7 @@ class RatingCounts(RatingHistory):
 # %% ../nbs/library/answers.ipynb #a58942ac
 def rating_errors(
     served: ServedModel, # The model
-    history: RatingHistory, # Its training ratings, for the biases
+    history: RatingHistory, # Its training ratings, for the biases; NaN without them
     rows: np.ndarray, # Row numbers, shape (n, 2)
     ratings: np.ndarray, # Their ratings
     rating_range: tuple[float, float], # Lowest and highest rating
@@ -263,20 +264,37 @@ def rating_errors(
     if not len(ratings): return dict.fromkeys(('rmse', 'mae', 'baseline_rmse'), float('nan'))
     users,items = rows.T
     predicted = served.predict(users, items)
+    errors = dict(rmse=rmse(predicted, ratings), mae=mae(predicted, ratings))
+    if isinstance(history, RatingCounts): return errors | dict(baseline_rmse=float('nan'))
     baseline = history.baseline(rows, rating_range)
-    return dict(rmse=rmse(predicted, ratings), mae=mae(predicted, ratings),
-                baseline_rmse=rmse(baseline, ratings))
+    return errors | dict(baseline_rmse=rmse(baseline, ratings))
 
 # %% ../nbs/library/answers.ipynb #c77adccb
+def check_measurable(
+    rating_range: tuple[float, float], # Lowest and highest rating that a model was trained on
+):
+    "Check that a model was trained on ratings that differ"
+    lowest,highest = rating_range
+    if lowest<highest: return
+    raise ArgError(f'all ratings that the model was trained on are {lowest:g}, so its scores are '
+                   'no ratings and have no RMSE: measure its lists, with evaluate_lists')
+
+def n_seen_in(
+    history: RatingHistory, # Who rated what
+    rows: np.ndarray, # Row numbers, shape (n, 2)
+) -> int|None: # None: it isn't known who rated what
+    "Count the pairs that are in a history, if it's kept"
+    return None if isinstance(history, RatingCounts) else history.n_seen(rows)
+
 def warn_of_rows(
     n: int, # Rows that could be measured
-    n_seen: int, # Rows of these that are in the history
+    n_seen: int|None, # Rows of these that are in the history; None: not known
 ):
     "Warn if nothing was measured, or only what is in the history"
     if not n:
         warnings.warn(
             'no row has a user and an item with training ratings, so nothing was measured')
-    elif n_seen>n/2:
+    elif n_seen is not None and n_seen>n/2:
         warnings.warn(
             f'{n_seen:,} of {n:,} rows are in the history: this says little about ratings to come')
 
@@ -288,6 +306,7 @@ def titles_of_table(
 ) -> pd.Series|dict|None:
     "Return titles from a column of the table, one an item"
     if titles is None or isinstance(titles, (dict, pd.Series)): return titles
+    check_is_no_table(titles, item_name)
     if not isinstance(titles, str) and (not isinstance(titles, Hashable) or titles not in df):
         raise must_be('titles', 'the name of a column, a Series or a dict from item id to title',
                       titles, ArgTypeError)
@@ -300,8 +319,34 @@ def titles_of_table(
         raise ArgError(f'column {titles!r} is empty, so there are no titles in it: omit ',
                        Arg('titles'), arg='titles')
     titled = df.dropna(subset=[titles])
-    first = titled.drop_duplicates(item_name)
+    different = titled[[item_name, titles]].drop_duplicates()
+    warn_of_titles(different, item_name, titles)
+    first = different.drop_duplicates(item_name)
     return first.set_index(item_name)[titles]
+
+def warn_of_titles(
+    titled: pd.DataFrame, # Ids and titles, each pair once
+    item_name: Hashable, # Column of item ids
+    title_name: Hashable, # Column of titles
+):
+    "Warn if an item has more titles than one"
+    several = titled[titled.duplicated(item_name, keep=False)]
+    if not len(several): return
+    ids = several[item_name].drop_duplicates().tolist()
+    same = several[several[item_name]==ids[0]]
+    texts = same[title_name].tolist()[:2]
+    warnings.warn(f'{len(ids):,} items have several titles, such as {brief(ids[0])}: '
+                  f'{brief(texts[0])} and {brief(texts[1])}; the first is taken')
+
+def check_is_no_table(
+    titles: Any, # What was passed as titles
+    item_name: Hashable, # Column of item ids
+):
+    "Check that titles aren't a whole table"
+    if not isinstance(titles, pd.DataFrame): return
+    raise ArgTypeError(Arg('titles'), ' must be the name of a column, a Series or a dict from item '
+                       f"id to title, not a DataFrame: pass df.set_index({item_name!r})['title']",
+                       arg='titles', got=titles)
 
 def titles_by_row(
     titles: pd.Series|dict|None, # Titles by item id
@@ -312,11 +357,12 @@ def titles_by_row(
     if isinstance(titles, dict):
         ids = pd.Index(list(titles), tupleize_cols=False)
         titles = pd.Series(list(titles.values()), index=ids, dtype=object)
+    check_is_no_table(titles, vocab.name)
     if not isinstance(titles, pd.Series):
         raise must_be('titles', 'a Series or a dict from item id to title', titles, ArgTypeError)
     twice = titles.index[titles.index.duplicated()].tolist()
     if twice:
-        raise ArgError(Arg('titles'), f' has several entries for {twice[0]!r}: keep one',
+        raise ArgError(Arg('titles'), f' has several entries for {brief(twice[0])}: keep one',
                        arg='titles')
     found = titles.index.get_indexer(vocab.index)
     if not (found>=0).any(): raise no_titles_error(titles, vocab)
@@ -326,20 +372,38 @@ def titles_by_row(
     odd = [text for text in texts[~missing] if not isinstance(text, str)]
     if odd:
         raise ArgTypeError(Arg('titles'),
-                           f' must be text, not {odd[0]!r}: convert them, e.g. with .astype(str)')
+                           f' must be text, not {brief(odd[0])}: convert them, e.g. with '
+                           '.astype(str)')
+    check_is_text(texts[~missing])
     return title_array([None if text is None else str(text) for text in texts])
+
+def check_is_text(
+    titles: Iterable[str], # Titles
+):
+    "Check that titles hold no half of a character"
+    for title in titles:
+        try: title.encode()
+        except UnicodeEncodeError: raise half_character_error(title) from None
+
+def half_character_error(
+    title: str, # A title
+) -> ArgError:
+    "Make the error about a title with half a character"
+    return ArgError(Arg('titles'), f' hold half a character, in {brief(title)}, which no file can '
+                    'keep: read the table again, with the right encoding', arg='titles')
 
 def no_titles_error(
     titles: pd.Series, # Titles by item id
     vocab: Vocab, # Ids of the items, none of which is among them
 ) -> ArgError:
     "Make the error about titles of other items"
-    mine = vocab.index[0]
+    mine = vocab.index.tolist()[0]
     kind = kind_of(mine)
-    says = f' has none of the ids of {vocab.name!r}, such as {mine!r}: its index must hold them'
+    says = f' has none of the ids of {vocab.name!r}, such as {brief(mine)}: '
+    says += 'its index must hold them'
     for other in titles.index[:1].tolist():
         if other is None or kind_of(other)==kind: continue
-        says += f'; it holds {kind_of(other)}, such as {other!r}, and the ids are {kind}'
+        says += f'; it holds {kind_of(other)}, such as {brief(other)}, and the ids are {kind}'
     return ArgError(Arg('titles'), says, arg='titles')
 
 def title_array(
@@ -406,12 +470,17 @@ def as_pairs(
     names: Collection[Hashable], # Columns of users and of items
 ) -> pd.DataFrame:
     "Return pairs of a user and an item as a checked table"
+    sample = f"[{{{', '.join(f'{name!r}: …' for name in names)}}}]"
+    expected = f'a DataFrame or a list of dicts, such as {sample}'
+    if isinstance(pairs, dict) and not pairs or np.isscalar(pairs) or pairs is None:
+        raise must_be('pairs', expected, pairs, ArgTypeError)
     if isinstance(pairs, dict) and all(map(np.isscalar, pairs.values())): pairs = [pairs]
     if isinstance(pairs, tuple): pairs = list(pairs)
     if isinstance(pairs, dict): pairs = pd.DataFrame(pairs)
     elif isinstance(pairs, list) and all(isinstance(pair, dict) for pair in pairs):
         pairs = pd.DataFrame(pairs)
     check_table(pairs)
+    if len(pairs) and not len(pairs.columns): raise must_be('pairs', expected, [{}], ArgTypeError)
     if len(pairs.columns): check_table(pairs, names)
     if 'prediction' in pairs:
         raise ArgError("the table has a column 'prediction' already: rename or drop it")

@@ -7,7 +7,7 @@ __all__ = ['history_version', 'counts_version', 'report_numbers', 'meta_names', 
            'check_names_are_text', 'check_ids_can_be_kept', 'pack_history', 'pack_state', 'need', 'check_meta',
            'check_report', 'check_columns_entry', 'check_array_names', 'check_history', 'check_counts',
            'unpack_history', 'check_mean_row', 'unpack_values', 'unpack_vocab', 'unpack_titles', 'unpack_state',
-           'mean_row', 'check_similar', 'like_row', 'trained_vectors', 'Recommender']
+           'mean_row', 'check_similar', 'warn_of_nothing_like', 'like_row', 'trained_vectors', 'Recommender']
 
 # %% ../nbs/library/recommender.ipynb #87b60a98
 import os
@@ -15,13 +15,14 @@ from collections.abc import Callable, Collection, Hashable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+import warnings
 import numpy as np
 import pandas as pd
 from .answers import Duplicates, OnMissing, OnUnknown, RatingHistory, Table
 from .answers import RatingCounts, answer_table, as_pairs, check_names, rating_errors
 from .answers import check_new_ratings, fold_newcomers
 from .answers import updated_model, with_new_ids, with_new_titles
-from .answers import warn_of_rows, with_counts
+from .answers import check_measurable, n_seen_in, warn_of_rows, with_counts
 from .answers import joined_lists, mean_lists
 from .answers import popular_lists
 from .answers import stand_in_advice, stand_ins
@@ -29,7 +30,8 @@ from .answers import reasons_by_factors, reasons_by_ratings, reasons_table
 from .answers import title_array, title_list, titled_like, titles_by_row
 from .answers import titles_of_table
 from .bundle import BundleError, load_bundle, pack_ids, save_bundle, unpack_ids
-from .checks import Arg, ArgError, ArgTypeError, as_list, brief, check_above
+from .checks import Arg, ArgError, ArgTypeError, ArgWarning, as_list, brief
+from .checks import check_above
 from .checks import check_choice
 from .checks import check_columns, check_flag
 from .checks import check_values, check_whole, is_number, must_be
@@ -337,6 +339,15 @@ def check_similar(
     check_whole(n=n, min_count=min_count)
     check_one_id(**asked)
 
+def warn_of_nothing_like(
+    rows: np.ndarray, # Rows that were found
+    min_count: int, # Training ratings that were needed
+):
+    "Warn if nothing has ratings enough to be listed"
+    if len(rows) or min_count==1: return
+    warnings.warn(ArgWarning('nothing is listed: nothing else that is allowed has '
+                             f'{min_count} training ratings, as ', Arg('min_count'), ' asks'))
+
 def like_row(
     vectors: np.ndarray, # Factors of each row
     row: int, # Row of the id asked for; 0: unknown
@@ -472,6 +483,7 @@ class Recommender:
         "Train a model on a table of ratings, and measure it"
         from collab_course.fitting import CheckedRatings, check_fit_options, fit_table
         from collab_course.fitting import training_settings
+        check_flag(refit=refit, progress=progress)
         check_fit_options(model, user_features, item_features, on_missing, on_epoch, on_report)
         table = CheckedRatings.from_df(ratings, user_name, item_name, rating_name, rating_range,
                                        duplicates)
@@ -575,9 +587,9 @@ class Recommender:
         on_unknown: OnUnknown = 'raise', # Unknown ids: raise, mean row, or known side's mean
     ) -> pd.DataFrame: # `pairs` as they are, and a column `prediction` in rating units
         "Predict ratings of pairs"
-        check_choice('on_unknown', on_unknown, stand_ins)
         names = (self.user_name, self.item_name)
         df = as_pairs(pairs, names)
+        check_choice('on_unknown', on_unknown, stand_ins)
         rows = self._pairs(df, on_unknown) if len(df) else np.zeros((0, 2), np.int64)
         users,items = rows.T
         unknown = (rows==0).any(axis=1)
@@ -628,7 +640,7 @@ class Recommender:
         item: Any, # Id of an item
         n: int = 10, # How many; fewer, if there are fewer
         by: Literal['cosine', 'euclidean', 'dot'] = 'cosine', # How to compare factors
-        min_count: int = 1, # Leave out items with fewer training ratings
+        min_count: int = 5, # Leave out items with fewer training ratings
         allowed: ItemChoice = None, # Ids, or a function of `.items` that gives a mask
         exclude: ItemChoice = None, # What to leave out, in the same forms
         on_unknown: OnUnknown = 'raise', # Unknown item: raise, like the mean item, or popular items
@@ -640,13 +652,14 @@ class Recommender:
         vectors = self.served.item_vectors
         best,scores = like_row(vectors, row, self.mean_item, mask, self.history.item_counts, n, by,
                                on_unknown, item)
+        warn_of_nothing_like(best, min_count)
         return self._table(best, score=scores)
 
     def similar_users(self,
         user: Any, # Id of a user
         n: int = 10, # How many; fewer, if there are fewer
         by: Literal['cosine', 'euclidean', 'dot'] = 'cosine', # How to compare factors
-        min_count: int = 1, # Leave out users with fewer training ratings
+        min_count: int = 5, # Leave out users with fewer training ratings
         on_unknown: OnUnknown = 'raise', # Unknown user: raise, like the mean, or with most ratings
     ) -> pd.DataFrame: # User, score: the measure; the nearest first
         "List the users whose factors are nearest"
@@ -656,6 +669,7 @@ class Recommender:
         mask = counts>=min_count
         vectors = self.served.user_vectors
         best,scores = like_row(vectors, row, self.mean_user, mask, counts, n, by, on_unknown, user)
+        warn_of_nothing_like(best, min_count)
         return pd.DataFrame({self.user_name: self.users_vocab.ids(best), 'score': scores})
 
     def user_vectors(self) -> tuple[Any, np.ndarray]: # Ids, and a float32 row for each
@@ -726,6 +740,7 @@ class Recommender:
         check_choice('by', by, ('ratings', 'factors'))
         check_whole(0, n=n)
         check_above(penalty=penalty)
+        check_one_id(user=user, item=item)
         advice = 'there is nothing to explain'
         users = self.users_vocab.rows([user], trained=True, advice=advice)
         items = self._item_rows([item], advice=advice)
@@ -740,10 +755,11 @@ class Recommender:
 
     def evaluate(self,
         ratings: Table, # Ratings that were kept back, with the columns of the training table
-    ) -> dict[str, Any]: # rmse, mae, baseline_rmse, n, n_unknown, n_seen
+    ) -> dict[str, Any]: # rmse, mae, baseline_rmse, n, n_unknown, n_seen (None: no history)
         "Measure how far predictions are from ratings of known ids"
         check_columns(ratings, trained=True, user_name=self.user_name, item_name=self.item_name,
                       rating_name=self.rating_name)
+        check_measurable(self.rating_range)
         check_values(ratings, self.rating_name, self.rating_range, trained=True)
         rows = self._pairs(ratings, 'mean')
         known = (rows>0).all(axis=1)
@@ -751,7 +767,7 @@ class Recommender:
         column = ratings[self.rating_name]
         y = column.to_numpy(np.float64)[known]
         errors = rating_errors(self.served, self.history, rows, y, self.rating_range)
-        n_seen = self.history.n_seen(rows)
+        n_seen = n_seen_in(self.history, rows)
         warn_of_rows(len(rows), n_seen)
         n_unknown = int((~known).sum())
         return errors | dict(n=len(rows), n_unknown=n_unknown, n_seen=n_seen)
@@ -825,7 +841,7 @@ class Recommender:
         counts = self.history.user_counts[rows]
         known = np.flatnonzero(counts)
         unknown = np.flatnonzero(counts==0)
-        mine = listable.of(known)
+        mine = listable.of(known) if len(unknown) else listable
         lists = rank_items(self.served, rows[known], n, mine.mask, mine.hidden, mine.only)
         if not len(unknown): return lists
         asked = (len(unknown), n, listable.of(unknown))

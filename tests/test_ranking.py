@@ -57,6 +57,28 @@ def test_equal_scores_go_in_the_order_of_the_vocabulary(seed, n, y_range):
         items = [i for w,i,_ in lists(model, [1, 2], n, np.ones(3000, bool)) if w==at]
         assert items == sorted(range(1, 3000), key=lambda i: (-model.item_factors[i,0], i))[:n]
 
+@quick
+@given(seeds, st.integers(1, 12), st.booleans(), st.sampled_from([None, (0, 5.5)]))
+def test_lists_of_what_each_person_may_be_shown_are_those_of_predict(seed, n, deep, y_range):
+    rng = np.random.default_rng(seed)
+    model = network(9, 60, seed, y_range) if deep else dot(9, 60, 4, seed, 0.5, y_range)
+    users = rng.integers(1, 9, 5)
+    only,hidden = [History.from_pairs(rng.integers(0, 4, 40), rng.integers(1, 60, 40), 5) for _ in range(2)]
+    want = []
+    for at,u in enumerate(users):
+        allowed = np.isin(np.arange(60), only[at])
+        want += [(at, i, s) for _,i,s in by_hand(model, [u], n, allowed, [hidden[at]])]
+    res = lists(model, users, n, np.ones(60, bool), hidden, only=only)
+    assert res == want and 4 not in [at for at,_,_ in res] # the last may be shown nothing
+
+@quick
+@given(seeds, st.integers(1, 30), st.sampled_from([500, 3000]), st.sampled_from([(0.5, 5.5), (1, 1.0001), (0, 1e6)]),
+       st.sampled_from([-60, 0, 60]))
+def test_lists_at_the_flat_ends_of_the_sigmoid_are_those_of_predict(seed, n, n_items, y_range, shift):
+    model = dot(3, n_items, 4, seed, 4, y_range)
+    model.user_bias = model.user_bias + np.float32(shift)
+    assert lists(model, [1, 2], n, np.ones(n_items, bool)) == by_hand(model, [1, 2], n, np.ones(n_items, bool))
+
 def test_scores_that_the_sigmoid_makes_equal_keep_the_order_of_the_vocabulary():
     n = 500
     model = DotProductTables(np.ones((2, 1)), np.zeros(2), np.linspace(50, 100, n)[:,None], np.zeros(n), (0, 5.5))

@@ -30,7 +30,8 @@ def test_the_code_of_the_readme_is_accepted(root, tmp_path):
                 or 'attribute' in o[2].lower()], found
 
 MISTAKES = ["rec.recommend(1, on_unknown='na')", "rec.similar(1, by='taste')", "Recommender.fit(table, model='svd')",
-            'rec.recomend(1)', "Recommender.fit(table, n_factors='many')", 'rec.predict(table, best=3)', 'rec.save()']
+            'rec.recomend(1)', "Recommender.fit(table, n_factors='many')", 'rec.predict(table, best=3)', 'rec.save()',
+            'rec.recommend(1, filter=[2])', 'rec.add_users(table)', "rec.similar_users(1, by='taste')"]
 
 def test_what_is_wrong_is_found(tmp_path):
     head = ['import pandas as pd', 'from collab_course.recommender import Recommender',
