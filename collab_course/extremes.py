@@ -4,20 +4,23 @@
 
 # %% auto #0
 __all__ = ['most_rounding', 'least_spread', 'most_stretch', 'rare_share', 'least_chance', 'n_tail', 'least_levels', 'code_rows',
-           'code_step', 'code_peak', 'most_levels', 'long_tail', 'usual_share', 'least_use', 'most_factors', 'shown',
-           'above_lowest', 'check_float32', 'in_order', 'chance_of_gap', 'n_far_above', 'usual_limits', 'Row',
-           'check_far', 'is_code', 'codes_of', 'tail_of', 'check_meaning', 'doubts', 'says_of_range', 'check_missing',
-           'without_missing', 'check_training_settings']
+           'code_step', 'code_peak', 'most_levels', 'long_tail', 'usual_share', 'least_use', 'model_names',
+           'most_factors', 'shown', 'above_lowest', 'check_float32', 'in_order', 'chance_of_gap', 'n_far_above',
+           'usual_limits', 'Row', 'check_far', 'is_code', 'codes_of', 'tail_of', 'check_meaning', 'doubts',
+           'check_ratings', 'says_of_range', 'check_missing', 'without_missing', 'check_training_settings',
+           'check_fit_options']
 
 # %% ../nbs/library/extremes.ipynb #3b8e6f3e
 import warnings
 import numpy as np
 import pandas as pd
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 from .checks import Arg, ArgError, ArgWarning, as_list, check_choice, check_flag
 from .checks import check_range, check_rate, check_seed, check_share, check_spread
-from .checks import check_whole, is_number, must_be
+from .checks import check_table
+from .checks import ArgTypeError, check_whole, is_number, must_be
+from .tables import validate_ratings
 
 # %% ../nbs/library/extremes.ipynb #18fd8281
 # a rating may move by a thousandth of the spread: far below any model's error
@@ -68,12 +71,12 @@ def check_float32(
 # %% ../nbs/library/extremes.ipynb #45236030
 # isolated ratings are rare; a value that more rows share is a code, or meant
 rare_share = 1e-3
-# a tail would have such a gap in one of a million tables
-least_chance = 1e-6
+# a tail would have such a gap in one of 100,000 tables
+least_chance = 1e-5
 # the wall of a scale has more rows; fewer ratings of a tail tell little about it
 n_tail = 12
-# levels such as 1 for a click and 10 for a purchase are no scale: nothing is far from them
-least_levels = 4
+# levels such as 1 for a click and 20 for a purchase aren't a scale: nothing is far from them
+least_levels = 5
 
 def in_order(
     y: np.ndarray, # float64 ratings
@@ -87,14 +90,14 @@ def chance_of_gap(
     beyond: float, # The first rating beyond it
 ) -> float: # Near 1: the tail goes on
     "Compute how likely the tail of `y` reaches so far"
-    above = y - np.median(y)
-    above = above[above>0]
-    tail = above[-n_tail-1:]
+    quarter,middle,upper = np.quantile(y, [0.25, 0.5, 0.75])
+    centre = middle - (upper - quarter)
+    tail = y[y>middle][-n_tail-1:] - centre
     if not len(tail): return 0.
     steps = np.log(tail[1:]/tail[0])
     pace = steps.mean() if len(steps) else 0.
     if pace==0: return 0.
-    gap = np.log((beyond - np.median(y))/tail[-1])
+    gap = np.log((beyond - centre)/tail[-1])
     return float((1 + gap/(len(steps)*pace))**-len(steps))
 
 def n_far_above(
@@ -185,7 +188,7 @@ def codes_of(
     counts = pd.Series(y).value_counts(sort=False).sort_index()
     values = counts.index.to_numpy()
     n = counts.to_numpy()
-    if len(values)<=least_levels: return {}
+    if len(values)<least_levels: return {}
     ends = {0: slice(1, None), -1: slice(None, -1)}
     least_rows = max(code_rows, rare_share*len(y))
     return {float(values[end]): int(n[end]) for end,rest in ends.items()
@@ -237,6 +240,21 @@ def doubts(
             'little but the highest; for plays and counts, see rank_fit in chapter 12'))
     return found
 
+# %% ../nbs/library/extremes.ipynb #e16d71fb
+def check_ratings(
+    ratings: pd.DataFrame, # One row a rating
+    user_name: Hashable = 'user', # Column of user ids
+    item_name: Hashable = 'movie', # Column of item ids
+    rating_name: Hashable = 'rating', # Column of ratings
+    rating_range: tuple|None = None, # (lowest, highest) rating there is; None: as in the table
+    duplicates: str = 'raise', # Pairs rated twice: 'raise', 'keep', 'first', 'last' or 'mean'
+) -> pd.DataFrame: # The table, with pairs rated twice merged as asked
+    "Check that a model can be trained on a table"
+    names = (user_name, item_name, rating_name)
+    df = validate_ratings(ratings, *names, rating_range, duplicates)
+    check_meaning(df[rating_name], rating_range)
+    return df
+
 # %% ../nbs/library/extremes.ipynb #0c1e5364
 # the middle 98 % of the ratings of a scale fill its range
 usual_share = 0.98
@@ -275,6 +293,7 @@ def without_missing(
     "Drop rows whose rating means not rated"
     values = check_missing(missing)
     if not values: return ratings,0
+    check_table(ratings, [rating_name])
     y = ratings[rating_name]
     drop = y.isin(values)
     if any(value!=value for value in values): drop |= y.isna()
@@ -284,6 +303,7 @@ def without_missing(
     return ratings[~drop],n
 
 # %% ../nbs/library/extremes.ipynb #2770d5df
+model_names = ('dot_product', 'neighbours')
 # more than any published model; ten million ids would need 400 GB
 most_factors = 10_000
 
@@ -300,7 +320,7 @@ def check_training_settings(
     wd: float|None = None, # Weight decay
 ):
     "Check settings of a training that need no table"
-    check_choice('model', model, ('dot_product', 'neighbours'))
+    check_choice('model', model, model_names)
     check_whole(1 if model=='neighbours' else 0, n_factors=n_factors)
     if n_factors>most_factors: raise must_be('n_factors', f'at most {most_factors:,}', n_factors)
     if valid_pct!=0: check_share('valid_pct', valid_pct)
@@ -312,3 +332,20 @@ def check_training_settings(
     check_whole(**numbers)
     rates = {name: rate for name,rate in dict(lr=lr, wd=wd).items() if rate is not None}
     check_rate(**rates)
+
+def check_fit_options(
+    model: str, # Kind of model
+    user_features: pd.DataFrame|None, # Side features of users
+    item_features: pd.DataFrame|None, # Side features of items
+    on_missing: str, # Ids and values that these tables lack
+    on_epoch: Callable|None, # Called after each epoch
+    on_report: Callable|None, # Called with the report
+):
+    "Check options of `Recommender.fit` that concern neither table nor training"
+    for arg,function in dict(on_epoch=on_epoch, on_report=on_report).items():
+        if function is not None and not callable(function):
+            raise must_be(arg, 'a function', function, ArgTypeError)
+    check_choice('model', model, model_names)
+    check_choice('on_missing', on_missing, ('raise', 'zero'))
+    if model=='neighbours' or user_features is item_features is None: return
+    raise ArgError('features need ', Arg('model', 'neighbours'), arg='model', got=model)
