@@ -21,6 +21,7 @@ import pandas as pd
 from .checks import Arg, ArgError, ArgTypeError, as_list, check_above, check_columns
 from .checks import check_table
 from .checks import close_matches, kind_of, must_be
+from .extremes import check_differ
 from .folding import addends, check_newcomers, fold_rows, newcomers_of, newcomers_table
 from .metrics import mae, rmse
 from .ranking import History, rank_items
@@ -468,6 +469,7 @@ def fold_newcomers(
         raise ArgError('there are no ratings: for somebody without any, ', *advice, arg='ratings')
     columns = (users.name, items.name, rating_name)
     df = newcomers_table(ratings, columns)
+    check_differ(rating_range)
     check_newcomers(df, *columns, rating_range)
     found = newcomers_of(df, users.name)
     names = users.new_ids(found) if isinstance(ratings, pd.DataFrame) else found

@@ -354,4 +354,6 @@ def check_spread(
 ):
     "Check that ratings differ"
     if y.min()==y.max():
-        raise ArgError(f'all {len(y):,} ratings are {y.min():g}: there is nothing to learn from')
+        raise ArgError(f'all {len(y):,} ratings are {y.min():g}: there is nothing to learn from. '
+                       'For clicks and purchases, train a model for lists: see rank_fit in '
+                       'chapter 12, and Recommender.from_model')

@@ -7,8 +7,8 @@ __all__ = ['model_kinds', 'most_weight', 'few_ratings', 'rating_limits', 'Checke
            'dot_product_settings', 'new_dot_product', 'train_dot_product', 'neighbours_settings', 'new_neighbours',
            'train_neighbours', 'ModelKind', 'training_settings', 'split_rows', 'loaders_of_rows', 'about',
            'bags_of_features', 'feature_names', 'is_sound', 'enough_memory', 'train_model', 'in_rating_units', 'Fitted',
-           'train_on', 'measure', 'beats_biases', 'advice_for', 'warn_of_report', 'epoch_watcher', 'report_line',
-           'plain_values', 'fit_table']
+           'train_on', 'measure', 'beats_biases', 'four_digits', 'advice_for', 'warn_of_report', 'epoch_watcher',
+           'report_line', 'plain_values', 'fit_table']
 
 # %% ../nbs/library/fitting.ipynb #6cef1ffb
 import collab_course.quiet # noqa: F401
@@ -383,6 +383,12 @@ def beats_biases(
     "Test whether the model was better than biases alone"
     return report['valid_rmse'] < report['baseline_rmse']
 
+def four_digits(
+    error: float, # An error in rating units
+) -> str:
+    "Write an error with four decimals, or four digits where that shows nothing"
+    return f'{error:.4f}' if 0.01<=error<1e6 else f'{error:.4g}'
+
 # with fewer ratings a user and item, averages are hard to beat (MovieLens 100k has 38)
 few_ratings = 20
 
@@ -411,9 +417,11 @@ def warn_of_report(
                       'item with other ratings, so nobody can tell how good the model is: '
                       'bring more ratings')
     elif report['n_valid'] and report['n_factors'] and not beats_biases(report):
-        says = ('on {n_valid:,} ratings kept back the model (RMSE {valid_rmse:.4f}) is no better '
-                'than biases alone ({baseline_rmse:.4f}): ')
-        warnings.warn(ArgWarning(says.format(**report), *advice_for(table)))
+        rmse = four_digits(report['valid_rmse'])
+        baseline = four_digits(report['baseline_rmse'])
+        says = (f"on {report['n_valid']:,} ratings kept back the model (RMSE {rmse}) is no better "
+                f'than biases alone ({baseline}): ')
+        warnings.warn(ArgWarning(says, *advice_for(table)))
 
 # %% ../nbs/library/fitting.ipynb #56ef7d78
 def epoch_watcher(
@@ -441,8 +449,10 @@ def report_line(
         return f"trained on all {report['n_train']:,} ratings, so not measured{then}"
     if not report['n_valid']: return 'no rating kept back could be predicted' + then
     but = '' if beats_biases(report) else 'no better than '
-    measured = f"RMSE on {report['n_valid']:,} ratings kept back: {report['valid_rmse']:.4f}"
-    return f"{measured} ({but}biases alone: {report['baseline_rmse']:.4f}){then}"
+    rmse = four_digits(report['valid_rmse'])
+    baseline = four_digits(report['baseline_rmse'])
+    measured = f"RMSE on {report['n_valid']:,} ratings kept back: {rmse}"
+    return f"{measured} ({but}biases alone: {baseline}){then}"
 
 # %% ../nbs/library/fitting.ipynb #29cbbc0b
 def plain_values(

@@ -29,8 +29,8 @@ from .checks import ArgError, ArgTypeError, as_list, brief, check_above, check_c
 from .checks import check_columns
 from .checks import check_values, check_whole, is_number, must_be
 from .distances import measures, nearest_rows
-from .extremes import check_fit_options, check_ratings, check_training_settings
-from .extremes import without_missing
+from .extremes import check_differ, check_fit_options, check_ratings
+from .extremes import check_training_settings, without_missing
 from .ranking import rank_items
 from .served import ServedModel, from_state, is_span
 from .vocab import Vocab, id_dtypes
@@ -352,7 +352,7 @@ class Recommender:
         rating_range: tuple[float, float]|None = None, # (lowest, highest); None: as rated
         missing: float|list[float]|None = None, # Values that mean "not rated": rows to drop
         duplicates: Duplicates = 'raise', # What to do about pairs rated twice
-        seed: int|None = None, # Seed of split, weights and batches; None: drawn, in `report`
+        seed: int|None = None, # For the same model from the same row order; None: in `report`
         n_epoch: int|None = None, # Passes over the rows; None, here and below: tuned defaults
         bs: int|None = None, # Ratings in a batch
         lr: float|None = None, # Highest learning rate
@@ -606,6 +606,7 @@ class Recommender:
         "Measure how far predictions are from ratings of known ids"
         check_columns(ratings, trained=True, user_name=self.user_name, item_name=self.item_name,
                       rating_name=self.rating_name)
+        check_differ(self.rating_range)
         check_values(ratings, self.rating_name, self.rating_range, trained=True)
         rows = self._pairs(ratings, 'mean')
         known = (rows>0).all(axis=1)
