@@ -79,11 +79,11 @@ def check_float32(
 # %% ../nbs/library/extremes.ipynb #45236030
 # isolated ratings are rare; a value that more rows share is a code, or meant
 rare_share = 1e-3
-# a tail would have such a gap in one of 100,000 tables
-least_chance = 1e-5
+# a tail would have such a gap in one of a million tables
+least_chance = 1e-6
 # the end of a scale is a wall: many rows hold the same highest rating
 n_wall = 12
-# the pace of a tail is estimated from that many ratings
+# the pace of a tail is estimated from up to that many ratings, a quarter of those above the median
 n_tail = 50
 # levels such as 1 for a click and 20 for a purchase aren't a scale: nothing is far from them
 least_levels = 5
@@ -103,7 +103,9 @@ def chance_of_gap(
     quarter,middle,upper = np.quantile(y, [0.25, 0.5, 0.75])
     centre = middle - (upper - quarter)
     if y[-n_wall:][0]==y[-1]: return 0.
-    tail = y[y>middle][-n_tail-1:] - centre
+    above = y[y>middle]
+    n = max(n_wall, min(n_tail, len(above)//4))
+    tail = above[-n-1:] - centre
     if tail[0]==tail[-1]: return 1.
     steps = np.log(tail[1:]/tail[0])
     pace = steps.mean()
@@ -116,7 +118,7 @@ def n_far_above(
     "Count ratings that are far above all others"
     n_most = max(1, int(rare_share*len(y)))
     top = y[-n_most-1:]
-    wide = np.diff(top) > top[:-1] - y[0]
+    wide = np.diff(top) > top[:-1] - y[n_most] # the other end may have far ratings, too
     for at in np.flatnonzero(wide):
         n_far = len(top) - 1 - at
         others = y[:len(y)-n_far]
