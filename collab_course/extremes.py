@@ -272,16 +272,19 @@ def check_ratings(
     duplicates: str = 'raise', # Pairs rated twice: 'raise', 'keep', 'first', 'last' or 'mean'
 ) -> pd.DataFrame: # The table, with pairs rated twice merged as asked
     "Check that a model can be trained on a table"
-    names = (user_name, item_name, rating_name)
-    df = validate_ratings(ratings, *names, rating_range, duplicates)
+    names = dict(user_name=user_name, item_name=item_name, rating_name=rating_name)
+    for arg,name in names.items():
+        if not isinstance(name, Hashable):
+            raise must_be(arg, 'the name of a column', name, ArgTypeError)
+    df = validate_ratings(ratings, *names.values(), rating_range, duplicates)
     check_meaning(df[rating_name], rating_range)
     return df
 
 # %% ../nbs/library/extremes.ipynb #0c1e5364
 # the middle 98 % of the ratings of a scale fill its range
 usual_share = 0.98
-# and a range of which they use less than this is too wide
-least_use = 0.5
+# and a range of which they use less than this is too wide (normal ratings use half)
+least_use = 0.25
 
 def says_of_range(
     y: np.ndarray, # Ratings

@@ -28,7 +28,8 @@ from .checks import Arg, ArgError, ArgTypeError, ArgWarning, check_range, check_
 from .checks import must_be
 from .convert import own_served
 from .create_params import DotProductBias
-from .extremes import check_meaning, check_training_settings, doubts, says_of_range
+from .extremes import check_meaning, check_training_settings, doubts
+from .extremes import says_of_range, tail_of
 from .features import MultiHot, feature_bags
 from .loaders import RatingsDataLoaders, RatingsDataset
 from .served import ServedModel
@@ -397,8 +398,11 @@ def advice_for(
 ) -> list[str|Arg]: # Parts of a message
     "Say what to look at if a model is no better than biases"
     doubt = says_of_range(table.ratings, table.rating_range)
-    if doubt: return [doubt, '. If the highest and the lowest are meant, train on logarithms; '
-                      'if not, drop them or give another ', Arg('rating_range')]
+    if doubt:
+        tail = tail_of(table.ratings)
+        logs = ', train on the logarithm if the highest are meant' if tail else ''
+        return [f'{doubt}. Drop ratings that are mistakes{logs}, or give another ',
+                Arg('rating_range')]
     n_ids = len(table.users) + len(table.items) - 2
     each = len(table)/n_ids
     if each<few_ratings:
