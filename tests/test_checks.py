@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np, pandas as pd, pytest
 from hypothesis import given, strategies as st
 
+from collab_course.checks import type_name
 from collab_course.checks import (Arg, ArgError, ArgTypeError, as_list, brief, check_above, check_choice, check_columns,
                                   check_no_gaps, check_range,
                                   check_rate, check_seed, check_share, check_table, check_values, check_whole,
