@@ -6,8 +6,8 @@
 __all__ = ['no_ratings', 'Arg', 'one_of', 'join_parts', 'ArgError', 'ArgTypeError', 'ArgWarning', 'brief', 'listed', 'must_be',
            'is_whole', 'is_number', 'check_whole', 'check_above', 'check_rate', 'check_share', 'check_seed',
            'check_choice', 'check_flag', 'check_range', 'kind_of', 'close_matches', 'did_you_mean', 'to_numpy',
-           'as_list', 'some_rows', 'check_columns', 'check_table', 'check_no_gaps', 'is_numeric', 'check_values',
-           'check_spread']
+           'as_list', 'type_name', 'some_rows', 'check_columns', 'check_table', 'check_no_gaps', 'is_numeric',
+           'not_numeric', 'check_values', 'check_spread']
 
 # %% ../nbs/library/checks.ipynb #b22106d2
 import difflib
@@ -250,12 +250,21 @@ def as_list(
     return list(values)
 
 # %% ../nbs/library/checks.ipynb #c64916d4
+def type_name(
+    value: Any, # Any object
+) -> str:
+    "Name the type of a value, with its package unless built in"
+    kind = type(value)
+    package = kind.__module__.split('.')[0]
+    return kind.__name__ if package=='builtins' else f'{package}.{kind.__name__}'
+
 def some_rows(
     df: 'pd.DataFrame', # A table
     bad: 'pd.Series', # bool for each row: is it wrong?
 ) -> str:
     "Count the wrong rows and show the first three"
-    return f'{int(bad.sum()):,} of {len(df):,} rows, such as\n{df[bad].head(3).to_string()}\n'
+    shown = df[bad].head(3).to_string(max_colwidth=60)
+    return f'{int(bad.sum()):,} of {len(df):,} rows, such as\n{shown}\n'
 
 def check_columns(
     df: Any, # Ratings, a row each
@@ -265,7 +274,7 @@ def check_columns(
     "Check that a table has rows, and each named column exactly once"
     import pandas as pd
     if not isinstance(df, pd.DataFrame):
-        raise ArgTypeError(Arg('ratings'), f' must be a pandas DataFrame, not {type(df).__name__}',
+        raise ArgTypeError(Arg('ratings'), f' must be a pandas DataFrame, not {type_name(df)}',
                            arg='ratings', got=df, expected='a pandas DataFrame')
     if len(set(names.values()))<len(names):
         raise ArgError(f'each of {[*names]} needs a column of its own: {names}')
@@ -274,7 +283,7 @@ def check_columns(
         if n>1: raise ArgError(f'{n} columns are called {name!r}: rename them', arg=arg, got=name)
         if n==0:
             near = did_you_mean(name, df.columns)
-            says = f'there is no column {name!r}{near}; the table has\n{[*df.columns]}\n'
+            says = f'there is no column {name!r}{near}; the table has\n[{listed(df.columns)}]\n'
             advice = ['Name the right one with ', Arg(arg)]
             if trained: advice = [f'Rename the right one to {name!r}']
             raise ArgError(says, *advice, arg=arg, got=name, expected='a column of the table')
@@ -287,7 +296,7 @@ def check_table(
     "Check that `df` is a DataFrame with each of `cols` exactly once"
     import pandas as pd
     if not isinstance(df, pd.DataFrame):
-        raise ArgTypeError(f'pass a DataFrame, such as df.iloc[[0]], not {type(df).__name__}',
+        raise ArgTypeError(f'pass a DataFrame, such as df.iloc[[0]], not {type_name(df)}',
                            got=df)
     if not df.columns.is_unique:
         twice = df.columns[df.columns.duplicated()].tolist()[0]
@@ -319,6 +328,23 @@ def is_numeric(
     if types.is_bool_dtype(col) or types.is_complex_dtype(col): return False
     return types.is_numeric_dtype(col)
 
+def not_numeric(
+    df: 'pd.DataFrame', # Ratings, a row each
+    col: Hashable, # Column that isn't numeric
+) -> ArgError:
+    "Make the error that says how a column becomes numeric"
+    import pandas as pd
+    y = df[col]
+    numbers = pd.to_numeric(y.where(y.map(is_number) | y.map(lambda o: isinstance(o, str))),
+                            errors='coerce')
+    odd = numbers.isna().to_numpy()
+    first = brief(y[odd].tolist()[0] if odd.any() else y.tolist()[0])
+    if not odd.any():
+        return ArgError(f'column {col!r} is not numeric: it starts with {first}. '
+                        'Convert it, e.g. with pd.to_numeric')
+    return ArgError(f'column {col!r} is not numeric: {first} is no number, as in '
+                    f'{some_rows(df, odd)}Repair or drop them')
+
 def check_values(
     df: 'pd.DataFrame', # Ratings, a row each
     col: Hashable, # Column of ratings
@@ -332,9 +358,7 @@ def check_values(
     if missing.any():
         raise ArgError(f'column {col!r} has no rating in {some_rows(df, missing)}Drop them')
     if not is_numeric(y):
-        first = brief(y.tolist()[0])
-        raise ArgError(f'column {col!r} is not numeric: it starts with {first}. '
-                       'Convert it, e.g. with pd.to_numeric')
+        raise not_numeric(df, col)
     large = ~(y.astype(float).abs() <= np.finfo(np.float32).max)
     if large.any():
         raise ArgError(f'column {col!r} is infinite, or too large for float32, in '

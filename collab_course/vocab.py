@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['na', 'sort_names', 'id_dtypes', 'as_column', 'distinct_numbers', 'distinct', 'make_vocab', 'sort_of', 'kinds_of',
-           'check_sort', 'fitting_dtype', 'ids_index', 'Vocab', 'ids_to_rows']
+           'check_sort', 'fitting_dtype', 'ids_index', 'is_rounded', 'Vocab', 'ids_to_rows']
 
 # %% ../nbs/library/vocab.ipynb #e39618a4
 from collections.abc import Callable, Hashable, Sequence
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from .checks import Arg, ArgError, brief, check_choice, close_matches, is_whole
 from .checks import kind_of, listed, must_be
+from .frames import plain_ids
 from .tables import number_span
 if TYPE_CHECKING: import torch
 
@@ -22,10 +23,8 @@ na = '#na#'
 def as_column(
     ids: Any, # Series, list or array of ids, or a lone one
 ) -> pd.Series:
-    "Return ids as a Series, a categorical one by its values"
-    col = pd.Series(ids)
-    if not isinstance(col.dtype, pd.CategoricalDtype): return col
-    return pd.Series(np.asarray(col), name=col.name)
+    "Return ids as a Series, categories by their values and UUIDs as text"
+    return plain_ids(pd.Series(ids))
 
 def distinct_numbers(
     col: pd.Series, # Whole numbers
@@ -123,6 +122,12 @@ def ids_index(
     ids = list(ids)
     if ids and isinstance(ids[0], str) and ids[0]==na: ids = ids[1:]
     return pd.Index(ids, tupleize_cols=False)
+
+def is_rounded(
+    value: Any, # An id
+) -> bool:
+    "Test for a float that cannot tell whole numbers apart"
+    return isinstance(value, float) and abs(value)>=2**53
 
 class Vocab:
     "The ids of one column and their row numbers; row 0 is `#na#`"
@@ -255,7 +260,8 @@ class Vocab:
         if gaps:
             raise ArgError(f'{self.column} has no id in {gaps:,} of {len(col):,} rows: '
                            'drop or repair them')
-        large = col[col.abs()>=2**53] if pd.api.types.is_float_dtype(col) else []
+        large = col[col.map(is_rounded)] if col.dtype==object else []
+        if pd.api.types.is_float_dtype(col): large = col[col.abs()>=2**53]
         if len(large):
             raise ArgError(f'{self.column} holds ids as floats, which cannot tell '
                            f'{large.iloc[0]:.0f} from its neighbour: pass whole numbers, such as '

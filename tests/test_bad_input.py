@@ -44,8 +44,6 @@ FIT = {
     'ids of two types': (lambda: changed('who', 7), {}, ValueError, "column 'who' mixes ids of the types"),
     'ids that cannot be hashed': (lambda: columns(what=[[i] for i in table().what]), {}, ValueError,
                                   "column 'what' holds ids that cannot be hashed"),
-    'ids as categories': (lambda: columns(who=table().who.astype('category')), {}, ValueError,
-                          "column 'who' is categorical"),
     'an id called #na#': (lambda: changed('who', '#na#'), {}, ValueError, "'#na#' is the name of row 0"),
     'one person only': (lambda: table()[lambda d: d.who=='p01'], {}, ValueError,
                         "column 'who' holds one id only, 'p01'"),

@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np, pandas as pd, pytest
 from hypothesis import given, strategies as st
 
+from collab_course.checks import type_name
 from collab_course.checks import (Arg, ArgError, ArgTypeError, as_list, brief, check_above, check_choice, check_columns,
                                   check_no_gaps, check_range,
                                   check_rate, check_seed, check_share, check_table, check_values, check_whole,
@@ -198,7 +199,7 @@ def test_wrong_rows_are_counted_and_the_first_three_shown():
 def test_what_is_not_a_table_is_named_by_its_type(thing):
     for f in (check_columns, check_table):
         e = caught(f, thing)
-        assert isinstance(e, TypeError) and f'not {type(thing).__name__}' in str(e) and 'DataFrame' in str(e)
+        assert isinstance(e, TypeError) and f'not {type_name(thing)}' in str(e) and 'DataFrame' in str(e)
 
 def test_a_missing_column_names_its_argument():
     e = caught(check_columns, table().rename(columns={'rating': 'ratings'}), **names)

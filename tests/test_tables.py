@@ -23,11 +23,9 @@ def table(**cols): return pd.DataFrame({**dict(user=[1, 1, 2, 3], movie=[7, 8, 7
     (table(rating=pd.array([1, None, 3, 4], dtype='Int64')), ["column 'rating'", '1 of 4']),
     (table(rating=['3', '4', '1', '5']), ['not numeric', "'3'", 'pd.to_numeric']),
     (table(rating=pd.to_datetime(['2020-01-01']*4)), ['not numeric']),
-    (table(rating=[True, False, True, True]), ['not numeric', 'True']),
     (table(rating=[1j, 2, 3, 4]), ['not numeric']),
     (table(rating=[1, np.inf, 3, -np.inf]), ['infinite', 'in 2 of 4']),
     (table(user=['1', 1, 2, 3]), ['mixes ids', "['int', 'str']"]),
-    (table(user=pd.Categorical([1, 1, 2, 3])), ['categorical', 'categories.dtype']),
     (table(movie=[[1], [2], [3], [4]]), ['cannot be hashed', '[1]']),
     (table(user=[5]*4, movie=[1, 2, 3, 4]), ["column 'user'", 'one id only, 5']),
     (table(movie=[5]*4, user=[1, 2, 3, 4]), ["column 'movie'", 'one id only']),
@@ -37,7 +35,7 @@ def test_a_bad_table_is_refused_with_the_place_and_the_cure(df, words):
     with pytest.raises(ValueError) as e: validate_ratings(df)
     assert not [w for w in words if w not in str(e.value)], str(e.value)
 
-@pytest.mark.parametrize('thing', [None, [[1, 2, 3]], {'user': [1]}, 'ratings.csv'])
+@pytest.mark.parametrize('thing', [None, [[1, 2, 3]], {'user': 1}, pd.Series([1])])
 def test_what_is_no_frame_is_a_type_error(thing):
     with pytest.raises(TypeError, match='DataFrame'): validate_ratings(thing)
 
