@@ -19,9 +19,11 @@ def flush(
 ):
     "Wait until the disk has what was written"
     full = getattr(fcntl, 'F_FULLFSYNC', None)
-    if full is None: return os.fsync(fd)
-    try: fcntl.fcntl(fd, full)
-    except OSError: os.fsync(fd) # a network disk can do no more
+    if full is not None:
+        with suppress(OSError): # a network disk can do no more than the call below
+            fcntl.fcntl(fd, full)
+            return
+    os.fsync(fd)
 
 def flush_folder(
     folder: Path, # Folder whose names have changed
