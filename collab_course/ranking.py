@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['check_positions', 'as_mask', 'top_k', 'group_by_user', 'History', 'largest', 'partitioned', 'best_of', 'doubtful',
-           'rank_block', 'rank_items']
+           'keep_only', 'rank_block', 'rank_items']
 
 # %% ../nbs/library/ranking.ipynb #a4f6a319
 from typing import Any
@@ -203,16 +203,28 @@ def doubtful(
     return np.flatnonzero(in_doubt)
 
 # %% ../nbs/library/ranking.ipynb #4f8f4862
+def keep_only(
+    raw: np.ndarray, # float32 raw scores, shape (users, items)
+    only: History, # What each user may be shown
+) -> np.ndarray: # -inf for everything else
+    "Hide the scores of all items but some"
+    who,items = only.pairs()
+    kept = np.full_like(raw, -np.inf)
+    kept[who, items] = raw[who, items]
+    return kept
+
 def rank_block(
     model: Any, # A `ServedModel`
     users: np.ndarray, # User rows
     n: int, # How many items for each
     bar: np.ndarray, # float32, one number an item: 0, or -inf for an item that may not be listed
     history: History|None = None, # What each of these users must not be shown
+    only: History|None = None, # What each of them may be shown; None: everything
 ) -> tuple: # Item rows and scores, shape (users, n); row 0 where nothing is left
     "Rank items for users whose scores fit into memory"
     raw = model.raw_scores(users)
     raw += bar
+    if only is not None: raw = keep_only(raw, only)
     if history is not None:
         who,items = history.pairs()
         raw[who, items] = -np.inf
@@ -237,6 +249,7 @@ def rank_items(
     n: int, # How many items; fewer where fewer are left
     allowed: np.ndarray, # bool, one for each item row: may it be listed? Row 0, `#na#`, never is
     history: History|None = None, # What each user has rated (`History.of`); None: hide nothing
+    only: History|None = None, # What each user may be shown; None: all that's allowed
     block_bytes: int = 64_000_000, # Size of the largest table of scores
 ) -> tuple: # Three flat arrays, the best first: which of `users`, item row, score
     "Rank items for each user, exactly as `predict` scores them"
@@ -252,7 +265,8 @@ def rank_items(
         end = min(at+size, len(users))
         block = np.arange(at, end)
         own = None if history is None else history.of(block)
-        best,scores = rank_block(model, users[block], n, bar, own)
+        just = None if only is None else only.of(block)
+        best,scores = rank_block(model, users[block], n, bar, own, just)
         who,place = np.nonzero(best)
         parts.append((who + at, best[who, place], scores[who, place]))
     which,items,scores = zip(*parts)

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['activations', 'served_kinds', 'ServedModel', 'sigmoid', 'to_range', 'as_table', 'as_range', 'predict_pairs',
-           'check_array', 'check_names', 'DotProductTables', 'relu', 'relu_slope', 'sigmoid_slope', 'tanh_slope',
-           'silu', 'silu_slope', 'mish', 'mish_slope', 'linear_layer', 'quick_layers', 'check_layers', 'NetworkTables',
-           'torch_layer', 'is_span', 'check_settings', 'from_state']
+           'check_array', 'check_names', 'largest_size', 'longest', 'check_bound', 'DotProductTables', 'relu',
+           'relu_slope', 'sigmoid_slope', 'tanh_slope', 'silu', 'silu_slope', 'mish', 'mish_slope', 'linear_layer',
+           'quick_layers', 'check_layers', 'NetworkTables', 'torch_layer', 'is_span', 'check_settings', 'from_state']
 
 # %% ../nbs/library/served.ipynb #8e918a32
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,7 +26,8 @@ class ServedModel(Protocol):
     y_range: tuple|None # (lowest, highest) prediction; None: no limits
     user_rows: np.ndarray # Everything about a user in one row each
     item_rows: np.ndarray # Everything about an item in one row each
-    similar_vectors: np.ndarray # What makes items similar, one row each
+    user_vectors: np.ndarray # What makes users similar, one row each
+    item_vectors: np.ndarray # What makes items similar, one row each
 
     def describe(self) -> str: # Such as '50 factors'
         "Say what kind of model this is"
@@ -72,6 +73,12 @@ class ServedModel(Protocol):
         rows: np.ndarray, # Shape (users, width)
     ) -> 'ServedModel':
         "Return the model with other users"
+
+    def mirrored(self) -> 'ServedModel':
+        "Return the model with users and items exchanged"
+
+    def bound(self) -> float:
+        "Return a number that no score exceeds, whatever its sign"
 
     def with_row0(self,
         user_row: np.ndarray, # Shape (width,)
@@ -168,6 +175,29 @@ def check_names(
     odd = names.symmetric_difference(arrays)
     if odd: raise ArgError(f'the arrays are not those of such a model: {brief(sorted(odd)[:3])}')
 
+# %% ../nbs/library/served.ipynb #b7b09d74
+def largest_size(
+    values: np.ndarray, # Numbers
+) -> float:
+    "Return the largest absolute number, 0 if there is none"
+    return float(np.abs(values).max(initial=0))
+
+def longest(
+    table: np.ndarray, # A row each
+) -> float:
+    "Return the length of the longest row"
+    squares = np.einsum('ij,ij->i', table, table, dtype=np.float64)
+    return float(np.sqrt(squares.max(initial=0)))
+
+def check_bound(
+    model: Any, # A `ServedModel`
+):
+    "Check that float32 can hold every score of a model"
+    most = float(np.finfo(np.float32).max)/2 # sums round
+    if model.bound()<most: return
+    raise ArgError(f'its numbers are so large that scores may exceed {most:.1e}, half of the '
+                   'largest number of float32')
+
 # %% ../nbs/library/served.ipynb #0f236c27
 class DotProductTables(ServedModel):
     "Dot products of factors plus biases, as tables"
@@ -188,7 +218,8 @@ class DotProductTables(ServedModel):
         self.y_range = as_range(y_range)
         self.n_users,self.n_factors = self.user_factors.shape
         self.n_items = len(self.item_bias)
-        self.similar_vectors = self.item_factors
+        self.user_vectors = self.user_factors
+        self.item_vectors = self.item_factors
 
     @property
     def user_rows(self) -> np.ndarray:
@@ -252,6 +283,17 @@ class DotProductTables(ServedModel):
         "Return the model with other users"
         return DotProductTables(rows[:,:-1], rows[:,-1], self.item_factors, self.item_bias,
                                 self.y_range)
+
+    def mirrored(self) -> 'DotProductTables':
+        "Return the model with users and items exchanged"
+        return DotProductTables(self.item_factors, self.item_bias, self.user_factors,
+                                self.user_bias, self.y_range)
+
+    def bound(self) -> float:
+        "Return a number that no score exceeds, whatever its sign"
+        lengths = [longest(self.user_factors), longest(self.item_factors)]
+        biases = [largest_size(self.user_bias), largest_size(self.item_bias)]
+        return lengths[0]*lengths[1] + sum(biases)
 
     def with_row0(self,
         user_row: np.ndarray, # Factors, then bias
@@ -429,7 +471,8 @@ class NetworkTables(ServedModel):
         self.y_range = as_range(y_range)
         self.n_users = len(self.user_rows)
         self.n_items = len(self.item_rows)
-        self.similar_vectors = self.item_rows
+        self.user_vectors = self.user_rows
+        self.item_vectors = self.item_rows
         check_layers(self.layers, self.user_rows.shape[1] + self.item_rows.shape[1])
 
     def describe(self) -> str:
@@ -505,6 +548,26 @@ class NetworkTables(ServedModel):
     ) -> 'NetworkTables':
         "Return the model with other users"
         return NetworkTables(rows, self.item_rows, self.layers, self.y_range)
+
+    def mirrored(self) -> 'NetworkTables':
+        "Return the model with users and items exchanged"
+        weight,bias = self.layers[0]
+        cut = self.user_rows.shape[1]
+        turned = np.concatenate([weight[:,cut:], weight[:,:cut]], axis=1)
+        layers = [(turned, bias), *self.layers[1:]]
+        return NetworkTables(self.item_rows, self.user_rows, layers, self.y_range)
+
+    def bound(self) -> float:
+        "Return a number that no number inside exceeds, whatever its sign"
+        size = max(largest_size(self.user_rows), largest_size(self.item_rows))
+        most = size
+        for layer in self.layers:
+            if isinstance(layer, str): continue # an activation makes no number larger but 1
+            weight,bias = layer
+            sums = np.abs(weight).sum(axis=1, dtype=np.float64)
+            size = largest_size(sums)*max(size, 1.) + largest_size(bias)
+            most = max(most, size)
+        return most
 
     def with_row0(self,
         user_row: np.ndarray, # Shape (width,)

@@ -7,7 +7,7 @@ import pytest
 from collab_course.recommender import Recommender
 
 METHODS = ['fit', 'from_model', 'from_parts', 'load', 'save', 'predict', 'recommend', 'recommend_all', 'similar',
-           'fold_in', 'add_users', 'explain', 'evaluate']
+           'similar_users', 'user_vectors', 'item_vectors', 'fold_in', 'update', 'explain', 'evaluate']
 PROPERTIES = ['users', 'items', 'users_vocab', 'items_vocab', 'user_name', 'item_name', 'rating_name', 'rating_range',
               'n_train', 'history', 'served', 'model', 'dls', 'classes', 'titles', 'report', 'mean_user', 'mean_item']
 
@@ -20,7 +20,7 @@ def test_the_class_is_completed_with_every_public_name(root):
     assert {*METHODS, *PROPERTIES} <= completed('Recommender.', root)
 
 MADE = ["Recommender.load('x')", 'Recommender.fit(table)', 'Recommender(learn)', 'Recommender.from_model(model, dls)',
-        "Recommender.load('x').add_users(table)"]
+        "Recommender.load('x').update(table)"]
 
 @pytest.mark.parametrize('made', MADE)
 def test_an_object_is_completed_however_it_was_made(made, root):

@@ -15,6 +15,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from collab_course import answers, fitting, recommender
+from collab_course.answers import titles_of_table
 from collab_course.newcomers import fold_in
 from collab_course.baselines import fit_biases
 from collab_course.bundle import BundleError, load_bundle, save_bundle
@@ -25,6 +26,7 @@ from collab_course.dot_product import DotProduct
 from collab_course.embedding_nn import CollabNN, SideFeatureNN
 from collab_course.folding import fold_rows
 from collab_course.interpretation import nearest
+from collab_course.lists import rank_fit
 from collab_course.loaders import RatingsDataLoaders
 from collab_course.ranking import largest, rank_items
 from collab_course.served import DotProductTables
@@ -166,26 +168,93 @@ def test_blocks_do_not_change_a_digit(monkeypatch):
 
 @quick
 @given(st.sets(st.integers(1, 30)), seeds)
-def test_a_filter_is_respected_in_both_forms(allowed, seed):
-    res = rec.recommend_all(4, filter=allowed)
+def test_what_is_allowed_is_respected_in_both_forms(allowed, seed):
+    res = rec.recommend_all(4, allowed=allowed)
     assert set(res.movie) <= allowed
-    same(res, rec.recommend_all(4, filter=lambda items: items.movie.isin(allowed)))
-    same(res, rec.recommend_all(4, filter=lambda items: items.movie.isin(allowed).tolist()))
+    same(res, rec.recommend_all(4, allowed=lambda items: items.movie.isin(allowed)))
+    same(res, rec.recommend_all(4, allowed=lambda items: items.movie.isin(allowed).tolist()))
 
-@pytest.mark.parametrize('filter,error,msg',
-                         [([1, 99], ValueError, 'no movie 99'), ('1', TypeError, 'collection'),
-                          (5, TypeError, 'collection'), (['1'], ValueError, 'text'),
-                                              (lambda i: i.movie, ValueError, 'True or False'),
-                                              (lambda i: [True], ValueError, 'True or False')])
-def test_odd_filters_are_refused(filter, error, msg):
-    with pytest.raises(error, match=msg): rec.recommend(1, filter=filter)
+ODD_CHOICES = {
+    'one id': ('1', TypeError, 'must be a collection of ids'),
+    'a number': (5, TypeError, 'must be a collection of ids'),
+    'ids of another type': (['1'], ValueError, 'text'),
+    'a missing id': ([1, None], ValueError, 'holds 1 missing ids: drop them'),
+    'a mask': (rec.items['count']>3, TypeError, 'must be ids, not True and False for each item'),
+    'a dict of lists': ({1: [2]}, TypeError, 'pass a DataFrame with a column of users and one of items'),
+    'a table of numbers': (np.ones((2, 2)), TypeError, 'collection of ids'),
+    'a function that gives ids': (lambda i: i.movie, ValueError, 'True or False for each of the 30 rows'),
+    'a function that gives too little': (lambda i: [True], ValueError, 'True or False for each of the 30 rows'),
+    'a function that gives a table': (lambda i: i[i['count']>3], TypeError, 'return the condition'),
+    'a table without users': (pd.DataFrame({'movie': [1]}), ValueError, "no columns called 'user'"),
+    'users of another type': (pd.DataFrame({'user': ['1'], 'movie': [1]}), ValueError, 'another type'),
+    'a table with a gap': (pd.DataFrame({'user': [1], 'movie': [None]}), ValueError, "no id in 1 of 1 rows of 'movie'"),
+}
 
-def test_a_filter_that_changes_its_table_changes_nothing_else():
+@pytest.mark.parametrize('arg', ['allowed', 'exclude'])
+@pytest.mark.parametrize('choice,error,msg', ODD_CHOICES.values(), ids=ODD_CHOICES)
+def test_odd_choices_are_refused_by_name(arg, choice, error, msg):
+    for call in (lambda **kw: rec.recommend(1, **kw), lambda **kw: rec.recommend_all(2, **kw)):
+        with pytest.raises(error, match=msg) as e: call(**{arg: choice})
+    if 'type' not in msg and msg!='text': assert str(e.value).startswith(arg)
+
+stock = [*range(3, 20), 999, 88_000] # what a shop has; some of it nobody has rated
+
+def test_what_is_in_stock_may_hold_items_that_nobody_has_rated():
+    known = [i for i in stock if i<900]
+    for ask in (partial(rec.recommend, 1), partial(rec.recommend_all, 4), partial(rec.fold_in, {1: 5., 2: 3.}),
+                partial(rec.similar, 5)):
+        same(ask(allowed=stock), ask(allowed=known))
+        assert len(ask(allowed=stock)) and set(ask(allowed=stock).movie) <= set(known)
+        assert not set(ask(exclude=stock).movie) & set(stock)
+        same(ask(exclude=stock), ask(allowed=lambda items: ~items.movie.isin(stock)))
+        assert not set(ask(allowed=stock, exclude=[3, 4, 5]).movie) & {3, 4, 5}
+
+def test_a_stock_that_nobody_has_rated_lists_nothing_and_says_so():
+    with pytest.warns(UserWarning, match='none of the ids in allowed has a training rating, such as 999'):
+        assert not len(rec.recommend(1, allowed=[999]))
+
+def test_answers_of_a_sorted_table_are_put_in_order_by_their_index():
+    def often(items): return items['count']>20
+    same(rec.recommend(1, allowed=often), rec.recommend(1, allowed=lambda items: often(items.sort_values('count'))))
+
+@either
+def test_a_table_says_for_each_person_what_may_be_listed(rec):
+    pairs = all_pairs.sample(300, random_state=0)
+    pairs = pd.concat([pairs, pd.DataFrame({'user': [1, 999], 'movie': [999, 3]})]) # nobody knows these
+    people = [5, 1, 5, 40, 2]
+    for kw in (dict(allowed=pairs), dict(exclude=pairs), dict(allowed=pairs, exclude=pairs[::2])):
+        res = rec.recommend_all(4, people, **kw)
+        each = []
+        for u in people:
+            own = {k: v[v.user==u].movie.tolist() for k,v in kw.items()}
+            each.append(rec.recommend(u, 4, **own))
+        same(res, pd.concat(each, ignore_index=True))
+    newcomers = pd.DataFrame({'user': [900, 901], 'movie': [1, 2], 'rating': [5., 1.]})
+    res = rec.fold_in(newcomers, 3, allowed=pd.DataFrame({'user': [900, 900, 901], 'movie': [7, 9, 12]}))
+    assert sorted(zip(res.user, res.movie))==[(900, 7), (900, 9), (901, 12)]
+
+def test_strangers_get_their_own_choices_too():
+    table = pd.DataFrame({'user': [998, 998, 999, 999, 999], 'movie': [3, 4, 5, 6, 7]})
+    for how in ('mean', 'popular'):
+        res = rec.recommend_all(2, [998, 1, 999], allowed=table, on_unknown=how)
+        assert set(res[res.user==998].movie)=={3, 4} and set(res[res.user==999].movie) < {5, 6, 7}
+        assert not len(res[res.user==1])
+        left = rec.recommend_all(30, [998, 999], exclude=table, on_unknown=how)
+        assert not {*zip(left.user, left.movie)} & {*zip(table.user, table.movie)}
+
+def test_min_count_leaves_out_what_few_have_rated():
+    counts = rec.items.set_index('movie')['count']
+    for ask in (partial(rec.recommend, 1, 30), partial(rec.fold_in, {1: 5.}, 30), partial(rec.similar, 5, 30)):
+        res = ask(min_count=24)
+        assert len(res) and counts[res.movie].min()>=24
+        same(res, ask(min_count=1, allowed=lambda items: items['count']>=24))
+
+def test_a_function_that_changes_its_table_changes_nothing_else():
     before = rec.items
     def spoil(items):
         items['count'] = 0
         return items['count']==0
-    rec.recommend(1, filter=spoil)
+    rec.recommend(1, allowed=spoil)
     same(rec.items, before)
 
 def test_equal_scores_go_in_the_order_of_the_vocabulary():
@@ -225,7 +294,7 @@ def test_fewer_are_left_than_asked_for():
 
 @either
 def test_nothing_left_is_an_empty_table_of_the_usual_form(rec):
-    full,empty = rec.recommend(1, n=2),rec.recommend(1, filter=[])
+    full,empty = rec.recommend(1, n=2),rec.recommend(1, allowed=[])
     assert len(empty)==0 and list(empty)==list(full)==['user', 'movie', 'title', 'score']
     assert (empty.dtypes.drop('title')==full.dtypes.drop('title')).all() and empty.index.equals(pd.RangeIndex(0))
     assert list(rec.recommend_all(users=[]))==list(full) and len(rec.recommend_all(users=[]))==0
@@ -363,7 +432,7 @@ def test_folded_lists_are_those_of_chapter_09(seed, n, penalty):
 
 def test_a_newcomer_who_was_added_is_served_like_one_who_was_folded_in():
     df = planted[planted.user==3].assign(user=500)
-    larger = rec.add_users(df)
+    larger = rec.update(df)
     same(larger.recommend(500, 5), rec.fold_in(df, 5))
     same(larger.recommend(3, 5), rec.recommend(3, 5))
     assert len(rec.users)==40 and larger.users.user.tolist()[-1]==500
@@ -373,7 +442,7 @@ def test_a_newcomer_who_was_added_is_served_like_one_who_was_folded_in():
 
 def test_newcomers_may_come_one_after_the_other():
     a,b = (planted[planted.user==u].assign(user=500 + u) for u in (3, 4))
-    one,other = rec.add_users(pd.concat([a, b])),rec.add_users(a).add_users(b)
+    one,other = rec.update(pd.concat([a, b])),rec.update(a).update(b)
     same(one.recommend_all(5), other.recommend_all(5))
 
 def fold_loss(r, w, items, target, penalty):
@@ -402,8 +471,102 @@ def test_a_network_folds_in_to_a_row_that_no_small_step_betters():
 def test_fold_in_refuses(ratings, error, msg):
     with pytest.raises(error, match=msg): rec.fold_in(ratings)
 
-def test_add_users_needs_ids(): 
-    with pytest.raises(TypeError, match='need an id'): rec.add_users({1: 5})
+def test_ratings_of_items_that_nobody_has_rated_are_skipped_and_it_is_said():
+    mine = {1: 5., 2: 1.}
+    with pytest.warns(UserWarning, match='1 of 3 ratings are skipped: no training rating has movie 999'):
+        res = rec.fold_in({**mine, 999: 4.}, 5)
+    same(res, rec.fold_in(mine, 5))
+    two = pd.DataFrame({'user': [900, 901], 'movie': [1, 999], 'rating': [5., 5.]})
+    with pytest.warns(UserWarning, match='1 of 2 ratings are skipped'): res = rec.fold_in(two, 5)
+    mean = rec.recommend(999, 5, on_unknown='mean') # nothing is left of the other one
+    np.testing.assert_allclose(res[res.user==901].score, mean.score, atol=1e-6)
+
+def by_least_squares(X, y, penalty, centre):
+    A = X.T@X + penalty*np.eye(len(centre))
+    return centre + np.linalg.solve(A, X.T@(y - X@centre))
+
+def test_a_known_person_who_rates_more_is_solved_for_with_old_and_new_ratings():
+    more = pd.DataFrame({'user': 3, 'movie': [27, 28, planted[planted.user==3].movie.iloc[0]], 'rating': 5})
+    later = rec.update(more, penalty=3.)
+    known = rec.history.rows[:rec.n_train]
+    new = [dls.classes['movie'].index(m) for m in more.movie]
+    old = (known[:,0]==3) & ~np.isin(known[:,1], new)
+    items = np.append(known[old,1], new)
+    y = np.append(rec.history.ratings[:rec.n_train][old], [5.]*3)/5.5
+    X = np.c_[rec.served.item_factors, np.ones(31)].astype(float)[items]
+    w = by_least_squares(X, np.log(y/(1 - y)) - rec.served.item_bias[items], 3., rec.mean_user.astype(float))
+    np.testing.assert_allclose(later.served.user_rows[3], w, atol=1e-5)
+    others = np.arange(41)!=3
+    np.testing.assert_array_equal(later.served.user_rows[others], rec.served.user_rows[others])
+    np.testing.assert_array_equal(later.served.item_rows, rec.served.item_rows)
+    assert later.n_train==rec.n_train - (known[:,0]==3).sum() + old.sum() + 3 and later.report=={'n_added': 3}
+    assert not {27, 28} & set(later.recommend(3, 30).movie)
+
+@either
+def test_a_pair_that_is_rated_again_replaces_the_old_rating(rec):
+    first = planted.iloc[[0]]
+    later = rec.update(first.assign(rating=1)).update(first.assign(rating=5))
+    pair = [dls.classes['user'].index(first.user.iloc[0]), dls.classes['movie'].index(first.movie.iloc[0])]
+    at = (later.history.rows==pair).all(1)
+    assert later.history.ratings[at].tolist()==[5.] and len(later.history)==len(rec.history)
+    assert later.report=={'n_added': 1} and rec.report=={}
+
+@either
+def test_new_items_get_rows_from_ratings_and_the_mean_rows_stay(rec):
+    loved = pd.DataFrame({'user': range(1, 21), 'movie': 777, 'rating': 5})
+    hated = loved.assign(movie=778, rating=1)
+    later = rec.update(pd.concat([loved, hated]), titles={777: 'Loved', 1: 'another title'})
+    others = pd.DataFrame({'user': range(21, 41)})
+    stars = [later.predict(others.assign(movie=i)).prediction for i in (777, 778)]
+    assert (stars[0] > stars[1]).all()
+    titles = later.items.set_index('movie').title
+    assert titles[777]=='Loved' and pd.isna(titles[778]) and titles[1]=='Film № 1'
+    np.testing.assert_array_equal(later.mean_item, rec.mean_item)
+    np.testing.assert_array_equal(later.served.item_rows[:31], rec.served.item_rows)
+    # what came later moves with more ratings, what was trained on doesn't
+    again = later.update(pd.DataFrame({'user': [30, 30], 'movie': [777, 1], 'rating': [1, 1]}))
+    assert np.flatnonzero((again.served.item_rows!=later.served.item_rows).any(1)).tolist()==[31]
+
+@either
+def test_an_updated_recommender_is_saved_and_loaded(rec, tmp_path):
+    more = pd.DataFrame({'user': [3, 900, 901], 'movie': [777, 777, 2], 'rating': [5, 4, 1]})
+    later = rec.update(more, titles={777: 'New'})
+    again = Recommender.load(later.save(tmp_path/'m'))
+    same(again.recommend_all(5), later.recommend_all(5))
+    same(again.items, later.items)
+    yet = pd.DataFrame({'user': [1], 'movie': [777], 'rating': [1]})
+    same(again.update(yet).recommend_all(5), later.update(yet).recommend_all(5))
+
+@quick
+@given(seeds)
+def test_an_update_with_any_ratings_explains_itself_and_lists_what_predict_gives(seed):
+    rng = np.random.default_rng(seed)
+    n = rng.integers(1, 12)
+    df = pd.DataFrame({'user': rng.integers(1, 60, n), 'movie': rng.integers(1, 45, n), 'rating': rng.integers(1, 6, n)})
+    later = rec.update(df.drop_duplicates(['user', 'movie']))
+    u = int(df.user.iloc[0])
+    best = later.recommend(u, 5)
+    assert later.predict(best[['user', 'movie']]).prediction.tolist()==best.score.tolist()
+    assert not set(best.movie) & set(df[df.user==u].movie)
+    rest = later.explain(u, best.movie[0]).set_index('reason').contribution['rest']
+    assert abs(rest) < 1e-4 # the row is what the ratings give
+
+@pytest.mark.parametrize('ratings,msg', [
+    (pd.DataFrame({'user': [1], 'movie': [1], 'rating': [9]}), 'not between'),
+    (pd.DataFrame({'user': [1, 1], 'movie': [1, 1], 'rating': [1, 2]}), 'repeat a pair'),
+    (pd.DataFrame({'user': [1], 'movie': ['x'], 'rating': [2]}), 'another type'),
+    (pd.DataFrame({'user': [1], 'movie': [1]}), "no column 'rating'"), (planted[:0], 'no ratings')])
+def test_update_refuses(ratings, msg):
+    with pytest.raises(ValueError, match=msg): rec.update(ratings)
+
+def test_a_penalty_too_small_to_solve_with_is_named():
+    one = pd.DataFrame({'user': [500], 'movie': [1], 'rating': [5.]})
+    for call in (rec.fold_in, rec.update, lambda df, penalty: rec.update(df).explain(500, 2, penalty=penalty)):
+        with pytest.raises(ValueError, match='no single solution at the penalty 1e-300: pass a larger penalty'):
+            call(one, penalty=1e-300)
+
+def test_update_needs_ids(): 
+    with pytest.raises(TypeError, match='need an id'): rec.update({1: 5})
 
 @either
 @pytest.mark.parametrize('n', [0, 3, 1000])
@@ -423,13 +586,13 @@ def test_an_explanation_by_factors_adds_up_too():
     with pytest.raises(ValueError, match='a network has no factors'): network.explain(1, 2, by='factors')
 
 def test_a_folded_person_is_explained_by_ratings_alone():
-    larger = rec.add_users(planted[planted.user==3].assign(user=500))
+    larger = rec.update(planted[planted.user==3].assign(user=500))
     res = larger.explain(500, 8).set_index('reason').contribution
     assert abs(res['rest']) < 1e-5 < abs(res['other ratings'])
 
 def test_the_level_of_a_person_stands_apart_and_ratings_keep_what_goes_through_factors():
     mine = planted[planted.user==3].assign(user=500)
-    larger = rec.add_users(mine)
+    larger = rec.update(mine)
     res,m = larger.explain(500, 8, 1000),larger.model
     X = np.c_[rec.model.item_factors.numpy(), np.ones(len(rec.model.item_bias))].astype(float)
     at = np.array([dls.classes['movie'].index(o) for o in mine.movie])
@@ -447,7 +610,7 @@ def test_each_addend_is_what_its_rating_does_to_the_folded_score():
     mine = planted[planted.user==3].assign(user=500)
     other = mine.copy()
     other.iloc[0, other.columns.get_loc('rating')] = 1 if mine.rating.iloc[0]>2 else 5
-    a,b = (rec.add_users(df) for df in (mine, other))
+    a,b = (rec.update(df) for df in (mine, other))
     changed = mine.movie.iloc[0]
     parts = [r.explain(500, 8, 1000).dropna(subset='movie').set_index('movie').contribution for r in (a, b)]
     logits = [torch.logit(torch.tensor(r.predict(dict(user=500, movie=8)).prediction[0]/5.5)).item() for r in (a, b)]
@@ -458,6 +621,70 @@ def test_each_addend_is_what_its_rating_does_to_the_folded_score():
 def test_a_range_that_ends_at_the_ratings_cannot_be_turned_round():
     r = Recommender.from_model(dot(y_range=(0, 5)), dls)
     with pytest.raises(ValueError, match='wider y_range'): r.fold_in({1: 5})
+
+@pytest.mark.parametrize('call', [
+    lambda: rec.recommend(1, exclude_seen='no'), lambda: rec.recommend_all(2, exclude_seen=0),
+    lambda: rec.fold_in({1: 5}, exclude_seen='no'), lambda: rec.save('x', history='no'),
+    lambda: Recommender.fit(planted, refit='no'), lambda: Recommender.fit(planted, progress='no')])
+def test_a_flag_is_true_or_false(call):
+    with pytest.raises(TypeError, match="must be True or False, not ('no'|0)"): call()
+
+# vectors
+
+def test_vectors_and_their_dot_products_are_those_of_the_lists():
+    r = with_validation_strangers()
+    ids,vectors = r.item_vectors()
+    assert 88 not in ids.tolist() and vectors.dtype==np.float32 and len(ids)==len(vectors)
+    u_ids,u_vectors = r.user_vectors()
+    assert 77 not in u_ids.tolist() and len(u_ids)==40
+    mine = u_vectors[u_ids.tolist().index(7)]
+    bias = r.served.item_bias[[r.classes['movie'].index(i) for i in ids.tolist()]]
+    best = ids[np.argsort(-(vectors@mine + bias), kind='stable')[:5]]
+    assert best.tolist()==r.recommend(7, 5, exclude_seen=False).movie.tolist()
+
+@either
+@pytest.mark.parametrize('by', ['cosine', 'euclidean', 'dot'])
+def test_similar_users_are_the_nearest_rows(rec, by):
+    ids,vectors = rec.user_vectors()
+    v = vectors.astype(float)
+    mine = v[ids.tolist().index(7)]
+    far = {'cosine': -(v@mine)/np.linalg.norm(v, axis=1), 'dot': -(v@mine), 'euclidean': np.linalg.norm(v - mine, axis=1)}
+    want = [u for u in ids[np.argsort(far[by], kind='stable')].tolist() if u!=7][:5]
+    res = rec.similar_users(7, 5, by, min_count=1)
+    assert res.user.tolist()==want and list(res)==['user', 'score']
+
+def test_similar_users_of_strangers_and_with_few_ratings():
+    counts = rec.users.set_index('user')['count']
+    assert counts[rec.similar_users(7, 40, min_count=15).user].min()>=15
+    assert rec.similar_users(999, 1, on_unknown='popular').user.tolist()==[counts.idxmax()]
+    assert len(rec.similar_users(999, 3, on_unknown='mean'))==3
+    with pytest.raises(ValueError, match='there is no user 999'): rec.similar_users(999)
+    with pytest.warns(UserWarning, match='nothing else that is allowed has 1000 training ratings, as min_count asks'):
+        assert not len(rec.similar(5, min_count=1000))
+
+@pytest.mark.parametrize('call', [lambda: rec.similar([1, 2]), lambda: rec.recommend([1, 2]), lambda: rec.explain({1}, 2),
+                                  lambda: rec.similar_users(pd.Series([1])), lambda: rec.explain(1, np.array([2]))])
+def test_several_ids_where_one_is_asked_are_refused(call):
+    with pytest.raises(TypeError, match='(user|item) must be one id, not (.|\n)*(takes several|one after the other)'): call()
+
+@pytest.mark.parametrize('pairs', [1, {}, [{}], None])
+def test_predict_says_what_it_takes(pairs):
+    msg = r"pairs must be a DataFrame or a list of dicts, such as \[{'user': …, 'movie': …}\], not"
+    with pytest.raises(TypeError, match=msg): rec.predict(pairs, 318)
+
+# clicks
+
+def test_a_model_of_clicks_folds_in_and_says_why_it_has_no_rmse():
+    clicks = planted.assign(rating=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        d = loaders(clicks)
+        model = DotProductBias(d.n_users, d.n_items, 4, y_range=None)
+        rank_fit(model, d, n_epoch=3, seed=0, wd=0.1, at_least=1)
+    r = Recommender.from_model(model, d)
+    assert len(r.fold_in({1: 1, 2: 1}, 5))==5 and not {1, 2} & set(r.fold_in({1: 1, 2: 1}, 30).movie)
+    assert len(r.update(clicks[clicks.user==3].assign(user=500)).recommend(500, 5))==5
+    with pytest.raises(ValueError, match='no RMSE: measure its lists, with evaluate_lists'): r.evaluate(clicks[:9])
 
 # evaluate
 
@@ -578,7 +805,7 @@ def test_the_memory_of_adam_follows_the_batch(monkeypatch, bs):
 def test_newcomers_leave_the_report_of_the_training_and_are_counted(tmp_path):
     r = small_fit(refit=False)
     a,b = (planted[planted.user==u].assign(user=500 + u) for u in (3, 4))
-    larger = r.add_users(a).add_users(b)
+    larger = r.update(a).update(b)
     assert larger.report=={**r.report, 'n_added': len(a) + len(b)} and 'n_added' not in r.report
     assert Recommender.load(larger.save(tmp_path/'b')).report==larger.report
 
@@ -627,7 +854,11 @@ def test_column_names_that_results_need_are_refused():
 @pytest.mark.parametrize('odd,error,msg',
                          [(['a'], TypeError, 'Series or a dict'),
                           (pd.Series(['a', 'b'], [1, 1]), ValueError, 'several entries'),
-                          ({1: 7}, TypeError, 'must be text')])
+                          ({1: 7}, TypeError, 'must be text'),
+                          ({'1': 'a'}, ValueError, "such as 1: its index.*such as '1', and the ids are a whole number"),
+                          ({1: 'a\ud800'}, ValueError, 'titles hold half a character'),
+                          (pd.DataFrame({'movie': range(50), 'title': 'a'}), TypeError,
+                           r"^titles must be .*, not a DataFrame: pass df.set_index\('movie'\)\['title'\]$")])
 def test_odd_titles_are_refused(odd, error, msg):
     with pytest.raises(error, match=msg): Recommender.from_model(dot(), dls, odd)
 
@@ -732,7 +963,7 @@ def test_everything_is_equal_after_save_and_load(rec, tmp_path):
                  lambda r: r.items, lambda r: r.recommend(99, on_unknown='mean'),
                  lambda r: r.recommend(99, on_unknown='popular'),
                  lambda r: r.predict(dict(user=99, movie=98), on_unknown='mean'),
-                 lambda r: r.add_users(planted[planted.user==3].assign(user=500)).recommend_all()):
+                 lambda r: r.update(planted[planted.user==3].assign(user=500)).recommend_all()):
         same(call(rec), call(again))
     assert again.evaluate(planted)==rec.evaluate(planted) and again.report==rec.report
     assert again.rating_range==rec.rating_range
@@ -740,7 +971,7 @@ def test_everything_is_equal_after_save_and_load(rec, tmp_path):
     assert (tmp_path/'b').read_bytes()==again.save(tmp_path/'c').read_bytes()
 
 def test_a_larger_one_keeps_the_means_of_the_trained_people(tmp_path):
-    larger = rec.add_users(planted[planted.user==3].assign(user=500))
+    larger = rec.update(planted[planted.user==3].assign(user=500))
     again = Recommender.load(larger.save(tmp_path/'b'))
     same(again.fold_in({1: 5}), rec.fold_in({1: 5}))
     same(again.recommend_all(), larger.recommend_all())
@@ -886,8 +1117,81 @@ def test_a_bundle_of_something_else_is_refused(tmp_path):
     with pytest.raises(BundleError, match='does not hold a Recommender'): Recommender.load(tmp_path/'bad')
     with pytest.raises(BundleError): Recommender.load(tmp_path/'nowhere')
 
+# without a history
+
+@pytest.fixture(scope='module')
+def forgetful(tmp_path_factory):
+    "[(with who rated what, without, bytes of the file without it)] of both kinds of models"
+    folder = tmp_path_factory.mktemp('forgetful')
+    paths = [r.save(folder/f'{i}', history=False) for i,r in enumerate((rec, network))]
+    return [(r, Recommender.load(p), p.read_bytes()) for r,p in zip((rec, network), paths)]
+
+def test_a_file_without_history_holds_no_rating_of_anybody(forgetful, tmp_path):
+    for r,_,data in forgetful:
+        whole = r.save(tmp_path/'whole').read_bytes()
+        for part in (r.history.rows, r.history.rows[:20], r.history.ratings[:20]):
+            assert part.tobytes() in whole and part.tobytes() not in data
+        assert load_bundle(tmp_path/'whole')[1]['version']==2 # which every edition can read
+
+def test_lists_need_no_history_where_nothing_is_left_out(forgetful):
+    strange = pd.DataFrame({'user': [1, 99, 99], 'movie': [999, 1, 999]})
+    for r,bare,_ in forgetful:
+        for ask in (lambda r: r.recommend_all(5, exclude_seen=False, exclude=[3]), lambda r: r.fold_in({1: 5.}, 5),
+                    lambda r: r.recommend(99, 5, False, on_unknown='popular'), lambda r: r.similar(5),
+                    lambda r: r.predict(strange, 'mean'), lambda r: r.predict(strange, 'popular'),
+                    lambda r: r.users, lambda r: r.items): same(ask(bare), ask(r))
+        assert bare.n_train==r.n_train and bare.rating_range==r.rating_range and 'ratings' in repr(bare)
+
+def test_what_needs_a_history_says_so_and_its_advice_works(forgetful, tmp_path):
+    _,bare,_ = forgetful[0]
+    more = pd.DataFrame({'user': [1], 'movie': [2], 'rating': [3]})
+    for call,advice in ((lambda: bare.recommend(1), 'pass exclude_seen=False, or what to leave out as exclude'),
+                        (lambda: bare.recommend_all(), 'pass exclude_seen=False'),
+                        (lambda: bare.explain(1, 2), "explain by factors, with by='factors'"),
+                        (lambda: bare.update(more), 'update one that was saved with it'),
+                        (lambda: bare.dls, 'use one that was saved with it')):
+        with pytest.raises(ValueError, match=f'saved without its history, .*{advice}'): call()
+    assert len(bare.explain(1, 2, by='factors'))
+    res = bare.evaluate(planted[:50])
+    assert np.isnan([res['n_seen'], res['baseline_rmse']]).all() and res['rmse']==rec.evaluate(planted[:50])['rmse']
+    again = Recommender.load(bare.save(tmp_path/'m'))
+    same(again.recommend(1, 5, False), bare.recommend(1, 5, False))
+
+@pytest.mark.parametrize('change', [
+    drop('t', 'history.mean'), put('t', 'history.rows', np.zeros((0, 2), np.int32)), put('m', 'version', 2),
+    cut('history.user_counts'), inside('history.user_counts', 1, -1), inside('history.user_counts', 0, 1),
+    inside('history.item_counts', 1, 10**9), inside('history.item_means', 1, 99.),
+    inside('history.item_means', 1, float('nan')), inside('history.user_means', 0, 3.),
+    put('t', 'history.user_means', lambda t: t.astype(np.float32)), put('t', 'history.mean', np.array([np.nan])),
+    put('t', 'history.mean', np.zeros(2)), put('m', 'n_train', 5)])
+def test_counts_that_cannot_be_are_refused(change, tmp_path):
+    tensors,meta = load_bundle(rec.save(tmp_path/'good', history=False))
+    change(tensors, meta)
+    with pytest.raises(BundleError, match='bad'): Recommender.load(save_bundle(tmp_path/'bad', tensors, meta))
+
+@pytest.mark.parametrize('change', [
+    put('m', 'y_range', [-1e308, 1e308]), put('m', 'rating_range', [-1e308, 1e308]),
+    put('t', 'model.user_factors', lambda t: np.full_like(t, 3e38)), put('t', 'model.item_bias', lambda t: t*0 + 3.4e38),
+    put('t', 'mean.user', lambda t: np.full_like(t, 3e38)),
+    put('m', 'report', {'valid_rmse': 1.}), put('m', 'report', {'baseline_rmse': None, 'valid_rmse': 1., 'refit': True}),
+    put('m', 'report', {'n_added': '1'}), put('m', 'report', {'n_added': 1.5}), put('m', 'report', {'n_added': -1}),
+    put('m', 'report', {'n_added': 10**9})])
+def test_numbers_that_no_answer_could_hold_are_refused(change, tmp_path):
+    with pytest.raises(BundleError, match='bad'): Recommender.load(changed(rec, tmp_path, change))
+
+@pytest.mark.parametrize('name', ['user_rows', 'item_rows', 'layers.0.weight', 'layers.0.bias'])
+def test_weights_that_no_answer_could_hold_are_refused_in_a_network(name, tmp_path):
+    with pytest.raises(BundleError, match='its numbers are so large'):
+        Recommender.load(changed(network, tmp_path, put('t', f'model.{name}', lambda t: np.full_like(t, 3e38))))
+
+def test_titles_that_differ_for_one_item_are_said():
+    df = planted.assign(title=planted.movie.map('Film {}'.format))
+    df.loc[df.index[df.movie==3][1], 'title'] = 'Another'
+    with pytest.warns(UserWarning, match="1 items have several titles, such as 3: 'Film 3' and 'Another'; the first"):
+        assert titles_of_table(df, 'movie', 'title')[3]=='Film 3'
+
 def test_a_newer_version_asks_for_an_update(tmp_path):
-    with pytest.raises(BundleError, match='update'): Recommender.load(changed(rec, tmp_path, put('m', 'version', 3)))
+    with pytest.raises(BundleError, match='update'): Recommender.load(changed(rec, tmp_path, put('m', 'version', 4)))
 
 @pytest.mark.filterwarnings('ignore')
 def test_dtypes_and_titles_survive(tmp_path, fitted):
@@ -914,7 +1218,7 @@ def odd(): return odd_fit()
 def new(user): return pd.DataFrame({'user': [user]*2, 'movie': [100, 101], 'rating': [5., 2.]})
 
 def test_ids_of_newcomers_that_do_not_fit_the_small_type_stay_themselves(tmp_path):
-    larger = odd_fit(odd_table.astype({'user': 'int16'})).add_users(new(65537))
+    larger = odd_fit(odd_table.astype({'user': 'int16'})).update(new(65537))
     assert larger.users.user.tolist()==[*range(1, 61), 65537]
     assert Recommender.load(larger.save(tmp_path/'b')).recommend(65537, 1).user.tolist()==[65537]
 
@@ -955,9 +1259,9 @@ def test_a_rating_column_with_the_name_of_a_result_is_refused(name):
 
 def test_newcomers_that_cannot_be_are_refused(odd):
     text = odd_fit(odd_table.assign(user='u' + odd_table.user.astype(str)))
-    with pytest.raises(ValueError, match='row 0'): text.add_users(new('#na#'))
-    with pytest.raises(ValueError, match="isn't a whole number"): odd.add_users(new(1001.5))
-    larger = odd.add_users(new(1001.))
+    with pytest.raises(ValueError, match='row 0'): text.update(new('#na#'))
+    with pytest.raises(ValueError, match="isn't a whole number"): odd.update(new(1001.5))
+    larger = odd.update(new(1001.))
     assert larger.users.user.tolist()[-1]==1001 and larger.users.user.dtype==np.int64
     assert type(larger.classes['user'][-1]) is int
 
@@ -974,7 +1278,7 @@ def test_serving_draws_no_random_numbers(tmp_path, monkeypatch):
     for p in path:
         r = Recommender.load(p)
         r.fold_in({1: 5}), r.recommend(99,
-                                       on_unknown='mean'), r.add_users(
+                                       on_unknown='mean'), r.update(
                                            planted[planted.user==3].assign(user=500)), r.explain(1, 2)
     assert torch.equal(torch.get_rng_state(), before)
 
@@ -1010,7 +1314,8 @@ def test_from_model_takes_its_arguments_in_order():
 def test_ratings_at_the_ends_of_the_range_can_only_be_explained_by_factors():
     r = Recommender.from_model(dot(y_range=(1, 5)), dls)
     for call in (lambda: r.explain(1, 2), lambda: r.fold_in({1: 5})):
-        with pytest.raises(ValueError, match="by='factors'"): call()
+        with pytest.raises(ValueError, match='do not lie inside .* train with a wider y_range'): call()
+    with pytest.raises(ValueError, match="by='factors'"): r.explain(1, 2)
     assert len(r.explain(1, 2, by='factors'))
 
 def test_a_thousand_strangers_are_ranked_once(monkeypatch):
