@@ -207,12 +207,13 @@ bad = {
                 'x is not utf-8: byte 0xe9 at position 22, in line 2, cannot be read. Name the right encoding with '
                 '--encoding'),
     'binary': (b'\x01\x02\0\0\x05' * 50, 'is no text'), 'pickle': (b'\x80\x04\x95' + bytes(50), 'x is a pickle'),
-    'json': ('[{"user": 1}]', 'x is JSON'), 'json lines': ('{"user": 1}\n', 'x is JSON'),
+    'json': ('[{"user": 1}]', 'x: no column has a name that is known for the item or rating'),
+    'json lines': ('{"user": 1}\n', 'x: no column has a name that is known for the item or rating'),
     'html': ('<!DOCTYPE html><html>', 'x is a web page'), 'sqlite': (b'SQLite format 3\0', 'x is an SQLite database'),
     'tar': (bytes(257) + b'ustar', 'x is a tar archive'),
     'tar.gz': (gzip.compress(bytes(257) + b'ustar'), 'x is a tar archive'),
     'old Excel': (b'\xd0\xcf\x11\xe0', 'x is an old Excel workbook'),
-    'feather': (b'ARROW1\0', 'x is an Arrow or Feather file'),
+    'feather': (b'ARROW1\0', 'x is a damaged Arrow or Feather file'),
     'one column': ('ratings\n3\n4\n',
                    "is not cut into 3 or more columns by tabs, commas, semicolons, |, :: or spaces. Its first line is "
                    "'ratings'"),
