@@ -37,6 +37,8 @@ from .checks import check_columns, check_flag
 from .checks import check_values, check_whole, is_number, must_be
 from .choices import ItemChoice, check_one_id, listable_items
 from .distances import measures, nearest_rows
+from .extremes import check_fit_options, check_ratings, check_training_settings
+from .extremes import without_missing
 from .ranking import rank_items
 from .served import ServedModel, check_bound, from_state, is_span
 from .vocab import Vocab, id_dtypes
@@ -51,7 +53,8 @@ if TYPE_CHECKING:
 # %% ../nbs/library/recommender.ipynb #a9878d11
 history_version = 2 # Who rated what
 counts_version = 3 # Counts and means of the ratings
-report_numbers = {'n_valid', 'n_added', 'n_factors', 'n_epoch', 'bs', 'lr', 'wd', 'decay'}
+report_numbers = {'n_valid', 'n_added', 'n_missing', 'n_factors', 'n_epoch', 'bs', 'lr', 'wd',
+                  'decay'}
 meta_names = {'kind', 'version', 'model', 'layers', 'y_range', 'columns', 'dtypes', 'n_train',
               'rating_range', 'report'}
 
@@ -470,6 +473,7 @@ class Recommender:
         valid_pct: float = 0.1, # Share of rows kept back to measure the model; 0: none
         refit: bool = True, # After that, train a second model on all rows, and keep that one?
         rating_range: tuple[float, float]|None = None, # (lowest, highest); None: as rated
+        missing: float|list[float]|None = None, # Values that mean "not rated": rows to drop
         duplicates: Duplicates = 'raise', # What to do about pairs rated twice
         seed: int|None = None, # Seed of split, weights and batches; None: drawn, in `report`
         n_epoch: int|None = None, # Passes over the rows; None, here and below: tuned defaults
@@ -481,17 +485,21 @@ class Recommender:
         progress: bool = True, # Show a bar while training, and the line?
     ) -> 'Recommender':
         "Train a model on a table of ratings, and measure it"
-        from collab_course.fitting import CheckedRatings, check_fit_options, fit_table
-        from collab_course.fitting import training_settings
         check_flag(refit=refit, progress=progress)
         check_fit_options(model, user_features, item_features, on_missing, on_epoch, on_report)
-        table = CheckedRatings.from_df(ratings, user_name, item_name, rating_name, rating_range,
-                                       duplicates)
+        given = (seed, n_epoch, bs, lr, wd)
+        check_training_settings(model, n_factors, valid_pct, refit, rating_range, *given)
+        names = (user_name, item_name, rating_name)
+        ratings,n_missing = without_missing(ratings, rating_name, missing)
+        ratings = check_ratings(ratings, *names, rating_range, duplicates)
+        from collab_course.fitting import CheckedRatings, fit_table, training_settings
+        table = CheckedRatings.from_df(ratings, *names, rating_range, 'keep')
         check_names((user_name, item_name), rating_name, titles is not None)
         by_id = titles_of_table(table.df, item_name, titles)
         by_row = titles_by_row(by_id, table.items)
         settings = training_settings(len(table), table.rating_range, model, n_factors, seed, bs,
                                      n_epoch, lr, wd)
+        if missing is not None: settings['n_missing'] = n_missing
         features = (user_features, item_features, on_missing)
         fitted = fit_table(table, settings, valid_pct, refit, *features, on_epoch, on_report,
                            progress)

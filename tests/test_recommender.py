@@ -1287,7 +1287,7 @@ def test_serving_draws_no_random_numbers(tmp_path, monkeypatch):
     (dict(titles=pd.DataFrame({'a': [1]})), TypeError, 'titles must be'),
     (dict(user_name=['user']), TypeError, 'user_name must be'),
     (dict(seed=2**64), ValueError, 'below 2\\*\\*63'), (dict(on_report=3), TypeError, 'on_report'),
-    (dict(on_epoch='x'), TypeError, 'on_epoch'), (dict(lr=1e30), ValueError, 'lr=1e.30 and wd='),
+    (dict(on_epoch='x'), TypeError, 'on_epoch'), (dict(lr=1e30), ValueError, 'lr=1e.30 the training failed'),
     (dict(rating_range=(1, np.inf)), ValueError, 'rating_range must be'),
     (dict(titles='name'), ValueError, "'name' is empty"),
     (dict(titles={'100': 'a'}), ValueError, 'text.*whole number')])
