@@ -538,7 +538,7 @@ def test_whole_number_ids_are_asked_for_as_numbers(ran, tmp_path):
     assert all(r['reader']==7 and type(r['book']) is int for r in rows) and 'title' not in rows[0]
     for text in ('07', '7.0', 'r7', '', '9'*30):
         r = ran('recommend', tmp_path/'m', '--user', text)
-        assert r.code==1 and f'{text!r} is no user id of this model: they are numbers, such as 0' in r.err
+        assert r.code==1 and f'{text!r} is no user id of this model: they are whole numbers, such as 0' in r.err
     assert 'the nearest are' in ran('recommend', tmp_path/'m', '--user', 700).err
     assert 'this model has no titles' in ran('similar', tmp_path/'m', '--title', 'x').err
     (tmp_path/'x.csv').write_text('user,item,rating\n1,abc,3\n2,7,3\n')
@@ -847,7 +847,7 @@ def test_a_damaged_model_can_be_replaced_after_it_is_removed(shelf, ran, tmp_pat
 # ---- words, streams and exit codes
 
 @pytest.mark.parametrize('args',
-                         [[], ['fit'], ['fit', 'r.csv'], ['recommend', 'm'], ['recommend', 'm', '--user', '1', '--all'],
+                         [['fit'], ['fit', 'r.csv'], ['recommend', 'm'], ['recommend', 'm', '--user', '1', '--all'],
                           ['recommend', 'm', '--all', '-n', '0'], ['recommend', 'm', '--all', '-n', 'x'],
     ['recommend', 'm', '--all', '--csv', '--json'], ['recommend', 'm', '--all', '--on-unknown', 'x'], ['similar', 'm'],
     ['similar', 'm', '--item', '1', '--title', 'x'], ['evaluate', 'm'], ['info'],
@@ -858,7 +858,7 @@ def test_wrong_usage_has_exit_code_2(args, ran):
     r = ran(*args)
     assert r.code==2 and r.out=='' and 'usage: collab-course' in r.err
 
-@pytest.mark.parametrize('cmd', ['fit', 'recommend', 'similar', 'evaluate', 'info', 'fetch'])
+@pytest.mark.parametrize('cmd', ['fit', 'recommend', 'similar', 'evaluate', 'info', 'fetch', 'fold-in'])
 def test_each_command_has_help_with_two_examples(cmd, ran):
     r = ran(cmd, '--help')
     assert r.code==0 and r.err=='' and len(re.findall(rf'^  collab-course {cmd} ', r.out, re.M))==2
