@@ -17,7 +17,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 import collab_course
-from collab_course.checks import Arg, ArgError, check_spread, did_you_mean, one_of
+from collab_course.checks import Arg, ArgError, did_you_mean, one_of
 from collab_course.files import write_whole
 from collab_course.reading import RatingsTable, beside, counted, is_plain_number, match_titles
 from collab_course.reading import open_table, ratings_table, read_ratings, read_titles
@@ -228,13 +228,14 @@ def check_ratings(
     rating_range: list[float]|None, # (lowest, highest) rating that there is; None: as in the table
 ):
     "Check that a model can be trained on ratings, all but pairs rated twice"
+    from collab_course.extremes import check_meaning
     from collab_course.tables import validate_ratings
     names = [table.names[arg] for arg in ('user_name', 'item_name', 'rating_name')]
     if rating_range and not rating_range[0]<rating_range[1]:
         raise ArgError(Arg('rating_range'), ' takes the lowest rating and the highest, such as ',
                        Arg('rating_range', (1, 5)), f', not {typed(rating_range)}')
     validate_ratings(table.ratings, *names, rating_range, duplicates='keep')
-    check_spread(table.ratings[names[2]])
+    check_meaning(table.ratings[names[2]], rating_range)
 
 def check_pairs(
     table: RatingsTable, # What was read
