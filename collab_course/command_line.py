@@ -594,8 +594,6 @@ def similar_command(
     how = choices_of(args, rec, people=False)
     found = [near_to(args, rec, item, **how) for item in items]
     say_unrated(args, items, rec.items)
-    if not all(map(len, found)):
-        say(args, f'no other item has {args.min_count:,} or more ratings: lower --min-count')
     if len(items)>1:
         for item,df in zip(items, found): df.insert(0, f'{rec.item_name}_asked', item)
     show_table(pd.concat(found, ignore_index=True), args.form)
@@ -652,14 +650,15 @@ def evaluate_command(
     if out:
         say(args, 'left out for a user or an item without training ratings: '
                   f'{out:,} of {out+res["n"]:,} rows')
-    if res['n_seen']:
-        say(args, f'careful: the model has seen {res["n_seen"]:,} of these ratings in training')
+    res = {name: None if value!=value else value for name,value in res.items()}
     if not res['n']: raise no_known_pair(df, rec)
     if args.form: return show_facts(res, args.form)
+    baseline = res['baseline_rmse']
+    known = 'not known without a history' if baseline is None else f'{baseline:.4f}'
     show_facts({'ratings scored': f'{res["n"]:,}',
                 'left out': f'{out:,}',
                 'RMSE': f'{res["rmse"]:.4f}',
-                averages: f'{res["baseline_rmse"]:.4f}',
+                averages: known,
                 'mean absolute error': f'{res["mae"]:.4f}'}, args.form)
 
 # %% ../nbs/library/command_line.ipynb #d894e413

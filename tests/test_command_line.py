@@ -513,7 +513,7 @@ def test_evaluate_takes_other_names_and_no_names(shelf, ran, file):
 
 def test_evaluate_warns_of_ratings_that_were_trained_on(shelf, ran):
     n = len(pd.read_csv(shelf/'books.tsv', sep='\t'))
-    assert f'careful: the model has seen {n:,} of these ratings in training' in ran('evaluate', shelf/'model',
+    assert f'careful: {n:,} of {n:,} rows are in the history' in ran('evaluate', shelf/'model',
         shelf/'books.tsv').err
 
 def test_evaluate_with_strangers_alone_is_an_error(shelf, ran, file):
@@ -737,7 +737,7 @@ def test_stand_ins_are_said(shelf, ran):
 
 def test_empty_lists_are_said(shelf, ran):
     r = ran('similar', shelf/'model', '--item', '7', '--min-count', 9999)
-    assert r.code==0 and 'no other item has 9,999 or more ratings: lower --min-count' in r.err
+    assert r.code==0 and 'has 9999 training ratings, as --min-count asks' in r.err
 
 def test_titles_from_a_file_are_counted(ran, tmp_path):
     planted().drop(columns='title').to_csv(tmp_path/'r.csv', index=False)
