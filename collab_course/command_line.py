@@ -6,15 +6,18 @@
 __all__ = []
 
 # %% ../nbs/library/command_line.ipynb #559cfd12
-import argparse, csv, errno, io, json, os, re, shutil, signal, sys, unicodedata, warnings
+import argparse, csv, errno, io, json, os, re, shlex, shutil, signal, sys, tempfile
+import unicodedata, warnings
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_right
 from contextlib import contextmanager, redirect_stdout
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 import collab_course
-from collab_course.checks import Arg, ArgError, check_spread, did_you_mean, one_of
+from collab_course.checks import Arg, ArgError, did_you_mean, one_of
 from collab_course.files import write_whole
 from collab_course.reading import RatingsTable, beside, counted, is_plain_number, match_titles
 from collab_course.reading import open_table, ratings_table, read_ratings, read_titles
@@ -33,6 +36,12 @@ def cell_text(
     if isinstance(value, float): return f'{value:.2f}'
     return controls.sub('\ufffd', str(value))
 
+def plain_text(
+    value: Any, # A value of a table
+) -> Any: # A text without codes that a terminal obeys, or the value
+    "Replace what would command a terminal"
+    return controls.sub('\ufffd', value) if isinstance(value, str) else value
+
 def width_of(
     text: str, # A text
 ) -> int:
@@ -45,9 +54,9 @@ def cut_text(
     width: int, # Columns of the terminal that it may take
 ) -> str:
     "Return as much of a text as fits"
-    if width_of(text)<=width: return text
-    while width_of(text)>width-1: text = text[:-1]
-    return text + '…'
+    widths = [*accumulate(map(width_of, text))]
+    if not widths or widths[-1]<=width: return text
+    return text[:bisect_right(widths, width-1)] + '…'
 
 # %% ../nbs/library/command_line.ipynb #89dd8dfc
 def cut_widest(
@@ -107,7 +116,9 @@ def show_table(
     if form=='json':
         for row in rows: print(json.dumps(dict(zip(df, row)), ensure_ascii=False))
     elif form=='csv':
-        csv.writer(sys.stdout, lineterminator='\n').writerows([[*df]]*head + rows)
+        lines = [[*df]]*head + rows
+        if sys.stdout.isatty(): lines = [[plain_text(value) for value in row] for row in lines]
+        csv.writer(sys.stdout, lineterminator='\n').writerows(lines)
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         print(*aligned([*df], rows, width), sep='\n')
@@ -128,6 +139,7 @@ flags = dict(
     rating_range='--range', duplicates='--duplicates', model='--model', n_factors='--factors',
     n_epoch='--epochs', bs='--batch-size', lr='--lr', wd='--wd', decay='--wd',
     valid_pct='--valid-pct', refit='--no-refit', seed='--seed', path='--out',
+    missing='--missing', history='--no-history', allowed='--allowed', exclude='--exclude',
     n='-n', on_unknown='--on-unknown', exclude_seen='--include-seen',
     by='--by', min_count='--min-count')
 
@@ -156,13 +168,20 @@ class CommandError(ValueError):
     "A command that can't be done; the message says what to do"
 
 # %% ../nbs/library/command_line.ipynb #d4dbf3d0
+def cut_lines(
+    message: str, # A message, perhaps with very long ids in it
+) -> str:
+    "Cut what no one reads, and replace what would command a terminal"
+    lines = [controls.sub('\ufffd', line) for line in message.split('\n')]
+    return '\n'.join(f'{line[:700]} … {line[-200:]}' if len(line)>1000 else line for line in lines)
+
 def say(
     args: Namespace, # The command line
     *notes: Any, # Sentences, or messages of the library
 ):
     "Write notes for the person at the terminal"
     if args.quiet or not sys.stderr: return
-    for note in notes: print(in_words(note), file=sys.stderr, flush=True)
+    for note in notes: print(cut_lines(in_words(note)), file=sys.stderr, flush=True)
 
 def aside(
     args: Namespace, # The command line
@@ -209,13 +228,14 @@ def check_ratings(
     rating_range: list[float]|None, # (lowest, highest) rating that there is; None: as in the table
 ):
     "Check that a model can be trained on ratings, all but pairs rated twice"
+    from collab_course.extremes import check_meaning
     from collab_course.tables import validate_ratings
     names = [table.names[arg] for arg in ('user_name', 'item_name', 'rating_name')]
     if rating_range and not rating_range[0]<rating_range[1]:
         raise ArgError(Arg('rating_range'), ' takes the lowest rating and the highest, such as ',
                        Arg('rating_range', (1, 5)), f', not {typed(rating_range)}')
     validate_ratings(table.ratings, *names, rating_range, duplicates='keep')
-    check_spread(table.ratings[names[2]])
+    check_meaning(table.ratings[names[2]], rating_range)
 
 def check_pairs(
     table: RatingsTable, # What was read
@@ -235,17 +255,30 @@ def check_pairs(
                        'Merge them with --duplicates first, last or mean')
 
 # %% ../nbs/library/command_line.ipynb #3e2cb87c
+def check_folder(
+    path: Path, # File to write
+):
+    "Check that files can be made where a file is to be written"
+    there = next(p for p in path.absolute().parents if p.exists())
+    if not there.is_dir():
+        raise CommandError(f'{there} is a file, and --out names a file in a folder')
+    try:
+        if not os.access(there, os.W_OK): raise PermissionError
+        with tempfile.TemporaryFile(dir=there): pass
+    except OSError as e:
+        if e.errno==errno.ENOSPC: raise
+        words = f'nothing can be written into {there}: name another place with --out'
+        raise CommandError(words) from None
+
 def check_out(
     path: str, # File for the model
 ):
     "Check that a model can be saved there"
     from collab_course.bundle import check_free
     path = Path(path).expanduser().absolute()
-    there = next(p for p in path.parents if p.exists())
-    if not there.is_dir():
-        raise CommandError(f'{there} is a file, and --out names a file in a folder')
-    if not os.access(there, os.W_OK):
-        raise CommandError(f'nothing can be written into {there}: name another place with --out')
+    check_folder(path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise CommandError(f'{path} is not a file: name another place with --out')
     if path.exists(): check_free(path)
 
 # %% ../nbs/library/command_line.ipynb #1cde0003
@@ -263,6 +296,35 @@ def titles_for(
     return dict(titles=titles)
 
 # %% ../nbs/library/command_line.ipynb #defa7f8b
+def in_python(
+    word: str, # A choice of the command line
+) -> str:
+    "Translate a choice into the library's word"
+    return 'raise' if word=='error' else word
+
+def drop_missing(
+    args: Namespace, # The command line
+    table: RatingsTable, # What was read
+) -> RatingsTable:
+    "Drop rows whose rating means not rated, and say how many"
+    if not args.missing: return table
+    from collab_course.extremes import without_missing
+    ratings,n = without_missing(table.ratings, table.names['rating_name'], args.missing)
+    if n: say(args, f'{counted(n, "row")} left out: not rated')
+    return table._replace(ratings=ratings)
+
+def next_step(
+    args: Namespace, # The command line of `fit`
+    rec: 'Recommender', # The model
+) -> list[str]: # A note, or none
+    "Say what to try with a new model"
+    typable = [u for u in map(str, rated_ids(rec.users)) if u and not controls.search(u)]
+    if not typable: return []
+    user = shlex.quote(typable[0])
+    flag = f'--user={user}' if user.startswith('-') else f'--user {user}'
+    more = ' --include-seen' if args.no_history else ''
+    return [f'try: collab-course recommend {shlex.quote(args.out)} {flag}{more}']
+
 def fit_command(
     args: Namespace, # The command line
 ):
@@ -272,8 +334,9 @@ def fit_command(
     how = dict(sep=args.sep, encoding=args.encoding, no_header=args.no_header)
     table = read_ratings(args.ratings, **columns, title_name=title, **how)
     say(args, *table.notes)
+    table = drop_missing(args, table)
     check_ratings(table, args.range)
-    say(args, *check_pairs(table, args.duplicates))
+    say(args, *check_pairs(table, in_python(args.duplicates)))
     names = table.names | titles_for(args, table)
     check_out(args.out)
     rating_range = tuple(args.range) if args.range else None
@@ -282,9 +345,11 @@ def fit_command(
         rec = Recommender.fit(
             table.ratings, **names, model=args.model, n_factors=args.factors, n_epoch=args.epochs,
             bs=args.batch_size, lr=args.lr, wd=args.wd, seed=args.seed, valid_pct=args.valid_pct,
-            refit=not args.no_refit, rating_range=rating_range, duplicates=args.duplicates,
+            refit=not args.no_refit, rating_range=rating_range,
+            duplicates=in_python(args.duplicates),
             on_epoch=partial(say_epoch, args), on_report=partial(say_report, args), progress=False)
-    print(rec.save(args.out))
+    print(rec.save(args.out, history=not args.no_history))
+    say(args, *next_step(args, rec))
 
 # %% ../nbs/library/command_line.ipynb #aa982cf8
 def starts_like_model(
@@ -332,7 +397,7 @@ def id_of(
     if kind!='f' and re.fullmatch('0|-?[1-9][0-9]{0,17}', text): return int(text)
     example = known.tolist()[0]
     raise CommandError(f'{text!r} is no {role} id of this model: '
-                       f'they are numbers, such as {example}')
+                       f'they are whole numbers, such as {example}')
 
 # %% ../nbs/library/command_line.ipynb #09c61177
 stand_ins = dict(mean='that of the mean row', popular='that of the most rated items')
@@ -372,7 +437,8 @@ def recommend_command(
 ) -> None:
     "List the items with the highest predictions"
     rec = load_model(args)
-    how = dict(n=args.n, exclude_seen=not args.include_seen, on_unknown=args.on_unknown)
+    how = dict(n=args.n, exclude_seen=not args.include_seen,
+               on_unknown=in_python(args.on_unknown), **choices_of(args, rec))
     if args.all: return recommend_all(args, rec, **how)
     known = rec.users[rec.user_name]
     asked = [id_of(text, known, 'user') for text in args.user]
@@ -402,13 +468,118 @@ def titled(
     raise CommandError(f'{len(found)} titles match {words!r}: name one by --item\n{some}')
 
 # %% ../nbs/library/command_line.ipynb #e6ccec52
+def item_of(
+    rec: 'Recommender', # The model
+    text: str, # What the person typed
+) -> Any: # Id of an item
+    "Find an item by its id, or else by its title"
+    known = rec.items[rec.item_name]
+    words = any(map(str.isalpha, text))
+    if 'title' not in rec.items or not words: return id_of(text, known, 'item')
+    if known.dtype.kind in 'iuf':
+        if is_plain_number(text): return id_of(text, known, 'item')
+        return titled(rec.items, text)
+    titles = rec.items.title.fillna('').astype(str).str.casefold()
+    is_id = known.eq(text).any()
+    if is_id or not titles.str.contains(text.casefold(), regex=False).any(): return text
+    return titled(rec.items, text)
+
+def rows_of_file(
+    path: str, # File with ids, one a line, or a table with the columns of the model
+    columns: Sequence[str], # Names that may be there
+    first: str, # The column that must be there
+) -> 'pd.DataFrame': # Texts
+    "Read some columns of a small file, or one id a line"
+    import pandas as pd
+    text = Path(path).expanduser().read_text(encoding='utf-8-sig')
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines: raise CommandError(f'{path} is empty')
+    seps = [sep for sep in '\t;,' if sep in lines[0]] or ['\n']
+    head = [lines[0].strip()]
+    if seps[0]!='\n': head = [*map(str.strip, next(csv.reader(lines[:1], delimiter=seps[0])))]
+    if first not in head: return pd.DataFrame({first: [line.strip() for line in lines]})
+    if seps[0]=='\n': return pd.DataFrame({first: [line.strip() for line in lines[1:]]})
+    rows = [row for row in csv.reader(io.StringIO(text), delimiter=seps[0]) if row][1:]
+    short = [k for k,row in enumerate(rows) if len(row)!=len(head)]
+    if short: raise CommandError(f'{path}: row {short[0]+1} below the names has '
+                                 f'{len(rows[short[0]])} fields, not {len(head)}')
+    df = pd.DataFrame(rows, columns=head)
+    return df[[name for name in columns if name in df]]
+
+def choices_of(
+    args: Namespace, # The command line
+    rec: 'Recommender', # The model
+    people: bool = True, # May a file name items for each person?
+) -> dict: # Arguments of the lists
+    "Read the files that say what may be listed"
+    how = dict(min_count=args.min_count)
+    for arg,path in (('allowed', args.allowed), ('exclude', args.exclude)):
+        if not path: continue
+        df = rows_of_file(path, [rec.user_name, rec.item_name], rec.item_name)
+        items = [id_of(text, rec.items[rec.item_name], 'item') for text in df[rec.item_name]]
+        if rec.user_name in df and not people:
+            raise CommandError(f'{path} has a column {rec.user_name!r}: for this command, '
+                               'name the items alone')
+        if rec.user_name in df:
+            users = [id_of(text, rec.users[rec.user_name], 'user') for text in df[rec.user_name]]
+            how[arg] = df.assign(**{rec.user_name: users, rec.item_name: items})
+        else: how[arg] = items
+    return how
+
+def rating_of(
+    text: str, # What the person typed
+) -> float:
+    "Read a rating"
+    try: return finite(text.strip())
+    except ArgumentTypeError: raise CommandError(f'{text!r} is no rating: give a number') from None
+
+def new_ratings(
+    args: Namespace, # The command line
+    rec: 'Recommender', # The model
+) -> Any: # {item: rating} of one person, or a table of several
+    "Collect the ratings of newcomers"
+    rated = {}
+    for pair in args.rate or []:
+        item,eq,rating = pair.rpartition('=')
+        if not eq: raise CommandError(f'--rate takes ITEM=RATING, such as 50=4, not {pair!r}')
+        rated[item_of(rec, item)] = rating_of(rating)
+    if not args.ratings: return rated
+    names = [rec.user_name, rec.item_name, rec.rating_name]
+    df = rows_of_file(args.ratings, names, rec.item_name)
+    if rec.rating_name not in df:
+        raise CommandError(f'{args.ratings} needs columns {rec.item_name!r} and '
+                           f'{rec.rating_name!r}; with {rec.user_name!r}, for several people')
+    df[rec.item_name] = [item_of(rec, text) for text in df[rec.item_name]]
+    df[rec.rating_name] = [rating_of(text) for text in df[rec.rating_name]]
+    if rec.user_name not in df:
+        if df[rec.item_name].duplicated().any():
+            raise CommandError(f'{args.ratings} rates an item twice: keep one of its ratings')
+        return dict(zip(df[rec.item_name], df[rec.rating_name])) | rated
+    if rated:
+        raise CommandError('--rate is for one person, and the file names several: use one of them')
+    return df
+
+def fold_in_command(
+    args: Namespace, # The command line
+):
+    "List items for newcomers by the ratings that they give"
+    if not args.rate and not args.ratings:
+        raise CommandError('give ratings: --rate ITEM=RATING, or --ratings FILE')
+    rec = load_model(args)
+    ratings = new_ratings(args, rec)
+    how = choices_of(args, rec, people=False)
+    res = rec.fold_in(ratings, args.n, exclude_seen=not args.include_seen, **how)
+    if isinstance(ratings, dict): res = res.drop(columns=rec.user_name, errors='ignore')
+    show_table(res, args.form)
+
 def near_to(
     args: Namespace, # The command line
     rec: 'Recommender', # The model
     item: Any, # Id of an item
+    **how: Any, # What may be listed
 ) -> 'pd.DataFrame':
     "List what is near to one item; a distance is called so"
-    df = rec.similar(item, args.n, args.by, args.min_count, args.on_unknown)
+    df = rec.similar(item, args.n, args.by, on_unknown=in_python(args.on_unknown), **how)
     df = df.astype({'score': 'float32'})
     return df.rename(columns={'score': 'distance'}) if args.by=='euclidean' else df
 
@@ -418,13 +589,11 @@ def similar_command(
     "List the items that are nearest to one, or to several"
     rec = load_model(args)
     import pandas as pd
-    known = rec.items[rec.item_name]
     if args.title: items = [titled(rec.items, words) for words in args.title]
-    else: items = [id_of(text, known, 'item') for text in args.item]
-    found = [near_to(args, rec, item) for item in items]
+    else: items = [item_of(rec, text) for text in args.item]
+    how = choices_of(args, rec, people=False)
+    found = [near_to(args, rec, item, **how) for item in items]
     say_unrated(args, items, rec.items)
-    if not all(map(len, found)):
-        say(args, f'no other item has {args.min_count:,} or more ratings: lower --min-count')
     if len(items)>1:
         for item,df in zip(items, found): df.insert(0, f'{rec.item_name}_asked', item)
     show_table(pd.concat(found, ignore_index=True), args.form)
@@ -481,14 +650,15 @@ def evaluate_command(
     if out:
         say(args, 'left out for a user or an item without training ratings: '
                   f'{out:,} of {out+res["n"]:,} rows')
-    if res['n_seen']:
-        say(args, f'careful: the model has seen {res["n_seen"]:,} of these ratings in training')
+    res = {name: None if value!=value else value for name,value in res.items()}
     if not res['n']: raise no_known_pair(df, rec)
     if args.form: return show_facts(res, args.form)
+    baseline = res['baseline_rmse']
+    known = 'not known without a history' if baseline is None else f'{baseline:.4f}'
     show_facts({'ratings scored': f'{res["n"]:,}',
                 'left out': f'{out:,}',
                 'RMSE': f'{res["rmse"]:.4f}',
-                averages: f'{res["baseline_rmse"]:.4f}',
+                averages: known,
                 'mean absolute error': f'{res["mae"]:.4f}'}, args.form)
 
 # %% ../nbs/library/command_line.ipynb #d894e413
@@ -505,8 +675,9 @@ def training_facts(
     report: dict, # Report of a training
 ) -> dict:
     "Return how a model was trained"
-    settings = ('n_factors', 'n_epoch', 'bs', 'lr', 'wd', 'decay')
-    words = [f'{name} {report[name]:.6g}' for name in settings if name in report]
+    settings = dict(n_factors='factors', n_epoch='epochs', bs='batch size', lr='learning rate',
+                    wd='weight decay', decay='weight decay')
+    words = [f'{word} {report[name]:.6g}' for name,word in settings.items() if name in report]
     words.append(f'seed {report.get("seed")}')
     return {'trained with': ', '.join(words), 'model': report.get('model', 'dot_product')}
 
@@ -551,6 +722,9 @@ def check_new(
         raise CommandError(f'{path}: --out must end in .csv or .parquet')
     if path.exists():
         raise CommandError(f'{path} is there already: name another file, or remove it first')
+    if not path.absolute().parent.exists():
+        raise CommandError(f'there is no folder {path.parent}: make it first')
+    check_folder(path)
 
 def write_new(
     df: 'pd.DataFrame', # A table
@@ -603,6 +777,32 @@ def finite(
     return x
 
 # %% ../nbs/library/command_line.ipynb #934b3f59
+class Parser(ArgumentParser):
+    "A parser that names mistyped and repeated words first"
+    def parse_known_args(self, args=None, namespace=None):
+        args = [*args]
+        commands = self._subparsers._group_actions[0].choices if self._subparsers else None
+        if commands is None: self.check_options(args)
+        elif args and not args[0].startswith('-') and args[0] not in commands:
+            self.error(f'there is no command {args[0]!r}{did_you_mean(args[0], commands)}')
+        return super().parse_known_args(args, namespace)
+
+    def check_options(self,
+        args: list[str], # What was typed after the command
+    ):
+        "Check that each option is there, and given once"
+        if '--' in args: args = args[:args.index('--')]
+        known = self._option_string_actions
+        given = [arg.split('=')[0] for arg in args if arg.startswith('-')]
+        for flag in given:
+            if flag.startswith('--') and flag not in known:
+                self.error(f'there is no option {flag}{did_you_mean(flag, known)}')
+        for flag in dict.fromkeys(given):
+            if flag not in known or given.count(flag)==1: continue
+            action = known[flag]
+            if action.nargs==0 or isinstance(action, argparse._AppendAction): continue
+            self.error(f'{flag} is given twice: give it once')
+
 def add_command(
     sub: Any, # What `add_subparsers` returned
     name: str, # Name of the command
@@ -660,16 +860,29 @@ def add_model(
     p.add_argument('bundle', metavar='MODEL', help='file that `fit` has written')
 
 # %% ../nbs/library/command_line.ipynb #ed21328a
+def add_choices(
+    p: ArgumentParser, # Parser of a command
+    people: bool = False, # May a file name items for each person?
+    least: int = 1, # Default of --min-count
+):
+    "Add the arguments about what may be listed"
+    what = 'file with ids of items, one a line, or a table with the column of items'
+    if people: what += '; with a column of users, for each of them'
+    p.add_argument('--allowed', metavar='FILE', help=f'list only these: {what}')
+    p.add_argument('--exclude', metavar='FILE', help='leave out these: a file as for --allowed')
+    p.add_argument('--min-count', type=positive, default=least, metavar='N',
+                   help=f'only items with so many ratings (default: {least})')
+
 def add_list(
     p: ArgumentParser, # Parser of a command
 ):
     "Add the arguments of commands that list items"
     add_model(p)
     p.add_argument('-n', type=positive, default=10, help='how many items (default: 10)')
-    p.add_argument('--on-unknown', choices=('raise', 'mean', 'popular'), default='raise',
+    p.add_argument('--on-unknown', choices=('error', 'mean', 'popular'), default='error',
                    help='for an id without ratings: an error, the list of the mean row, '
                         'or the most rated items '
-                        '(default: raise)')
+                        '(default: error)')
     add_form(p)
 
 # %% ../nbs/library/command_line.ipynb #64488f9f
@@ -682,11 +895,15 @@ def add_training(
                         '(default: dot_product)')
     p.add_argument('--factors', type=whole, default=50,
                    help='factors of each user and item (default: 50)')
-    by_size = dict(metavar='N', help='(default: by the number of ratings)')
-    p.add_argument('--epochs', type=positive, **by_size)
-    p.add_argument('--batch-size', type=positive, **by_size)
-    p.add_argument('--lr', type=finite, **by_size)
-    p.add_argument('--wd', type=finite, **by_size)
+    by_size = '(default: by the number of ratings)'
+    p.add_argument('--epochs', type=positive, metavar='N',
+                   help=f'how often to go through all ratings {by_size}')
+    p.add_argument('--batch-size', type=positive, metavar='N',
+                   help=f'ratings in each step of the training {by_size}')
+    p.add_argument('--lr', type=finite, metavar='RATE',
+                   help=f'learning rate, the size of the steps {by_size}')
+    p.add_argument('--wd', type=finite, metavar='DECAY',
+                   help=f'weight decay: more keeps factors smaller {by_size}')
     p.add_argument('--valid-pct', type=finite, default=0.1, metavar='SHARE',
                    help='share of ratings kept back to measure the model; 0: do not measure '
                         '(default: 0.1)')
@@ -710,8 +927,13 @@ def add_fit(
                    help='file with item ids and titles, such as movies.csv')
     p.add_argument('--range', type=finite, nargs=2, metavar=('LOWEST', 'HIGHEST'),
                    help='ratings that there are (default: as in the file)')
-    p.add_argument('--duplicates', choices=('raise', 'first', 'last', 'mean'), default='raise',
-                   help='pairs that were rated twice (default: raise an error)')
+    p.add_argument('--duplicates', choices=('error', 'first', 'last', 'mean'), default='error',
+                   help='which rating of a pair that was rated twice to keep (default: error)')
+    p.add_argument('--missing', type=finite, action='append', metavar='VALUE',
+                   help='a rating that means "not rated", such as -1; its rows are left out; '
+                        'may be given several times')
+    p.add_argument('--no-history', action='store_true',
+                   help='save the model without who rated what')
     add_training(p)
 
 # %% ../nbs/library/command_line.ipynb #10f62df0
@@ -731,6 +953,26 @@ def add_recommend(
                      help='id of a user; may be given several times')
     who.add_argument('--all', action='store_true', help='all users')
     p.add_argument('--include-seen', action='store_true', help='list rated items too')
+    add_choices(p, people=True)
+
+def add_fold_in(
+    sub: Any, # What `add_subparsers` returned
+):
+    "Add the command `fold-in`"
+    about = 'list items for a person who is new, by ratings that you give'
+    p = add_command(sub, 'fold-in', fold_in_command, about,
+                    ['fold-in model.safetensors --rate 50=5 --rate 181=4',
+                     'fold-in model.safetensors --rate "Star Wars=5" --min-count 20 --json'])
+    add_model(p)
+    p.add_argument('-n', type=positive, default=10, help='how many items (default: 10)')
+    p.add_argument('--rate', metavar='ITEM=RATING', action='append',
+                   help='a rating, the item by its id or title; may be given several times')
+    p.add_argument('--ratings', metavar='FILE',
+                   help='file with the columns of items and ratings, as the model calls them; '
+                        'with its column of users, for several people')
+    p.add_argument('--include-seen', action='store_true', help='list rated items too')
+    add_choices(p)
+    add_form(p)
 
 def add_similar(
     sub: Any, # What `add_subparsers` returned
@@ -743,13 +985,12 @@ def add_similar(
     add_list(p)
     what = p.add_mutually_exclusive_group(required=True)
     what.add_argument('--item', metavar='ID', action='append',
-                      help='id of an item; may be given several times')
+                      help='id of an item, or its title; may be given several times')
     what.add_argument('--title', metavar='WORDS', action='append',
                       help='words of its title; may be given several times')
     p.add_argument('--by', choices=('cosine', 'euclidean', 'dot'), default='cosine',
                    help='measure; euclidean lists distances, the smallest first (default: cosine)')
-    p.add_argument('--min-count', type=positive, default=1, metavar='N',
-                   help='only items with so many ratings (default: 1)')
+    add_choices(p, least=5)
 
 # %% ../nbs/library/command_line.ipynb #df34e04e
 def add_evaluate(
@@ -791,13 +1032,14 @@ def make_parser() -> ArgumentParser:
               '  collab-course fit ratings.csv --out model.safetensors\n'
               '  collab-course recommend model.safetensors --user 196\n\n'
               'collab-course COMMAND --help says more about a command')
-    p = ArgumentParser('collab-course', epilog=epilog,
+    p = Parser('collab-course', epilog=epilog,
                        description='Recommendations from a file of ratings.',
                        allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
     version = f'collab-course {collab_course.__version__}'
     p.add_argument('--version', action='version', version=version)
     sub = p.add_subparsers(metavar='COMMAND', required=True)
-    for add in (add_fit, add_recommend, add_similar, add_evaluate, add_info, add_fetch): add(sub)
+    adders = (add_fit, add_recommend, add_fold_in, add_similar, add_evaluate, add_info, add_fetch)
+    for add in adders: add(sub)
     return p
 
 # %% ../nbs/library/command_line.ipynb #e2fa1d0c
@@ -820,7 +1062,7 @@ def complain(
     line: str, # A sentence
 ):
     "Write a line on standard error, if it is open"
-    if sys.stderr: print(line, file=sys.stderr, flush=True)
+    if sys.stderr: print(cut_lines(line), file=sys.stderr, flush=True)
 
 # %% ../nbs/library/command_line.ipynb #2fae13b5
 def mute():
@@ -848,7 +1090,7 @@ def run(
     argv: Sequence[str], # Arguments
 ) -> int: # Exit code of help, version and wrong usage, else 0
     "Parse the arguments, and run the command"
-    try: args = make_parser().parse_args(argv)
+    try: args = make_parser().parse_args(argv or ['--help'])
     except SystemExit as e: return e.code or 0
     if sys.stdout is None:
         raise CommandError('standard output is closed: there is no place for results')

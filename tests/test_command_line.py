@@ -1,5 +1,5 @@
 "The command line and its reader: files of all kinds, the messages for wrong ones, streams and exit codes"
-import bz2, csv, errno, gzip, io, json, lzma, os, re, signal, subprocess, sys, tempfile, zipfile
+import bz2, csv, errno, gzip, io, json, lzma, os, re, shlex, signal, subprocess, sys, tempfile, zipfile
 from pathlib import Path
 
 import numpy as np, pandas as pd, pyarrow as pa, pyarrow.compute, pyarrow.parquet as pq, pytest
@@ -10,6 +10,7 @@ from collab_course.checks import Arg, ArgError
 from collab_course.command_line import aligned, in_words, main, width_of
 from collab_course.reading import TableError, has_header, read_ratings
 from collab_course.recommender import Recommender
+from collab_course.tables import planted_ratings
 
 plain = 'user,item,rating,title\nann,007,5,"Dune, part 1"\nbob,7,4.5,Émile\nann,7,1,Émile\n'
 frame = pd.DataFrame(dict(user=['ann', 'bob', 'ann'], item=['007', '7', '7'], rating=[5, 4.5, 1],
@@ -512,7 +513,7 @@ def test_evaluate_takes_other_names_and_no_names(shelf, ran, file):
 
 def test_evaluate_warns_of_ratings_that_were_trained_on(shelf, ran):
     n = len(pd.read_csv(shelf/'books.tsv', sep='\t'))
-    assert f'careful: the model has seen {n:,} of these ratings in training' in ran('evaluate', shelf/'model',
+    assert f'careful: {n:,} of {n:,} rows are in the history' in ran('evaluate', shelf/'model',
         shelf/'books.tsv').err
 
 def test_evaluate_with_strangers_alone_is_an_error(shelf, ran, file):
@@ -538,7 +539,7 @@ def test_whole_number_ids_are_asked_for_as_numbers(ran, tmp_path):
     assert all(r['reader']==7 and type(r['book']) is int for r in rows) and 'title' not in rows[0]
     for text in ('07', '7.0', 'r7', '', '9'*30):
         r = ran('recommend', tmp_path/'m', '--user', text)
-        assert r.code==1 and f'{text!r} is no user id of this model: they are numbers, such as 0' in r.err
+        assert r.code==1 and f'{text!r} is no user id of this model: they are whole numbers, such as 0' in r.err
     assert 'the nearest are' in ran('recommend', tmp_path/'m', '--user', 700).err
     assert 'this model has no titles' in ran('similar', tmp_path/'m', '--title', 'x').err
     (tmp_path/'x.csv').write_text('user,item,rating\n1,abc,3\n2,7,3\n')
@@ -736,7 +737,7 @@ def test_stand_ins_are_said(shelf, ran):
 
 def test_empty_lists_are_said(shelf, ran):
     r = ran('similar', shelf/'model', '--item', '7', '--min-count', 9999)
-    assert r.code==0 and 'no other item has 9,999 or more ratings: lower --min-count' in r.err
+    assert r.code==0 and 'has 9999 training ratings, as --min-count asks' in r.err
 
 def test_titles_from_a_file_are_counted(ran, tmp_path):
     planted().drop(columns='title').to_csv(tmp_path/'r.csv', index=False)
@@ -847,7 +848,7 @@ def test_a_damaged_model_can_be_replaced_after_it_is_removed(shelf, ran, tmp_pat
 # ---- words, streams and exit codes
 
 @pytest.mark.parametrize('args',
-                         [[], ['fit'], ['fit', 'r.csv'], ['recommend', 'm'], ['recommend', 'm', '--user', '1', '--all'],
+                         [['fit'], ['fit', 'r.csv'], ['recommend', 'm'], ['recommend', 'm', '--user', '1', '--all'],
                           ['recommend', 'm', '--all', '-n', '0'], ['recommend', 'm', '--all', '-n', 'x'],
     ['recommend', 'm', '--all', '--csv', '--json'], ['recommend', 'm', '--all', '--on-unknown', 'x'], ['similar', 'm'],
     ['similar', 'm', '--item', '1', '--title', 'x'], ['evaluate', 'm'], ['info'],
@@ -858,7 +859,7 @@ def test_wrong_usage_has_exit_code_2(args, ran):
     r = ran(*args)
     assert r.code==2 and r.out=='' and 'usage: collab-course' in r.err
 
-@pytest.mark.parametrize('cmd', ['fit', 'recommend', 'similar', 'evaluate', 'info', 'fetch'])
+@pytest.mark.parametrize('cmd', ['fit', 'recommend', 'similar', 'evaluate', 'info', 'fetch', 'fold-in'])
 def test_each_command_has_help_with_two_examples(cmd, ran):
     r = ran(cmd, '--help')
     assert r.code==0 and r.err=='' and len(re.findall(rf'^  collab-course {cmd} ', r.out, re.M))==2
@@ -957,3 +958,118 @@ def test_ctrl_c_is_a_word_and_130():
     p.send_signal(signal.SIGINT)
     assert p.wait(30)==130 and p.stderr.read()==b'stopped; nothing was saved\n'
     p.stdin.close()
+
+# ---- what may be listed, newcomers, titles
+
+def rows(r): return [json.loads(line) for line in r.out.splitlines()]
+
+def test_lists_hold_only_what_is_allowed(shelf, rec, ran, file):
+    user = str(rec.users.iloc[0, 0])
+    best = [row['book'] for row in rows(ran('recommend', shelf/'model', '--user', user, '-n', 6, '--json'))]
+    stock = file('\n'.join([best[1], best[4], 'new in stock']), 'stock.txt')
+    some = ran('recommend', shelf/'model', '--user', user, '--allowed', stock, '--json')
+    assert [row['book'] for row in rows(some)]==[best[1], best[4]]
+    left = ran('recommend', shelf/'model', '--user', user, '-n', 4, '--exclude', stock, '--json')
+    assert [row['book'] for row in rows(left)]==[best[0], best[2], best[3], best[5]]
+    table = file(f'reader,book\n{user},{best[2]}\nsomebody,{best[0]}\n', 'each.csv')
+    mine = ran('recommend', shelf/'model', '--user', user, '--allowed', table, '--json')
+    assert [row['book'] for row in rows(mine)]==[best[2]]
+    assert 'name the items alone' in ran('similar', shelf/'model', '--item', best[0], '--allowed', table).err
+
+def test_newcomers_are_folded_in_by_flags_or_a_file(shelf, rec, ran, file):
+    a,b = rec.items.book[:2]
+    want = rec.fold_in({a: 5., b: 1.}, 3)
+    by_flags = ran('fold-in', shelf/'model', '--rate', f'{a}=5', '--rate', f'{b}=1', '-n', 3, '--json')
+    assert [row['book'] for row in rows(by_flags)]==want.book.tolist()
+    table = file(f'book,score\n{a},5\n{b},1\n', 'mine.csv')
+    assert rows(ran('fold-in', shelf/'model', '--ratings', table, '-n', 3, '--json'))==rows(by_flags)
+    two = file(f'reader,book,score\nx,{a},5\ny,{b},1\n', 'two.csv')
+    found = rows(ran('fold-in', shelf/'model', '--ratings', two, '-n', 2, '--json'))
+    assert [row['reader'] for row in found]==['x', 'x', 'y', 'y']
+
+@pytest.mark.parametrize('args,words', [([], 'give ratings: --rate ITEM=RATING'),
+    (['--rate', '5'], 'takes ITEM=RATING'), (['--rate', '007=good'], "'good' is no rating")])
+def test_ratings_of_newcomers_that_are_wrong_are_refused(args, words, shelf, ran):
+    r = ran('fold-in', shelf/'model', *args)
+    assert r.code==1 and words in r.err
+
+def test_an_item_is_known_by_its_title_where_no_id_is_so(shelf, rec, ran):
+    item,title = next((i, t) for i,t in zip(rec.items.book, rec.items.title) if any(map(str.isalpha, t)))
+    assert ran('similar', shelf/'model', '--item', title).out==ran('similar', shelf/'model', '--item', item).out
+
+def test_fit_says_a_command_that_works(shelf, ran, file, tmp_path):
+    out = tmp_path/'my model'
+    r = ran('fit', shelf/'books.tsv', '--out', out, '--epochs', 1, '--seed', 0)
+    command = shlex.split(r.err.splitlines()[-1].removeprefix('try: collab-course '))
+    assert command[:2]==['recommend', str(out)] and ran(*command).code==0
+
+def test_a_history_may_stay_at_home_and_codes_for_missing_are_left_out(shelf, ran, file, tmp_path):
+    n = int((pd.read_csv(shelf/'books.tsv', sep='\t').score==5).sum())
+    r = ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--epochs', 1, '--no-history', '--missing', '5')
+    assert n>1 and r.code==0 and f'{n:,} rows left out: not rated' in r.err
+    assert ran(*shlex.split(r.err.splitlines()[-1].removeprefix('try: collab-course '))).code==0
+    assert ran('info', tmp_path/'m').code==0 and ran('info', tmp_path/'m', '--json').code==0
+
+# ---- mistyped words
+
+@pytest.mark.parametrize('args,words', [(['recomend', 'm'], "did you mean 'recommend'"),
+    (['fit', 'r.csv', '--epoch', '3'], "there is no option --epoch (did you mean '--epochs'?)"),
+    (['fit', 'r.csv', '--out', 'a', '--out=b'], '--out is given twice')])
+def test_mistyped_and_repeated_words_are_named_first(args, words, ran):
+    r = ran(*args)
+    assert r.code==2 and words in r.err
+
+def test_the_program_alone_shows_help(ran): assert ran().code==0 and ran().out==ran('--help').out
+
+@pytest.mark.parametrize('out', ['/proc/model', '/dev/null'])
+def test_a_target_that_cannot_be_a_file_is_refused_before_training(out, shelf, ran):
+    r = ran('fit', shelf/'books.tsv', '--out', out)
+    assert r.code==1 and 'name another place with --out' in r.err and 'epoch 1' not in r.err
+
+def test_a_folder_that_is_missing_is_said_before_fetching(ran, tmp_path):
+    assert 'make it first' in ran('fetch', 'ml-100k', '--out', tmp_path/'no'/'r.csv').err
+
+# ---- long texts and terminal codes
+
+def test_a_long_text_is_cut_in_one_pass(monkeypatch):
+    asked = []
+    real = collab_course.command_line.width_of
+    monkeypatch.setattr(collab_course.command_line, 'width_of', lambda text: asked.append(len(text)) or real(text))
+    assert collab_course.command_line.cut_text('ab字'*10_000, 10)=='ab字ab字a…'
+    assert sum(asked)==30_000
+
+def test_long_messages_are_cut(shelf, ran):
+    assert len(ran('recommend', shelf/'model', '--user', 'x'*1_000_000).err)<3_000
+
+def test_csv_for_a_terminal_holds_no_codes_and_csv_for_a_program_is_as_it_was(monkeypatch, capsys):
+    df = pd.DataFrame(dict(title=['\x1b[31mred']))
+    collab_course.command_line.show_table(df, 'csv')
+    assert '\x1b[31mred' in capsys.readouterr().out
+    monkeypatch.setattr(sys.stdout, 'isatty', lambda: True, raising=False)
+    collab_course.command_line.show_table(df, 'csv')
+    assert capsys.readouterr().out=='title\n\ufffd[31mred\n'
+
+def test_info_says_settings_in_plain_words(shelf, ran):
+    assert not re.search('n_factors|n_epoch|bs ', ran('info', shelf/'model').out)
+
+@pytest.fixture(scope='module')
+def films(tmp_path_factory):
+    "A folder with the files that the examples of the help name"
+    home = tmp_path_factory.mktemp('films')
+    df = planted_ratings(220, 190, 9_000, n_factors=2, seed=0).ratings.iloc[:,:3].set_axis(
+        ['user', 'item', 'rating'], axis=1)
+    df['title'] = ['Star Wars' if i==50 else f'Film {i}' for i in df.item]
+    df.to_csv(home/'ratings.csv', index=False)
+    df.head(500).to_csv(home/'held_out.csv', index=False)
+    df.set_axis(['reader', 'isbn', 'score', 'title'], axis=1).to_csv(home/'books.tsv.gz', sep='\t', index=False)
+    assert main(['fit', str(home/'ratings.csv'), '--out', str(home/'model.safetensors'), '--epochs', '1', '-q'])==0
+    return home
+
+@pytest.mark.parametrize('cmd', ['fit', 'recommend', 'fold-in', 'similar', 'evaluate', 'info'])
+def test_examples_of_the_help_run(cmd, films, ran, monkeypatch):
+    monkeypatch.chdir(films)
+    lines = re.findall(r'^  collab-course (.*)', ran(cmd, '--help').out, re.M)
+    assert len(lines)==2
+    for line in lines:
+        r = ran(*shlex.split(re.split(r' [|>] ', line)[0]))
+        assert r.code==0 and r.out, r.err
