@@ -37,8 +37,8 @@ from .checks import check_columns, check_flag
 from .checks import check_values, check_whole, is_number, must_be
 from .choices import ItemChoice, check_one_id, listable_items
 from .distances import measures, nearest_rows
-from .extremes import check_fit_options, check_ratings, check_training_settings
-from .extremes import without_missing
+from .extremes import check_fit_options, check_ratings
+from .extremes import check_training_settings, without_missing
 from .ranking import rank_items
 from .served import ServedModel, check_bound, from_state, is_span
 from .vocab import Vocab, id_dtypes
@@ -475,7 +475,7 @@ class Recommender:
         rating_range: tuple[float, float]|None = None, # (lowest, highest); None: as rated
         missing: float|list[float]|None = None, # Values that mean "not rated": rows to drop
         duplicates: Duplicates = 'raise', # What to do about pairs rated twice
-        seed: int|None = None, # Seed of split, weights and batches; None: drawn, in `report`
+        seed: int|None = None, # For the same model from the same row order; None: in `report`
         n_epoch: int|None = None, # Passes over the rows; None, here and below: tuned defaults
         bs: int|None = None, # Ratings in a batch
         lr: float|None = None, # Highest learning rate
@@ -485,7 +485,7 @@ class Recommender:
         progress: bool = True, # Show a bar while training, and the line?
     ) -> 'Recommender':
         "Train a model on a table of ratings, and measure it"
-        check_flag(refit=refit, progress=progress)
+        check_flag(progress=progress)
         check_fit_options(model, user_features, item_features, on_missing, on_epoch, on_report)
         given = (seed, n_epoch, bs, lr, wd)
         check_training_settings(model, n_factors, valid_pct, refit, rating_range, *given)
@@ -763,7 +763,7 @@ class Recommender:
 
     def evaluate(self,
         ratings: Table, # Ratings that were kept back, with the columns of the training table
-    ) -> dict[str, Any]: # rmse, mae, baseline_rmse, n, n_unknown, n_seen
+    ) -> dict[str, Any]: # rmse, mae, baseline_rmse, n, n_unknown, n_seen (None: no history)
         "Measure how far predictions are from ratings of known ids"
         check_columns(ratings, trained=True, user_name=self.user_name, item_name=self.item_name,
                       rating_name=self.rating_name)
@@ -849,7 +849,7 @@ class Recommender:
         counts = self.history.user_counts[rows]
         known = np.flatnonzero(counts)
         unknown = np.flatnonzero(counts==0)
-        mine = listable.of(known)
+        mine = listable.of(known) if len(unknown) else listable
         lists = rank_items(self.served, rows[known], n, mine.mask, mine.hidden, mine.only)
         if not len(unknown): return lists
         asked = (len(unknown), n, listable.of(unknown))
