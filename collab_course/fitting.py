@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['model_kinds', 'check_fit_options', 'rating_limits', 'CheckedRatings', 'wider', 'as_stars', 'dot_product_settings',
            'new_dot_product', 'train_dot_product', 'neighbours_settings', 'new_neighbours', 'train_neighbours',
-           'ModelKind', 'training_settings', 'split_rows', 'loaders_of_rows', 'about', 'bags_of_features',
-           'feature_names', 'train_model', 'in_rating_units', 'Fitted', 'train_on', 'measure', 'beats_biases',
-           'warn_of_report', 'epoch_watcher', 'report_line', 'plain_values', 'fit_table']
+           'ModelKind', 'training_settings', 'split_rows', 'datasets_of_rows', 'batches_of_rows', 'loaders_of_rows',
+           'about', 'bags_of_features', 'feature_names', 'train_model', 'in_rating_units', 'Fitted', 'train_on',
+           'measure', 'beats_biases', 'warn_of_report', 'epoch_watcher', 'report_line', 'plain_values', 'fit_table']
 
 # %% ../nbs/library/fitting.ipynb #6cef1ffb
 import collab_course.quiet # noqa: F401
@@ -20,6 +20,8 @@ import torch
 from collections.abc import Callable, Hashable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fastai.torch_core import default_device
+from fastcore.basics import ifnone
 from fastprogress import progress_bar
 from typing import Any
 from .answers import RatingHistory, rating_errors, with_counts
@@ -29,11 +31,11 @@ from .checks import check_share, check_spread, check_whole, must_be
 from .convert import to_served
 from .create_params import DotProductBias
 from .features import MultiHot, feature_bags
-from .loaders import RatingsDataLoaders, RatingsDataset
+from .loaders import RatingBatches, RatingsDataLoaders, RatingsDataset
 from .served import ServedModel
 from .svdpp import SVDpp, fit_svdpp, svdpp_recipe
 from .tables import random_split, validate_ratings
-from .loops import check_finite, own_random
+from .loops import check_finite
 from .training import adam_memory, good_recipe, lean_fit
 from .vocab import Vocab
 
@@ -139,7 +141,15 @@ def new_dot_product(
     bags: dict[str, MultiHot], # Empty: this model takes no features
 ) -> DotProductBias:
     "Create an untrained `DotProductBias`"
-    return DotProductBias(dls.n_users, dls.n_items, settings['n_factors'], wider((1, 5))).float()
+    n_factors = settings['n_factors']
+    generator = torch.Generator().manual_seed(settings['seed'])
+    def draw(*size): return torch.zeros(*size).normal_(0, 0.01, generator=generator)
+    user_factors = draw(dls.n_users, n_factors)
+    user_bias = draw(dls.n_users)
+    item_factors = draw(dls.n_items, n_factors)
+    item_bias = draw(dls.n_items)
+    return DotProductBias.from_tables(user_factors, item_factors, user_bias, item_bias,
+                                      wider((1, 5)))
 
 def train_dot_product(
     model: DotProductBias, # Untrained; trained in place
@@ -171,7 +181,8 @@ def new_neighbours(
 ) -> SVDpp:
     "Create an untrained `SVDpp`"
     sizes = dict(n_factors=settings['n_factors'], power=settings['power'], sd=settings['sd'])
-    return SVDpp.from_dls(dls, y_range=wider((1, 5)), **sizes, **bags).float()
+    generator = torch.Generator().manual_seed(settings['seed'])
+    return SVDpp.from_dls(dls, y_range=wider((1, 5)), generator=generator, **sizes, **bags).float()
 
 def train_neighbours(
     model: SVDpp, # Untrained; trained in place
@@ -242,6 +253,33 @@ def split_rows(
     train,valid = random_split(table.df, valid_pct, seed, table.users.name, table.items.name)
     return np.concatenate([train, valid]),len(train)
 
+# %% ../nbs/library/fitting.ipynb #577a6d67
+def datasets_of_rows(
+    rows: np.ndarray, # Row numbers, shape (n, 2): user, item; training rows first
+    ratings: np.ndarray, # Ratings, shape (n,)
+    n_train: int, # How many rows to train on
+    classes: dict[Hashable, list], # {user column: vocabulary, item column: vocabulary}
+    rating_name: Hashable = 'rating', # Column of ratings
+) -> tuple[RatingsDataset, RatingsDataset]: # Training and validation
+    "Return two datasets of row numbers"
+    x = torch.from_numpy(rows.astype(np.int64))
+    y = torch.from_numpy(ratings.astype(np.float32))
+    train_set = RatingsDataset(x[:n_train], y[:n_train], classes, rating_name)
+    valid_set = RatingsDataset(x[n_train:], y[n_train:], classes, rating_name)
+    return train_set,valid_set
+
+def batches_of_rows(
+    datasets: tuple[RatingsDataset, RatingsDataset], # Training and validation
+    bs: int, # Ratings in a batch
+    seed: int, # Seed of the orders
+    device: Any = None, # Device of the batches; None: fastai's default
+) -> RatingsDataLoaders:
+    "Create loaders for a training that disturbs nobody's random numbers"
+    train_set,valid_set = datasets
+    train_dl = RatingBatches(train_set, bs, shuffle=True, seed=seed)
+    valid_dl = RatingBatches(valid_set, 2*bs)
+    return RatingsDataLoaders(train_dl, valid_dl, device=ifnone(device, default_device()))
+
 # %% ../nbs/library/fitting.ipynb #4212d4a2
 def loaders_of_rows(
     rows: np.ndarray, # Row numbers, shape (n, 2): user, item; training rows first
@@ -254,10 +292,7 @@ def loaders_of_rows(
     device: Any = None, # Device of the batches; None: fastai's default
 ) -> RatingsDataLoaders:
     "Create loaders of row numbers, without using up Python's `random`"
-    x = torch.from_numpy(rows.astype(np.int64))
-    y = torch.from_numpy(ratings.astype(np.float32))
-    train_set = RatingsDataset(x[:n_train], y[:n_train], classes, rating_name)
-    valid_set = RatingsDataset(x[n_train:], y[n_train:], classes, rating_name)
+    train_set,valid_set = datasets_of_rows(rows, ratings, n_train, classes, rating_name)
     state = random.getstate()
     dls = RatingsDataLoaders.from_datasets(train_set, valid_set, bs, seed=seed, device=device)
     random.setstate(state)
@@ -308,8 +343,8 @@ def train_model(
 ) -> DotProductBias: # Predicts in the units of the ratings
     "Train a model on stars, and give it the range of the ratings"
     kind = model_kinds[settings['model']]
-    with own_random(settings['seed']): model = kind.new(dls, settings, bags)
-    with own_random(settings['seed']): model = kind.train(model, dls, settings, on_epoch)
+    with torch.device('cpu'): model = kind.new(dls, settings, bags)
+    model = kind.train(model, dls, settings, on_epoch)
     model.y_range = settings['y_range']
     return model
 
@@ -346,8 +381,8 @@ def train_on(
     ratings = table.ratings[order]
     classes = {table.users.name: table.users.to_list(), table.items.name: table.items.to_list()}
     stars = as_stars(ratings, table.rating_range)
-    dls = loaders_of_rows(rows, stars, n_train, classes, table.rating_name, settings['bs'],
-                          settings['seed'])
+    datasets = datasets_of_rows(rows, stars, n_train, classes, table.rating_name)
+    dls = batches_of_rows(datasets, settings['bs'], settings['seed'])
     model = train_model(dls, settings, bags, in_rating_units(on_epoch, table.rating_range))
     history = RatingHistory(rows.astype(np.int32), ratings, n_train,
                             (len(table.users), len(table.items)))

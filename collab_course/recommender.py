@@ -8,6 +8,7 @@ __all__ = ['state_version', 'report_numbers', 'meta_names', 'check_names_are_tex
            'unpack_values', 'unpack_vocab', 'unpack_titles', 'unpack_state', 'mean_row', 'Recommender']
 
 # %% ../nbs/library/recommender.ipynb #87b60a98
+import collab_course.forks # noqa: F401
 import os
 from collections.abc import Callable, Collection, Hashable
 from functools import cached_property
