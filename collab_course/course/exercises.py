@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['packages', 'standard', 'ours', 'not_theirs', 'text_around', 'source_of', 'stub_of', 'instructions', 'methods_of',
            'is_stub', 'Outcome', 'own_random', 'last_line', 'was_changed', 'attempt', 'Result', 'fault', 'outcomes',
-           'likely_mistake', 'explain', 'judge', 'call', 'Exercise', 'floats', 'ints', 'chapter_page', 'Marks',
-           'chosen_letters', 'verdict', 'mark_question', 'Practice', 'practice_names', 'load_practice', 'practices',
-           'practice', 'catalogue']
+           'likely_mistake', 'explain', 'judge', 'cells_run', 'same_lines', 'is_outdated', 'call', 'Exercise', 'floats',
+           'ints', 'chapter_page', 'Marks', 'chosen_letters', 'verdict', 'mark_question', 'Practice', 'practice_names',
+           'load_practice', 'practices', 'practice', 'catalogue']
 
 # %% ../../nbs/course/exercises.ipynb #2162d12b
-import ast, difflib, dis, inspect, io, linecache, random, re, textwrap, traceback
+import ast, difflib, dis, inspect, io, linecache, random, re, sys
+import textwrap, traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from copy import deepcopy
@@ -118,7 +119,7 @@ class Outcome:
 def own_random(
     seed: int=0, # Where the generators start
 ) -> Iterator[None]:
-    "Set all random generators, and restore them at the end"
+    "Set the notebook's random generators, and restore them at the end"
     of_python = random.getstate()
     of_numpy = np.random.get_state()
     of_torch = torch.get_rng_state()
@@ -274,6 +275,32 @@ def judge(
     verdict = f'right, on {len(cases)} inputs.' if len(cases)>1 else 'right.'
     return Result(ex.name, 'right', f'{verdict} {ex.then}')
 
+# %% ../../nbs/course/exercises.ipynb #79143300
+def cells_run() -> list[str]:
+    "Return the notebook's cells in the order they were run"
+    ipython = sys.modules.get('IPython')
+    shell = ipython.get_ipython() if ipython else None
+    return list(shell.history_manager.input_hist_raw) if shell else []
+
+def same_lines(
+    text: str, # Source
+) -> str:
+    "Return the lines of a source without space around them"
+    return '\n'.join(line.strip() for line in text.strip().splitlines())
+
+def is_outdated(
+    answer: Any, # A learner's function or class
+    cells: list[str], # Cells in the order they were run
+) -> bool:
+    "Check whether a newer cell should have defined the answer, but failed"
+    name = getattr(answer, '__name__', None)
+    defines = re.compile(rf'^(def|class) {name}\b', re.M)
+    newest = first(o for o in reversed(cells) if defines.search(o))
+    if newest is None: return False
+    try: source = text_around(answer)
+    except Exception: return False
+    return same_lines(source) not in same_lines(newest)
+
 # %% ../../nbs/course/exercises.ipynb #8dcb45c0
 def call(
     answer: Callable, # A learner's function
@@ -365,6 +392,10 @@ class Exercise:
         answer: Any, # Your function or class
     ) -> Result:
         "Compare `answer` with the specification; never raise"
+        if is_outdated(answer, cells_run()):
+            text = (f'not checked. The cell that you ran last with `{self.name}` failed, '
+                    'so this is an older answer: mend that cell and run it, then this one.')
+            return Result(self.name, 'not attempted', text)
         try: res = judge(self, answer)
         except Exception as e:
             res = Result(self.name, 'wrong', f"can't check this answer ({type(e).__name__}: {e}).")
