@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['packages', 'standard', 'ours', 'not_theirs', 'text_around', 'source_of', 'stub_of', 'instructions', 'methods_of',
            'is_stub', 'Outcome', 'own_random', 'last_line', 'was_changed', 'attempt', 'Result', 'fault', 'outcomes',
-           'likely_mistake', 'explain', 'judge', 'cells_run', 'same_lines', 'is_outdated', 'call', 'Exercise', 'floats',
+           'likely_mistake', 'explain', 'judge', 'cells_run', 'cell_of', 'is_outdated', 'call', 'Exercise', 'floats',
            'ints', 'chapter_page', 'Marks', 'chosen_letters', 'verdict', 'mark_question', 'Practice', 'practice_names',
            'load_practice', 'practices', 'practice', 'catalogue']
 
@@ -275,18 +275,22 @@ def judge(
     verdict = f'right, on {len(cases)} inputs.' if len(cases)>1 else 'right.'
     return Result(ex.name, 'right', f'{verdict} {ex.then}')
 
-# %% ../../nbs/course/exercises.ipynb #79143300
+# %% ../../nbs/course/exercises.ipynb #2318607e
 def cells_run() -> list[str]:
     "Return the notebook's cells in the order they were run"
     ipython = sys.modules.get('IPython')
     shell = ipython.get_ipython() if ipython else None
-    return list(shell.history_manager.input_hist_raw) if shell else []
+    history = getattr(shell, 'history_manager', None)
+    return list(history.input_hist_parsed) if history else []
 
-def same_lines(
-    text: str, # Source
+def cell_of(
+    f: Any, # Function or class
 ) -> str:
-    "Return the lines of a source without space around them"
-    return '\n'.join(line.strip() for line in text.strip().splitlines())
+    "Return the whole cell that defined `f`, or an empty text"
+    parts = vars(f).values() if inspect.isclass(f) else [f]
+    function = first(o for o in parts if inspect.isfunction(o))
+    if function is None: return ''
+    return ''.join(linecache.getlines(inspect.unwrap(function).__code__.co_filename)).strip()
 
 def is_outdated(
     answer: Any, # A learner's function or class
@@ -295,11 +299,9 @@ def is_outdated(
     "Check whether a newer cell should have defined the answer, but failed"
     name = getattr(answer, '__name__', None)
     defines = re.compile(rf'^(def|class) {name}\b', re.M)
-    newest = first(o for o in reversed(cells) if defines.search(o))
-    if newest is None: return False
-    try: source = text_around(answer)
-    except Exception: return False
-    return same_lines(source) not in same_lines(newest)
+    defining = [o.strip() for o in cells if defines.search(o)]
+    cell = cell_of(answer)
+    return cell in defining and cell!=defining[-1]
 
 # %% ../../nbs/course/exercises.ipynb #8dcb45c0
 def call(
