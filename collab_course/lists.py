@@ -8,7 +8,6 @@ __all__ = ['rank_losses', 'softmax_loss', 'draw_negatives', 'bpr_loss', 'bce_los
 
 # %% ../nbs/12_lists.ipynb #c844e248
 import collab_course.quiet # noqa: F401
-from contextlib import nullcontext
 from functools import partial
 import math
 import numpy as np, torch
@@ -18,7 +17,7 @@ from .create_params import DotProductBias
 from .loaders import RatingsDataLoaders, RatingsDataset
 from .ranking import History
 from .scoring import check_loss, check_rank
-from .loops import can_fuse, check_finite, no_denormals, own_random
+from .loops import can_fuse, check_finite, no_denormals
 from .training import one_cycle
 
 # %% ../nbs/12_lists.ipynb #e712e315
@@ -26,6 +25,7 @@ def softmax_loss(
     scores: torch.Tensor, # Scores of the whole catalogue, a row a person
     weights: torch.Tensor, # Interest in each item, same shape; 0: not rated
     n_neg: int|None = None, # Not used: all items are opponents
+    generator: torch.Generator|None = None, # Not used: nothing is drawn
 ) -> torch.Tensor: # One number
     "Compute the loss of rated items against the whole catalogue"
     log_shares = scores.log_softmax(1)
@@ -37,12 +37,14 @@ def draw_negatives(
     scores: torch.Tensor, # Scores of the whole catalogue, a row a person
     weights: torch.Tensor, # Interest in each item, same shape; 0: not rated
     n_neg: int, # Items to draw for each rated one
+    generator: torch.Generator|None = None, # Source of the draws; None: torch's own
 ) -> tuple: # Scores of rated and drawn items, which are unrated, weights
     "Draw items that stand in for a no"
     rows,cols = weights.nonzero().T
     shape = (len(rows), n_neg)
-    drawn = torch.randint(scores.shape[1], shape, device=scores.device)
-    others = rows[:,None],drawn
+    device = generator.device if generator else scores.device
+    drawn = torch.randint(scores.shape[1], shape, device=device, generator=generator)
+    others = rows[:,None],drawn.to(scores.device)
     unrated = weights[others]==0
     yes = scores[rows,cols]
     no = scores[others]
@@ -53,9 +55,10 @@ def bpr_loss(
     scores: torch.Tensor, # Scores of the whole catalogue, a row a person
     weights: torch.Tensor, # Interest in each item, same shape; 0: not rated
     n_neg: int, # Items to draw for each rated one
+    generator: torch.Generator|None = None, # Source of the draws; None: torch's own
 ) -> torch.Tensor: # One number
     "Compute the loss of rated items against a few others, in pairs"
-    yes,no,unrated,w = draw_negatives(scores, weights, n_neg)
+    yes,no,unrated,w = draw_negatives(scores, weights, n_neg, generator)
     behind = no - yes[:,None]
     pairs = F.softplus(behind)*unrated
     each = pairs.mean(1)
@@ -66,9 +69,10 @@ def bce_loss(
     scores: torch.Tensor, # Scores of the whole catalogue, a row a person
     weights: torch.Tensor, # Interest in each item, same shape; 0: not rated
     n_neg: int, # Items to draw for each rated one
+    generator: torch.Generator|None = None, # Source of the draws; None: torch's own
 ) -> torch.Tensor: # One number
     "Compute the loss of yes for rated items, no for others"
-    yes,no,unrated,w = draw_negatives(scores, weights, n_neg)
+    yes,no,unrated,w = draw_negatives(scores, weights, n_neg, generator)
     no_losses = F.softplus(no)*unrated
     each = F.softplus(-yes) + no_losses.sum(1)
     total = (each*w).sum()
@@ -159,15 +163,17 @@ def rank_fit(
     model.to(dls.device)
     interests = Interests(dls.train_ds, at_least, low)
     people = interests.people
-    loss_func = partial(rank_losses[loss], n_neg=n_neg)
+    generator = None if seed is None else torch.Generator().manual_seed(seed)
+    loss_func = partial(rank_losses[loss], n_neg=n_neg, generator=generator)
     opt = torch.optim.AdamW(model.parameters(), eps=1e-5, weight_decay=wd,
                             fused=can_fuse(dls.device))
     n_batches = math.ceil(len(people)/bs)
     hypers = one_cycle(n_batches*n_epoch, lr)
-    with no_denormals(), (nullcontext() if seed is None else own_random(seed)):
+    with no_denormals():
         for _ in range(n_epoch):
             losses = []
-            for users in people[torch.randperm(len(people))].split(bs):
+            order = torch.randperm(len(people), generator=generator)
+            for users in people[order].split(bs):
                 weights = interests.table(users)
                 losses.append(rank_step(model, users, weights, loss_func, opt, *next(hypers)))
     model.eval()

@@ -19,6 +19,7 @@ from .checks import Arg, ArgError, check_above, check_choice, check_whole
 from .create_params import DotProductBias
 from .folding import newcomers_of, newcomers_table, ridge
 from .loaders import RatingsDataLoaders
+from .loops import own_random
 from .model_tables import model_side, other_side, trained_rows, training_counts
 from .newcomer_tables import check_categories, check_described, as_names
 from .newcomer_tables import described_rows
@@ -146,8 +147,7 @@ def row_network(
     seed: int, # Seed of the initial weights
 ) -> TabularModel:
     "Create a network from metadata to rows, drawn by its seed"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with own_random(seed):
         sizes = get_emb_sz(to) if to.cat_names else []
         n_conts = len(to.cont_names)
         return TabularModel(sizes, n_conts, n_out, layers, use_bn=False, bn_cont=False)

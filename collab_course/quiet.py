@@ -6,6 +6,7 @@
 __all__ = []
 
 # %% ../nbs/library/quiet.ipynb #c6efb9af
+import collab_course.forks # noqa: F401
 import warnings
 import pandas as pd
 

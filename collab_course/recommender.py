@@ -10,6 +10,7 @@ __all__ = ['history_version', 'counts_version', 'report_numbers', 'meta_names', 
            'mean_row', 'check_similar', 'warn_of_nothing_like', 'like_row', 'trained_vectors', 'Recommender']
 
 # %% ../nbs/library/recommender.ipynb #87b60a98
+import collab_course.forks # noqa: F401
 import os
 from collections.abc import Callable, Collection, Hashable
 from functools import cached_property

@@ -30,9 +30,10 @@ def random_table(
     n: int, # Number of rows
     n_factors: int, # Number of columns
     sd: float, # Standard deviation
+    generator: torch.Generator|None = None, # Source of the numbers; None: torch's own
 ) -> nn.Parameter:
     "Create a table of normal random numbers"
-    noise = torch.randn(n, n_factors)
+    noise = torch.randn(n, n_factors, generator=generator)
     return nn.Parameter(noise*sd)
 
 def random_rows(
@@ -40,10 +41,11 @@ def random_rows(
     n_factors: int, # Factors of each row
     sd: float, # Standard deviation
     trained: Sequence|None = None, # Rows that training meets, all others are zeros; None: all
+    generator: torch.Generator|None = None, # Source of the numbers; None: torch's own
 ) -> tuple[nn.Parameter, nn.Parameter]: # Factors, biases
     "Create rows of factors with their biases"
-    factors = random_table(n, n_factors, sd)
-    bias = nn.Parameter(torch.randn(n)*sd)
+    factors = random_table(n, n_factors, sd, generator)
+    bias = nn.Parameter(torch.randn(n, generator=generator)*sd)
     if trained is not None:
         rows = np.arange(n)
         never = ~np.isin(rows, trained)
@@ -108,6 +110,7 @@ class SVDpp(Module):
         power: float = 0.5, # A bag of n weighs its entries 1/n**power
         leave_out: bool = True, # Take each pair out of its own two bags in training?
         sd: float = 0.1, # Standard deviation of the random start
+        generator: torch.Generator|None = None, # Source of the start; None: torch's own
     ):
         users,items = pair_positions(x, n_users, n_items)
         check_whole(n_factors=n_factors)
@@ -116,20 +119,23 @@ class SVDpp(Module):
         check_range(y_range, 'y_range', finite=True)
         check_bags(n_users, user_bags=user_bags)
         check_bags(n_items, item_bags=item_bags)
-        self.user_factors,self.user_bias = random_rows(n_users, n_factors, sd, users)
-        self.item_factors,self.item_bias = random_rows(n_items, n_factors, sd, items)
+        self.user_factors,self.user_bias = random_rows(n_users, n_factors, sd, users, generator)
+        self.item_factors,self.item_bias = random_rows(n_items, n_factors, sd, items, generator)
         self.rated = MultiHot(users, items, n_users, n_items, power) if rated else None
         self.raters = MultiHot(items, users, n_items, n_users, power) if raters else None
-        self.rated_factors = random_table(n_items, n_factors, sd) if rated else None
-        self.rater_factors = random_table(n_users, n_factors, sd) if raters else None
+        self.rated_factors = random_table(n_items, n_factors, sd, generator) if rated else None
+        self.rater_factors = random_table(n_users, n_factors, sd, generator) if raters else None
         self.user_bags,self.item_bags = user_bags,item_bags
         for name,bags in (('user', user_bags), ('item', item_bags)):
-            factors,bias = (None, None) if bags is None else random_rows(bags.n_cols, n_factors, sd)
+            factors,bias = None,None
+            if bags is not None:
+                factors,bias = random_rows(bags.n_cols, n_factors, sd, generator=generator)
             setattr(self, f'{name}_feature_factors', factors)
             setattr(self, f'{name}_feature_bias', bias)
         self.n_days = n_days
         if n_days:
-            self.day_factors,self.day_bias = random_rows(n_days, n_factors, sd, range(1, n_days))
+            self.day_factors,self.day_bias = random_rows(n_days, n_factors, sd, range(1, n_days),
+                                                         generator)
         self.y_range = y_range
         self.leave_out = leave_out
         self.register_buffer('start', torch.tensor(mean_score(mean, y_range)))

@@ -1,5 +1,5 @@
 "Exercises and questions: what a check says to every kind of answer, and that it never raises"
-import random
+import os, random, subprocess, sys
 
 import numpy as np, pandas as pd, pytest, torch
 from hypothesis import given, settings, strategies as st
@@ -350,3 +350,33 @@ def test_all_right_letters_give_their_reasons(quiz): assert quiz.mark({2: 'ac'})
 @pytest.mark.parametrize('mine', ['ac', 'ca', 'Ac', 'aC', 'Ca', 'cA', 'CA', 'C, a', ['c', 'A'], ('A', 'c')])
 def test_letters_count_in_any_order_and_in_either_case(quiz, mine):
     assert list(quiz.mark({2: mine}).table.verdict)==['right']
+
+notebook = """
+import sys
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+from collab_course.course.exercises import practice
+shell = InteractiveShell.instance(config=Config(HistoryManager=dict(hist_file=':memory:')))
+ex = practice('01')
+e = ex.exercises[0]
+shell.user_ns.update(vars(sys.modules[e.answer.__module__]), e=e)
+del shell.user_ns[e.name]
+def run(*cells):
+    for cell in cells: shell.run_cell(cell, store_history=True)
+    return shell.user_ns['res'].status
+def says(cell): return run(cell, f'res = e.check({e.name})')
+right = e.source
+print('|'.join([
+    says(right), says(right + '\\nthis is no Python'), says(right), says('1/0\\n' + right), says(right + '\\n1/0'),
+    says(e.stub), says(right), says('print(1)'), says(f'{e.name} = {e.name}'),
+    says(right + f'\\nres = e.check({e.name})'),
+]))
+"""
+
+def test_an_answer_is_not_praised_when_a_newer_cell_with_it_has_failed(tmp_path):
+    env = {**os.environ, 'COLLAB_COURSE_PROGRESS': str(tmp_path/'p.json'), 'HOME': str(tmp_path)}
+    res = subprocess.run([sys.executable, '-W', 'ignore', '-c', notebook], env=env, capture_output=True, text=True,
+                         encoding='utf-8')
+    assert res.stdout.strip().splitlines()[-1].split('|')==[
+        'right', 'not attempted', 'right', 'not attempted', 'right',
+        'not attempted', 'right', 'right', 'right', 'right'], res.stdout + res.stderr

@@ -5,14 +5,14 @@ from collections import defaultdict
 import pytest
 
 # a module imports only from those before it; `course` stands apart
-ORDER = '''checks files quiet movielens frames tables extremes vocab reading ranking distances metrics crowds folding
-bundle loaders loops one_hot dot_product create_params training features embedding_nn svdpp served baselines
+ORDER = '''checks files forks quiet movielens frames tables extremes vocab reading ranking distances metrics crowds
+folding bundle loaders loops one_hot dot_product create_params training features embedding_nn svdpp served baselines
 model_tables interpretation factor_map scoring evaluation lists newcomer_tables newcomers feedback convert
 fastai_collab choices answers fitting recommender command_line all'''.split()
 COURSE = 'progress figures differences pages exercises standing'.split()
 # these start without torch, fastai and matplotlib
-LIGHT = '''checks files movielens frames tables extremes vocab reading ranking distances metrics crowds folding served
-bundle feedback choices answers recommender command_line'''.split()
+LIGHT = '''checks files forks movielens frames tables extremes vocab reading ranking distances metrics crowds folding
+served bundle feedback choices answers recommender command_line'''.split()
 HEAVY = {'torch', 'fastai', 'matplotlib', 'sklearn', 'scipy'}
 
 @pytest.fixture(scope='module')

@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['packages', 'standard', 'ours', 'not_theirs', 'text_around', 'source_of', 'stub_of', 'instructions', 'methods_of',
            'is_stub', 'Outcome', 'own_random', 'last_line', 'was_changed', 'attempt', 'Result', 'fault', 'outcomes',
-           'likely_mistake', 'explain', 'judge', 'call', 'Exercise', 'floats', 'ints', 'chapter_page', 'Marks',
-           'chosen_letters', 'verdict', 'mark_question', 'Practice', 'practice_names', 'load_practice', 'practices',
-           'practice', 'catalogue']
+           'likely_mistake', 'explain', 'judge', 'cells_run', 'cell_of', 'is_outdated', 'call', 'Exercise', 'floats',
+           'ints', 'chapter_page', 'Marks', 'chosen_letters', 'verdict', 'mark_question', 'Practice', 'practice_names',
+           'load_practice', 'practices', 'practice', 'catalogue']
 
 # %% ../../nbs/course/exercises.ipynb #2162d12b
-import ast, difflib, dis, inspect, io, linecache, random, re, textwrap, traceback
+import ast, difflib, dis, inspect, io, linecache, random, re, sys
+import textwrap, traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from copy import deepcopy
@@ -118,7 +119,7 @@ class Outcome:
 def own_random(
     seed: int=0, # Where the generators start
 ) -> Iterator[None]:
-    "Set all random generators, and restore them at the end"
+    "Set the notebook's random generators, and restore them at the end"
     of_python = random.getstate()
     of_numpy = np.random.get_state()
     of_torch = torch.get_rng_state()
@@ -274,6 +275,34 @@ def judge(
     verdict = f'right, on {len(cases)} inputs.' if len(cases)>1 else 'right.'
     return Result(ex.name, 'right', f'{verdict} {ex.then}')
 
+# %% ../../nbs/course/exercises.ipynb #2318607e
+def cells_run() -> list[str]:
+    "Return the notebook's cells in the order they were run"
+    ipython = sys.modules.get('IPython')
+    shell = ipython.get_ipython() if ipython else None
+    history = getattr(shell, 'history_manager', None)
+    return list(history.input_hist_parsed) if history else []
+
+def cell_of(
+    f: Any, # Function or class
+) -> str:
+    "Return the whole cell that defined `f`, or an empty text"
+    parts = vars(f).values() if inspect.isclass(f) else [f]
+    function = first(o for o in parts if inspect.isfunction(o))
+    if function is None: return ''
+    return ''.join(linecache.getlines(inspect.unwrap(function).__code__.co_filename)).strip()
+
+def is_outdated(
+    answer: Any, # A learner's function or class
+    cells: list[str], # Cells in the order they were run
+) -> bool:
+    "Check whether a newer cell should have defined the answer, but failed"
+    name = getattr(answer, '__name__', None)
+    defines = re.compile(rf'^(def|class) {name}\b', re.M)
+    defining = [o.strip() for o in cells if defines.search(o)]
+    cell = cell_of(answer)
+    return cell in defining and cell!=defining[-1]
+
 # %% ../../nbs/course/exercises.ipynb #8dcb45c0
 def call(
     answer: Callable, # A learner's function
@@ -365,6 +394,10 @@ class Exercise:
         answer: Any, # Your function or class
     ) -> Result:
         "Compare `answer` with the specification; never raise"
+        if is_outdated(answer, cells_run()):
+            text = (f'not checked. The cell that you ran last with `{self.name}` failed, '
+                    'so this is an older answer: mend that cell and run it, then this one.')
+            return Result(self.name, 'not attempted', text)
         try: res = judge(self, answer)
         except Exception as e:
             res = Result(self.name, 'wrong', f"can't check this answer ({type(e).__name__}: {e}).")
