@@ -24,6 +24,7 @@ What hardens the library:
 
 - `checks`: checks that name the argument, the value and what is allowed
 - `files`: files written whole, or not at all
+- `forks`: what a forked child needs before it can answer
 - `quiet`: fastai imported without side effects
 - `movielens`: MovieLens 100k: fetched, verified, installed in one step
 - `frames`: tables of other libraries as pandas

@@ -11,6 +11,7 @@ os.environ.setdefault('MPLBACKEND', 'agg')
 os.environ['COLLAB_COURSE_PROGRESS'] = os.devnull + '/none' # whoever runs the tests may keep progress of their own
 # some tests fork, and a child cannot use the threads that OpenMP made in its parent: it would wait for ever
 os.environ['OMP_NUM_THREADS'] = '1'
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE') # threads that wait should sleep, as in every task
 # a run in the background ignores Ctrl-C, and processes that tests start and interrupt would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

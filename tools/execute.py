@@ -64,6 +64,7 @@ def _kernel(home):
 def _kernel_env(home, threads=None):
     "Return an environment with inline figures, without IPython start-up files, progress notes and fastai's warnings"
     own = {} if threads is None or 'OMP_NUM_THREADS' in os.environ else {'OMP_NUM_THREADS': threads}
+    own['OMP_WAIT_POLICY'] = os.environ.get('OMP_WAIT_POLICY', 'PASSIVE')  # waiting threads sleep
     quiet = ','.join(filter(None, [QUIET, os.environ.get('PYTHONWARNINGS')]))
     return {**{k:v for k,v in os.environ.items() if k!='MPLBACKEND'}, 'IPYTHONDIR': home, 'PYTHONWARNINGS': quiet,
             'COLLAB_COURSE_PROGRESS': str(Path(home)/'progress.jsonl'), **own}
