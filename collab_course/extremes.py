@@ -263,11 +263,8 @@ def check_ratings(
     duplicates: str = 'raise', # Pairs rated twice: 'raise', 'keep', 'first', 'last' or 'mean'
 ) -> pd.DataFrame: # The table, with pairs rated twice merged as asked
     "Check that a model can be trained on a table"
-    names = dict(user_name=user_name, item_name=item_name, rating_name=rating_name)
-    for arg,name in names.items():
-        if not isinstance(name, Hashable):
-            raise must_be(arg, 'the name of a column', name, ArgTypeError)
-    df = validate_ratings(ratings, *names.values(), rating_range, duplicates)
+    names = (user_name, item_name, rating_name)
+    df = validate_ratings(ratings, *names, rating_range, duplicates)
     check_meaning(df[rating_name], rating_range)
     return df
 

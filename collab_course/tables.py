@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from .checks import (Arg, ArgError, brief, check_above, check_choice, check_columns,
                                   check_range, check_rate,
-                                  check_seed, check_share, check_values, check_whole, some_rows)
+                                  check_seed, check_share, check_values, check_whole, rows_error,
+                                  some_rows)
 from .frames import as_frame, plain_columns
 
 # %% ../nbs/library/tables.ipynb #5e008827
@@ -37,7 +38,7 @@ def check_one_kind(
     kinds = sorted(names)
     if len(kinds)>1:
         raise ArgError(f'column {ids.name!r} mixes ids of the types {kinds}, and 1 is not "1": '
-                       'convert it, e.g. with .astype(str)')
+                       'convert it, e.g. with .map(str)')
 
 def is_half(
     text: Any, # An id or a name
@@ -67,7 +68,7 @@ def check_ids(
     ids = df[col]
     missing = ids.isna()
     if missing.any():
-        raise ArgError(f'column {col!r} has no id in {some_rows(df, missing)}Drop or repair them')
+        raise rows_error(df, missing, f'column {col!r} has no id', 'Drop or repair them')
     check_one_kind(ids)
     check_text_ids(ids)
     try:
