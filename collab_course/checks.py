@@ -6,8 +6,8 @@
 __all__ = ['no_ratings', 'Arg', 'one_of', 'join_parts', 'ArgError', 'ArgTypeError', 'ArgWarning', 'brief', 'listed', 'must_be',
            'is_whole', 'is_number', 'check_whole', 'check_above', 'check_rate', 'check_share', 'check_seed',
            'check_choice', 'check_flag', 'check_range', 'kind_of', 'close_matches', 'did_you_mean', 'to_numpy',
-           'as_list', 'type_name', 'some_rows', 'rows_error', 'check_columns', 'check_table', 'check_no_gaps',
-           'is_numeric', 'not_numeric', 'check_values', 'check_spread']
+           'as_list', 'type_name', 'shown_rows', 'some_rows', 'rows_error', 'check_columns', 'check_table',
+           'check_no_gaps', 'is_numeric', 'not_numeric', 'check_values', 'check_spread']
 
 # %% ../nbs/library/checks.ipynb #b22106d2
 import difflib
@@ -98,9 +98,12 @@ def brief(
 
 def listed(
     values: Iterable, # Any objects
+    most: int = 20, # Show at most so many
 ) -> str:
     "Join values for a sentence"
-    return ', '.join(map(brief, values))
+    values = list(values)
+    text = ', '.join(map(brief, values[:most]))
+    return text if len(values)<=most else f'{text} … ({len(values):,} in all)'
 
 def must_be(
     arg: str, # The argument that is wrong
@@ -227,7 +230,7 @@ def did_you_mean(
 ) -> str:
     "Return ` (did you mean …?)` if something known resembles `asked`"
     near = close_matches(str(asked), [*map(str, known)], 1)
-    return f' (did you mean {near[0]!r}?)' if near else ''
+    return f' (did you mean {brief(near[0])}?)' if near else ''
 
 # %% ../nbs/library/checks.ipynb #f41d19b0
 def to_numpy(
@@ -258,12 +261,20 @@ def type_name(
     package = kind.__module__.split('.')[0]
     return kind.__name__ if package=='builtins' else f'{package}.{kind.__name__}'
 
+def shown_rows(
+    df: 'pd.DataFrame', # A few rows
+    width: int = 500, # Longest line
+) -> str:
+    "Write rows for a message, however wide they are"
+    lines = df.to_string(max_colwidth=60, max_cols=8).split('\n')
+    return '\n'.join(line[:width] for line in lines)
+
 def some_rows(
     df: 'pd.DataFrame', # A table
     bad: 'pd.Series', # bool for each row: is it wrong?
 ) -> str:
     "Count the wrong rows and show the first three"
-    shown = df[bad].head(3).to_string(max_colwidth=60)
+    shown = shown_rows(df[bad].head(3))
     return f'{int(bad.sum()):,} of {len(df):,} rows, such as\n{shown}\n'
 
 def rows_error(
@@ -287,21 +298,23 @@ def check_columns(
     if not isinstance(df, pd.DataFrame):
         raise ArgTypeError(Arg('ratings'), f' must be a pandas DataFrame, not {type_name(df)}',
                            arg='ratings', got=df, expected='a pandas DataFrame')
+    if not len(df.columns): raise ArgError('the table of ratings has no columns', arg='ratings')
     for arg,name in names.items():
         if isinstance(name, Hashable): continue
         raise must_be(arg, 'the name of a column', name, ArgTypeError)
     if len(set(names.values()))<len(names):
-        raise ArgError(f'each of {[*names]} needs a column of its own: {names}')
+        raise ArgError(f'each of {[*names]} needs a column of its own: {brief(names)}')
     for arg,name in names.items():
         n = int((df.columns==name).sum())
-        if n>1: raise ArgError(f'{n} columns are called {name!r}: rename them', arg=arg, got=name)
+        if n>1:
+            raise ArgError(f'{n} columns are called {brief(name)}: rename them', arg=arg, got=name)
         if n==0:
             near = did_you_mean(name, df.columns)
-            says = f'there is no column {name!r}{near}; the table has\n[{listed(df.columns)}]\n'
+            says = f'there is no column {brief(name)}{near}; the table has\n'
+            says += f'[{listed(df.columns)}]\n'
             advice = ['Name the right one with ', Arg(arg)]
-            if trained: advice = [f'Rename the right one to {name!r}']
+            if trained: advice = [f'Rename the right one to {brief(name)}']
             raise ArgError(says, *advice, arg=arg, got=name, expected='a column of the table')
-    if not len(df.columns): raise ArgError('the table of ratings has no columns', arg='ratings')
     if not len(df): raise ArgError('the table of ratings has no rows', arg='ratings')
 
 def check_table(
@@ -319,8 +332,8 @@ def check_table(
     for c in cols:
         if c in df: continue
         raise ArgError(
-            f'there is no column {c!r}{did_you_mean(c, df.columns)}; the table has {list(df)}',
-            got=c)
+            f'there is no column {brief(c)}{did_you_mean(c, df.columns)}; the table has '
+            f'[{listed(df.columns)}]', got=c)
 
 # %% ../nbs/library/checks.ipynb #9c5e780b
 def check_no_gaps(

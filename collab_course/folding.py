@@ -13,6 +13,7 @@ import numpy as np, pandas as pd
 from .checks import Arg, ArgError, ArgTypeError, brief, check_table, check_values
 from .checks import listed, type_name
 from .frames import as_frame, is_records, plain_columns
+from .tables import check_text_ids
 
 # %% ../nbs/library/folding.ipynb #3821e72c
 def scores_of(
@@ -180,7 +181,9 @@ def newcomers_table(
                        ' to get their prior', arg='ids')
     if not len(df): return df
     check_table(df, cols)
-    return plain_columns(df, cols[:2], cols[2])
+    df = plain_columns(df, cols[:2], cols[2])
+    for name in cols[:2]: check_text_ids(df[name])
+    return df
 
 def check_newcomers(
     df: pd.DataFrame, # Newcomers' ratings

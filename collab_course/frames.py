@@ -4,17 +4,18 @@
 
 # %% auto #0
 __all__ = ['from_arrow', 'from_records', 'is_records', 'as_frame', 'rows_frame', 'plain_value', 'plain_values', 'plain_ids',
-           'plain_ratings', 'plain_columns']
+           'as_float', 'plain_ratings', 'plain_columns']
 
 # %% ../nbs/library/frames.ipynb #61bc9830
 import os
 from collections.abc import Hashable, Mapping
 from decimal import Decimal
+from numbers import Real
 from typing import Any
 from uuid import UUID
 import numpy as np
 import pandas as pd
-from .checks import Arg, ArgError, ArgTypeError, brief, is_number, must_be
+from .checks import Arg, ArgError, ArgTypeError, brief, must_be
 from .checks import type_name
 
 # %% ../nbs/library/frames.ipynb #c1b830ee
@@ -108,6 +109,13 @@ def plain_ids(
     col = plain_values(col)
     return col.astype(np.float32) if col.dtype==np.float16 else col
 
+def as_float(
+    value: Any, # A number of any kind
+) -> float:
+    "Return a number as a float, infinite if it's too large"
+    try: return float(value)
+    except OverflowError: return np.inf if value>0 else -np.inf
+
 def plain_ratings(
     col: pd.Series, # Column of ratings
 ) -> pd.Series: # The same column if nothing is to do
@@ -117,10 +125,10 @@ def plain_ratings(
     if pd.api.types.is_bool_dtype(col): return col.astype(float)
     if 'decimal' in str(col.dtype): return col.astype(float)
     if col.dtype!=object: return col
-    values = col.tolist()
-    number = all(is_number(o) or isinstance(o, Decimal) for o in values)
-    flag = all(isinstance(o, (bool, np.bool_)) for o in values)
-    return col.astype(float) if number or flag else col
+    flag = [isinstance(o, (bool, np.bool_)) for o in col]
+    number = [isinstance(o, (Real, Decimal)) for o in col]
+    if not all(flag) and (any(flag) or not all(number)): return col
+    return col.map(as_float).astype(float)
 
 def plain_columns(
     df: pd.DataFrame, # Ratings, a row each
