@@ -400,7 +400,7 @@ def trained_vectors(
     rows = np.flatnonzero(vocab.counts>0)
     return vocab.ids(rows),vectors[rows]
 
-# %% ../nbs/library/recommender.ipynb #c77f6f58
+# %% ../nbs/library/recommender.ipynb #08f74777
 own_names = dict(user='user', item='movie', rating='rating') # those of the course
 
 def usual_columns(

@@ -114,7 +114,7 @@ def fitting_dtype(
     except (TypeError, ValueError, OverflowError): return None
     return dtype if back==ids else None
 
-# %% ../nbs/library/vocab.ipynb #9525ccc8
+# %% ../nbs/library/vocab.ipynb #502217c0
 def plain_kind(
     ids: pd.Series|pd.Index, # Ids
 ) -> str|None: # 'int', 'str', 'float'; None: no file can hold them
