@@ -17,10 +17,11 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 import collab_course
-from collab_course.checks import Arg, ArgError, did_you_mean, one_of
+from collab_course.checks import Arg, ArgError, close_matches, did_you_mean, one_of
 from collab_course.files import write_whole
-from collab_course.reading import RatingsTable, beside, counted, is_plain_number, match_titles
-from collab_course.reading import open_table, ratings_table, read_ratings, read_titles
+from collab_course.reading import RatingsTable, Source, beside, counted, is_plain_number
+from collab_course.reading import join_ratings, match_titles, open_table, place_in, ratings_table
+from collab_course.reading import read_like, read_titles, wrong_rows
 if TYPE_CHECKING:
     import pandas as pd
     from collab_course.recommender import Recommender
@@ -219,12 +220,13 @@ def say_report(
     if report['valid_rmse'] is None: say(args, 'the model is not measured')
     else:
         say(args, f'RMSE on {report["n_valid"]:,} ratings kept back: {report["valid_rmse"]:.4f}; '
-                  f'by averages alone (user and item): {report["baseline_rmse"]:.4f}')
+                  f'biases alone: {report["baseline_rmse"]:.4f}')
     if report['refit']: say(args, 'and again, on all ratings:')
 
 # %% ../nbs/library/command_line.ipynb #9c6f4873
 def check_ratings(
     table: RatingsTable, # What was read
+    srcs: list[Source], # The files
     rating_range: list[float]|None, # (lowest, highest) rating that there is; None: as in the table
 ):
     "Check that a model can be trained on ratings, all but pairs rated twice"
@@ -234,11 +236,46 @@ def check_ratings(
     if rating_range and not rating_range[0]<rating_range[1]:
         raise ArgError(Arg('rating_range'), ' takes the lowest rating and the highest, such as ',
                        Arg('rating_range', (1, 5)), f', not {typed(rating_range)}')
-    validate_ratings(table.ratings, *names, rating_range, duplicates='keep')
-    check_meaning(table.ratings[names[2]], rating_range)
+    cure = (', or give another ', Arg('rating_range'))
+    check_limits(table.ratings[names[2]], srcs, rating_range, cure)
+    validate_ratings(table.ratings, *names, duplicates='keep')
+    with rows_in_files(srcs): check_meaning(table.ratings[names[2]], rating_range)
+
+def check_limits(
+    y: 'pd.Series', # Ratings, with numbers of rows as their index
+    srcs: list[Source], # The files
+    rating_range: Sequence[float]|None, # (lowest, highest) rating that there is; None: any
+    cure: Sequence[str|Arg], # What to do, in parts
+):
+    "Check that ratings are between two numbers, or say in which line one is not"
+    if rating_range is None: return
+    lowest,highest = rating_range
+    outside = ~y.between(lowest, highest)
+    if not outside.any(): return
+    from collab_course.extremes import short
+    rows = y.index[outside].tolist()
+    why = f'{short(y[rows[0]])} is not between {lowest:g} and {highest:g}'
+    raise wrong_rows(srcs, rows, y.name, why, *cure)
+
+@contextmanager
+def rows_in_files(
+    srcs: list[Source], # The files, one after the other
+) -> Iterator[None]:
+    "Name rows in errors by file and line"
+    try: yield
+    except ArgError as e:
+        def placed(part): return place_in(srcs, part.values[0]) if is_row(part) else part
+        raise ArgError(*map(placed, e.args)) from None
+
+def is_row(
+    part: str|Arg, # A part of a message
+) -> bool:
+    "Test whether a part of a message names a row"
+    return isinstance(part, Arg) and part.name=='row'
 
 def check_pairs(
     table: RatingsTable, # What was read
+    srcs: list[Source], # The files
     duplicates: str, # 'raise', or which one of several ratings is kept
 ) -> list[str]: # A note, or none
     "Count pairs that were rated twice, and refuse them unless they are merged"
@@ -250,7 +287,9 @@ def check_pairs(
     if duplicates!='raise':
         return [f'{what}: {len(df)-n:,} ratings are left, the {duplicates} of each pair']
     some = df[df.duplicated(pair, keep=False)].sort_values(pair, kind='stable').head(4)
-    lines = '\n'.join(aligned([*some], some.astype(object).values.tolist()))
+    places = [place_in(srcs, row) for row in some.index]
+    rows = [[place, *row] for place,row in zip(places, some.astype(object).values.tolist())]
+    lines = '\n'.join(aligned(['place', *some], rows))
     raise CommandError(f'{what} of {pair[0]!r} and {pair[1]!r}, such as\n{lines}\n'
                        'Merge them with --duplicates first, last or mean')
 
@@ -325,25 +364,39 @@ def next_step(
     more = ' --include-seen' if args.no_history else ''
     return [f'try: collab-course recommend {shlex.quote(args.out)} {flag}{more}']
 
+def open_ratings(
+    args: Namespace, # The command line
+) -> list[Source]:
+    "Open the files with ratings that the person named"
+    paths = args.ratings if isinstance(args.ratings, list) else [args.ratings]
+    return [open_table(path, args.sep, args.encoding, no_header=args.no_header)
+            for path in paths]
+
+def checked_ratings(
+    args: Namespace, # The command line of `fit`
+) -> tuple['pd.DataFrame', dict]: # Ratings, and arguments of `fit` about them
+    "Read ratings, and check that a model can be trained on them"
+    srcs = open_ratings(args)
+    title = None if args.titles else args.title
+    table = join_ratings(srcs, dict(user=args.user, item=args.item, rating=args.rating,
+                                    title=title))
+    say(args, *table.notes)
+    table = drop_missing(args, table)
+    check_ratings(table, srcs, args.range)
+    say(args, *check_pairs(table, srcs, in_python(args.duplicates)))
+    return table.ratings,table.names | titles_for(args, table)
+
 def fit_command(
     args: Namespace, # The command line
 ):
     "Train a model on a file with ratings, and save it"
-    title = None if args.titles else args.title
-    columns = dict(user_name=args.user, item_name=args.item, rating_name=args.rating)
-    how = dict(sep=args.sep, encoding=args.encoding, no_header=args.no_header)
-    table = read_ratings(args.ratings, **columns, title_name=title, **how)
-    say(args, *table.notes)
-    table = drop_missing(args, table)
-    check_ratings(table, args.range)
-    say(args, *check_pairs(table, in_python(args.duplicates)))
-    names = table.names | titles_for(args, table)
+    ratings,names = checked_ratings(args)
     check_out(args.out)
     rating_range = tuple(args.range) if args.range else None
     with aside(args):
         with uninterrupted(): from collab_course.recommender import Recommender
         rec = Recommender.fit(
-            table.ratings, **names, model=args.model, n_factors=args.factors, n_epoch=args.epochs,
+            ratings, **names, model=args.model, n_factors=args.factors, n_epoch=args.epochs,
             bs=args.batch_size, lr=args.lr, wd=args.wd, seed=args.seed, valid_pct=args.valid_pct,
             refit=not args.no_refit, rating_range=rating_range,
             duplicates=in_python(args.duplicates),
@@ -400,6 +453,7 @@ def id_of(
                        f'they are whole numbers, such as {example}')
 
 # %% ../nbs/library/command_line.ipynb #09c61177
+trained_range = ', or rescale them all: the model was trained on that range'
 stand_ins = dict(mean='that of the mean row', popular='that of the most rated items')
 
 def rated_ids(
@@ -448,63 +502,141 @@ def recommend_command(
     show_table(res, args.form)
 
 # %% ../nbs/library/command_line.ipynb #2fdfcf78
+def spoken(
+    title: str, # A title
+) -> str:
+    "Return a title without its year, as people say it"
+    title = re.sub(r'\s*\(\d{4}\)$', '', title.strip().casefold())
+    return re.sub(r'^(.+), (the|an?|les?|la|der|die|das|el)$', r'\2 \1', title)
+
+def items_titled(
+    items: 'pd.DataFrame', # Items of a model, with titles
+    words: str, # A title
+) -> 'pd.DataFrame': # Rows of `items`
+    "Find items by their title, or else by the title without its year"
+    titles = items.title.fillna('').astype(str)
+    found = items[titles.str.casefold()==words.strip().casefold()]
+    return found if len(found) else items[titles.map(spoken)==spoken(words)]
+
+def items_with_words(
+    items: 'pd.DataFrame', # Items of a model, with titles
+    words: str, # A title, or words of one
+    parts: bool = True, # May words be cut, as in `emp` for an empire?
+) -> 'pd.DataFrame': # Rows of `items`
+    "Find items by their title, or else by words in it"
+    found = items_titled(items, words)
+    if len(found): return found
+    asked = {words.strip().casefold(), spoken(words)}
+    pattern = '|'.join(map(re.escape, sorted(asked)))
+    if not parts: pattern = rf'(?<!\w)({pattern})(?!\w)'
+    titles = items.title.fillna('').astype(str)
+    both = titles.str.casefold() + '\n' + titles.map(spoken)
+    return items[[bool(re.search(pattern, text)) for text in both]]
+
+def some_items(
+    items: 'pd.DataFrame', # Items of a model
+) -> str:
+    "Write ids and titles of up to ten items"
+    return '\n'.join(aligned([*items][:2], items.iloc[:10, :2].values.tolist()))
+
+def no_title(
+    items: 'pd.DataFrame', # Items of a model, with titles
+    words: str, # What the person typed
+) -> CommandError:
+    "Build the error for a title that there is not"
+    by_title = dict(zip(items.title.fillna('').map(spoken), items.index))
+    near = [by_title[title] for title in close_matches(spoken(words), by_title)]
+    some = f'; close ones are\n{some_items(items.loc[near])}' if near else ''
+    return CommandError(f'no title contains {words!r}{some}')
+
+def only_one(
+    args: Namespace, # The command line
+    found: 'pd.DataFrame', # Items whose title matches
+    words: str, # What the person typed
+) -> Any: # Its id
+    "Return the one item that was found, and say which"
+    if len(found)>1:
+        raise CommandError(f'{len(found):,} titles match {words!r}: '
+                           f'name one by its id\n{some_items(found)}')
+    (item,title), = found.iloc[:1, :2].itertuples(index=False, name=None)
+    say(args, f'{words!r} is taken for {item!r}, {title!r}')
+    return item
+
 def titled(
+    args: Namespace, # The command line
     items: 'pd.DataFrame', # Items of a model
     words: str, # Words of a title
 ) -> Any: # Its id
-    "Find the one item whose title is, or else contains, some words"
+    "Find the one item that some words mean"
     if not words.strip():
         raise CommandError('--title is empty: give words of a title, or name the item by --item')
     if 'title' not in items: raise CommandError('this model has no titles: name the item by --item')
-    titles = items.title.fillna('').astype(str).str.casefold()
-    folded = words.casefold()
-    found = items[titles==folded]
-    if not len(found): found = items[titles.str.contains(folded, regex=False)]
-    if len(found)==1: return found.iloc[0, 0]
-    if not len(found):
-        near = did_you_mean(words, items.title.dropna())
-        raise CommandError(f'no title contains {words!r}{near}')
-    some = '\n'.join(aligned([*found][:2], found.iloc[:10, :2].values.tolist()))
-    raise CommandError(f'{len(found)} titles match {words!r}: name one by --item\n{some}')
+    found = items_with_words(items, words)
+    if not len(found): raise no_title(items, words)
+    return only_one(args, found, words)
 
 # %% ../nbs/library/command_line.ipynb #e6ccec52
 def item_of(
+    args: Namespace, # The command line
     rec: 'Recommender', # The model
     text: str, # What the person typed
 ) -> Any: # Id of an item
     "Find an item by its id, or else by its title"
     known = rec.items[rec.item_name]
-    words = any(map(str.isalpha, text))
-    if 'title' not in rec.items or not words: return id_of(text, known, 'item')
-    if known.dtype.kind in 'iuf':
-        if is_plain_number(text): return id_of(text, known, 'item')
-        return titled(rec.items, text)
-    titles = rec.items.title.fillna('').astype(str).str.casefold()
-    is_id = known.eq(text).any()
-    if is_id or not titles.str.contains(text.casefold(), regex=False).any(): return text
-    return titled(rec.items, text)
+    try: item = id_of(text, known, 'item')
+    except CommandError: item = None
+    is_id = item is not None and known.eq(item).any()
+    if is_id: say(args, *same_title(rec, item, text))
+    if is_id or 'title' not in rec.items or not text.strip(): return id_of(text, known, 'item')
+    if is_plain_number(text): found = items_titled(rec.items, text)
+    else: found = items_with_words(rec.items, text, parts=False)
+    if len(found): return only_one(args, found, text)
+    if item is None and not is_plain_number(text): raise no_title(rec.items, text)
+    return id_of(text, known, 'item')
 
-def rows_of_file(
-    path: str, # File with ids, one a line, or a table with the columns of the model
-    columns: Sequence[str], # Names that may be there
-    first: str, # The column that must be there
-) -> 'pd.DataFrame': # Texts
-    "Read some columns of a small file, or one id a line"
-    import pandas as pd
-    text = Path(path).expanduser().read_text(encoding='utf-8-sig')
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines: raise CommandError(f'{path} is empty')
-    seps = [sep for sep in '\t;,' if sep in lines[0]] or ['\n']
-    head = [lines[0].strip()]
-    if seps[0]!='\n': head = [*map(str.strip, next(csv.reader(lines[:1], delimiter=seps[0])))]
-    if first not in head: return pd.DataFrame({first: [line.strip() for line in lines]})
-    if seps[0]=='\n': return pd.DataFrame({first: [line.strip() for line in lines[1:]]})
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter=seps[0]) if row][1:]
-    short = [k for k,row in enumerate(rows) if len(row)!=len(head)]
-    if short: raise CommandError(f'{path}: row {short[0]+1} below the names has '
-                                 f'{len(rows[short[0]])} fields, not {len(head)}')
-    df = pd.DataFrame(rows, columns=head)
-    return df[[name for name in columns if name in df]]
+def same_title(
+    rec: 'Recommender', # The model
+    item: Any, # Id that the person typed
+    text: str, # How it was typed
+) -> list[str]: # A note, or none
+    "Say that an id is a title of another item, too"
+    if 'title' not in rec.items: return []
+    same = rec.items.title.fillna('').map(spoken)==spoken(text)
+    others = rec.items[same & (rec.items[rec.item_name]!=item)]
+    if not len(others): return []
+    (other,title), = others.iloc[:1, :2].itertuples(index=False, name=None)
+    return [f'{text!r} is taken for an id; the title {title!r} is that of {other!r}']
+
+# %% ../nbs/library/command_line.ipynb #a712f66f
+def ids_like(
+    values: 'pd.Series', # Ids that were read
+    known: 'pd.Series', # Ids of a model
+    role: str, # 'user' or 'item'
+) -> list:
+    "Return ids from a file in the type of the model's"
+    if known.dtype.kind!='f': return values.tolist()
+    return [id_of(str(value), known, role) for value in values.tolist()]
+
+def chosen_in_file(
+    args: Namespace, # The command line
+    rec: 'Recommender', # The model
+    path: str, # File with items, perhaps for each person
+    people: bool, # May it name items for each person?
+) -> Any: # Ids, or a table of users and items
+    "Read what may be listed, or what may not"
+    known = dict(user=rec.users[rec.user_name], item=rec.items[rec.item_name])
+    names = {role: ids.name for role,ids in known.items()}
+    kinds = {role: kind_of_ids(ids) for role,ids in known.items()}
+    df,src = read_like(path, names, kinds, args.encoding)
+    df = df.assign(**{ids.name: ids_like(df[ids.name], ids, role)
+                      for role,ids in known.items() if ids.name in df})
+    items = {*df[rec.item_name]}
+    n = len(items & {*known['item']})
+    say(args, f'{src.name}: {src.form}, {counted(len(items), "item")}, {n:,} of them in the model')
+    if rec.user_name not in df: return df[rec.item_name].tolist()
+    if people: return df
+    raise CommandError(f'{path} has a column {rec.user_name!r}: for this command, '
+                       'name the items alone')
 
 def choices_of(
     args: Namespace, # The command line
@@ -514,50 +646,72 @@ def choices_of(
     "Read the files that say what may be listed"
     how = dict(min_count=args.min_count)
     for arg,path in (('allowed', args.allowed), ('exclude', args.exclude)):
-        if not path: continue
-        df = rows_of_file(path, [rec.user_name, rec.item_name], rec.item_name)
-        items = [id_of(text, rec.items[rec.item_name], 'item') for text in df[rec.item_name]]
-        if rec.user_name in df and not people:
-            raise CommandError(f'{path} has a column {rec.user_name!r}: for this command, '
-                               'name the items alone')
-        if rec.user_name in df:
-            users = [id_of(text, rec.users[rec.user_name], 'user') for text in df[rec.user_name]]
-            how[arg] = df.assign(**{rec.user_name: users, rec.item_name: items})
-        else: how[arg] = items
+        if path: how[arg] = chosen_in_file(args, rec, path, people)
     return how
 
-def rating_of(
-    text: str, # What the person typed
-) -> float:
-    "Read a rating"
-    try: return finite(text.strip())
-    except ArgumentTypeError: raise CommandError(f'{text!r} is no rating: give a number') from None
+# %% ../nbs/library/command_line.ipynb #eb628c14
+def typed_ratings(
+    args: Namespace, # The command line
+    rec: 'Recommender', # The model
+) -> dict: # Rating for each item
+    "Return the ratings that were typed"
+    rated = {}
+    for pair in args.rate or []:
+        item,eq,rating = pair.rpartition('=')
+        if not eq: raise CommandError(f'--rate takes ITEM=RATING, such as 50=4, not {pair!r}')
+        try: y = finite(rating.strip())
+        except ArgumentTypeError:
+            raise CommandError(f'{rating!r} is no rating: give a number') from None
+        item = item_of(args, rec, item)
+        if item in rated: raise CommandError(f'--rate rates {item!r} twice: give one rating')
+        rated[item] = y
+    return rated
+
+def items_of_file(
+    args: Namespace, # The command line
+    rec: 'Recommender', # The model
+    values: 'pd.Series', # Ids or titles that were read
+    src: Source, # The file
+) -> list: # Ids
+    "Find items that a file names"
+    known = {*rec.items[rec.item_name].tolist()}
+    ids = {}
+    for row,value in values.drop_duplicates().items():
+        try: ids[value] = value if value in known else item_of(args, rec, str(value))
+        except CommandError as e:
+            raise CommandError(f'{src.name}, {src.place(row)}: {e}') from None
+    return values.map(ids).tolist()
+
+def ratings_in_file(
+    args: Namespace, # The command line
+    rec: 'Recommender', # The model
+) -> 'pd.DataFrame': # Items and ratings, perhaps users
+    "Read the ratings of newcomers"
+    names = dict(user=rec.user_name, item=rec.item_name, rating=rec.rating_name)
+    text = rec.items[rec.item_name].dtype.kind=='O'
+    kinds = dict(user=kind_of_ids(rec.users[rec.user_name]), item=str if text else None)
+    df,src = read_like(args.ratings, names, kinds, args.encoding)
+    df[rec.item_name] = items_of_file(args, rec, df[rec.item_name], src)
+    check_limits(df[rec.rating_name], [src], rec.rating_range, [trained_range])
+    pair = [name for name in names.values() if name in df and name!=rec.rating_name]
+    twice = df.index[df.duplicated(pair)].tolist()
+    if twice:
+        why = 'the item has a rating already'
+        raise wrong_rows([src], twice, rec.item_name, why)
+    return df
 
 def new_ratings(
     args: Namespace, # The command line
     rec: 'Recommender', # The model
 ) -> Any: # {item: rating} of one person, or a table of several
     "Collect the ratings of newcomers"
-    rated = {}
-    for pair in args.rate or []:
-        item,eq,rating = pair.rpartition('=')
-        if not eq: raise CommandError(f'--rate takes ITEM=RATING, such as 50=4, not {pair!r}')
-        rated[item_of(rec, item)] = rating_of(rating)
+    rated = typed_ratings(args, rec)
     if not args.ratings: return rated
-    names = [rec.user_name, rec.item_name, rec.rating_name]
-    df = rows_of_file(args.ratings, names, rec.item_name)
-    if rec.rating_name not in df:
-        raise CommandError(f'{args.ratings} needs columns {rec.item_name!r} and '
-                           f'{rec.rating_name!r}; with {rec.user_name!r}, for several people')
-    df[rec.item_name] = [item_of(rec, text) for text in df[rec.item_name]]
-    df[rec.rating_name] = [rating_of(text) for text in df[rec.rating_name]]
+    df = ratings_in_file(args, rec)
     if rec.user_name not in df:
-        if df[rec.item_name].duplicated().any():
-            raise CommandError(f'{args.ratings} rates an item twice: keep one of its ratings')
-        return dict(zip(df[rec.item_name], df[rec.rating_name])) | rated
-    if rated:
-        raise CommandError('--rate is for one person, and the file names several: use one of them')
-    return df
+        return dict(zip(df[rec.item_name], df[rec.rating_name].astype(float))) | rated
+    if not rated: return df
+    raise CommandError('--rate is for one person, and the file names several: use one of them')
 
 def fold_in_command(
     args: Namespace, # The command line
@@ -572,6 +726,7 @@ def fold_in_command(
     if isinstance(ratings, dict): res = res.drop(columns=rec.user_name, errors='ignore')
     show_table(res, args.form)
 
+# %% ../nbs/library/command_line.ipynb #cadb739e
 def near_to(
     args: Namespace, # The command line
     rec: 'Recommender', # The model
@@ -589,8 +744,8 @@ def similar_command(
     "List the items that are nearest to one, or to several"
     rec = load_model(args)
     import pandas as pd
-    if args.title: items = [titled(rec.items, words) for words in args.title]
-    else: items = [item_of(rec, text) for text in args.item]
+    if args.title: items = [titled(args, rec.items, words) for words in args.title]
+    else: items = [item_of(args, rec, text) for text in args.item]
     how = choices_of(args, rec, people=False)
     found = [near_to(args, rec, item, **how) for item in items]
     say_unrated(args, items, rec.items)
@@ -610,7 +765,7 @@ def ratings_like(
     rec: 'Recommender', # The model
 ) -> 'pd.DataFrame':
     "Read ratings under the names and in the types of a model"
-    src = open_table(args.ratings, args.sep, args.encoding, no_header=args.no_header)
+    src, = open_ratings(args)
     own = dict(user=rec.user_name, item=rec.item_name, rating=rec.rating_name)
     named = {}
     for role,name in own.items():
@@ -619,11 +774,13 @@ def ratings_like(
     kinds = [kind_of_ids(ids) for ids in (rec.users[rec.user_name], rec.items[rec.item_name])]
     table = ratings_table(src, named, *kinds)
     say(args, *table.notes)
+    y = table.ratings[table.names['rating_name']]
+    check_limits(y, [src], rec.rating_range, [trained_range])
     names = {table.names[f'{role}_name']: name for role,name in own.items()}
     return table.ratings.rename(columns=names)
 
 # %% ../nbs/library/command_line.ipynb #2357b805
-averages = 'RMSE of averages alone (user and item)'
+biases = 'RMSE of biases alone'
 
 def no_known_pair(
     df: 'pd.DataFrame', # Ratings
@@ -658,7 +815,7 @@ def evaluate_command(
     show_facts({'ratings scored': f'{res["n"]:,}',
                 'left out': f'{out:,}',
                 'RMSE': f'{res["rmse"]:.4f}',
-                averages: known,
+                biases: known,
                 'mean absolute error': f'{res["mae"]:.4f}'}, args.form)
 
 # %% ../nbs/library/command_line.ipynb #d894e413
@@ -669,7 +826,7 @@ def measured_facts(
     if report.get('valid_rmse') is None: return {'RMSE': 'not measured'}
     name = 'RMSE before the second training' if report['refit'] else 'RMSE'
     return {name: f'{report["valid_rmse"]:.4f} on {report["n_valid"]:,} ratings kept back',
-            averages: f'{report["baseline_rmse"]:.4f}'}
+            biases: f'{report["baseline_rmse"]:.4f}'}
 
 def training_facts(
     report: dict, # Report of a training
@@ -779,7 +936,11 @@ def finite(
 # %% ../nbs/library/command_line.ipynb #934b3f59
 class Parser(ArgumentParser):
     "A parser that names mistyped and repeated words first"
-    def parse_known_args(self, args=None, namespace=None):
+    def parse_known_args(self,
+        args: Sequence[str]|None = None, # What was typed
+        namespace: Namespace|None = None, # Where it goes; None: a new one
+    ) -> tuple[Namespace, list[str]]: # What was understood, and the rest
+        "Check words, and parse"
         args = [*args]
         commands = self._subparsers._group_actions[0].choices if self._subparsers else None
         if commands is None: self.check_options(args)
@@ -824,10 +985,13 @@ def add_command(
 def add_table(
     p: ArgumentParser, # Parser of a command
     *roles: str, # Columns that can be named
+    several: bool = False, # May there be several files?
 ):
     "Add the arguments about a file with ratings"
-    p.add_argument('ratings', metavar='RATINGS',
-                   help="CSV, TSV and the like or Parquet, perhaps compressed; '-': standard input")
+    many = '; several files of one form are read as one' if several else ''
+    p.add_argument('ratings', metavar='RATINGS', nargs='+' if several else None,
+                   help='CSV, TSV, JSON Lines, Parquet or Feather, perhaps compressed; '
+                        f"FILE.zip/ratings.csv: a file in a zip; '-': standard input{many}")
     for role in roles:
         p.add_argument(f'--{role}', metavar='COLUMN',
                        help=f'column of {role}s, by name, or by number where there is no '
@@ -837,8 +1001,14 @@ def add_table(
                                  '(default: find out)')
     p.add_argument('--no-header', action='store_true',
                    help='the first line is a rating, whatever it looks like')
+    add_encoding(p)
+
+def add_encoding(
+    p: ArgumentParser, # Parser of a command
+):
+    "Add the encoding of files"
     p.add_argument('--encoding', default='utf-8',
-                   help='how letters are written as bytes, such as latin-1 (default: utf-8)')
+                   help='how files write letters as bytes, such as latin-1 (default: utf-8)')
 
 def add_form(
     p: ArgumentParser, # Parser of a command
@@ -872,6 +1042,7 @@ def add_choices(
     p.add_argument('--exclude', metavar='FILE', help='leave out these: a file as for --allowed')
     p.add_argument('--min-count', type=positive, default=least, metavar='N',
                    help=f'only items with so many ratings (default: {least})')
+    add_encoding(p)
 
 def add_list(
     p: ArgumentParser, # Parser of a command
@@ -920,7 +1091,7 @@ def add_fit(
                     ['fit ratings.csv --out model.safetensors',
                      'fit books.tsv.gz --user reader --item isbn --rating score '
                      '--out books.safetensors --seed 0'])
-    add_table(p, 'user', 'item', 'rating', 'title')
+    add_table(p, 'user', 'item', 'rating', 'title', several=True)
     p.add_argument('--out', metavar='FILE', required=True,
                    help='file for the model; a model that is there is replaced')
     p.add_argument('--titles', metavar='FILE',

@@ -390,7 +390,7 @@ def test_fit_says_what_it_read_and_measured_and_the_result_is_the_file(shelf, ra
     assert lines[1]=='columns: user = reader, item = book, rating = score, title = title'
     assert lines[2].startswith("ids: user read as text, such as 'r")
     assert lines[3].startswith('epoch 1: RMSE ') and 'on ratings kept back' in lines[3]
-    assert any(re.fullmatch(r'RMSE on \d+ ratings kept back: \d\.\d{4}; by averages alone \(user and item\): \d\.\d{4}',
+    assert any(re.fullmatch(r'RMSE on \d+ ratings kept back: \d\.\d{4}; biases alone: \d\.\d{4}',
                             l) for l in lines)
 
 def test_quiet_is_quiet(shelf, ran, tmp_path):
@@ -471,9 +471,43 @@ def test_an_item_may_be_named_by_its_title(shelf, rec, ran):
     want = ran('similar', shelf/'model', '--item', '7', '--csv').out
     assert ran('similar', shelf/'model', '--title', 'книга 7', '--csv').out==want
     r = ran('similar', shelf/'model', '--title', 'книга 02')
-    assert r.code==1 and "3 titles match 'книга 02': name one by --item" in r.err and 'Книга 021' in r.err
+    assert r.code==1 and "3 titles match 'книга 02': name one by its id" in r.err and 'Книга 021' in r.err
     r = ran('similar', shelf/'model', '--title', 'Книга99')
-    assert r.code==1 and "no title contains 'Книга99' (did you mean 'Книга " in r.err
+    assert r.code==1 and "no title contains 'Книга99'; close ones are\nbook  title\n" in r.err
+
+@pytest.fixture(scope='module')
+def movielens(tmp_path_factory):
+    "A model whose titles are written as MovieLens writes them"
+    home = tmp_path_factory.mktemp('movielens')
+    titles = {50: 'Star Wars (1977)', 51: 'Star Trek: The Motion Picture (1979)', 52: 'Godfather, The (1972)',
+              53: 'Sabrina (1995)', 54: 'Sabrina (1954)', 55: 'Alien (1979)', 56: 'Alien 3 (1992)', 57: '1984 (1984)',
+              58: '50 (1999)', 59: 'Nosferatu (1922)', 60: 'Café (1990)', 61: None}
+    rng = np.random.default_rng(0)
+    df = pd.DataFrame([(u, i, int(rng.integers(1, 6))) for u in range(30) for i in titles if rng.random()<.8],
+                      columns=['user', 'item', 'rating'])
+    df['title'] = df.item.map(titles)
+    df.to_csv(home/'ratings.csv', index=False)
+    assert main(['fit', str(home/'ratings.csv'), '--out', str(home/'m'), '--epochs', '1', '--seed', '0', '-q'])==0
+    return home
+
+@pytest.mark.parametrize('typed,item', [('Star Wars', 50), ('star wars (1977)', 50), ('The Godfather', 52),
+    ('godfather', 52), ('alien', 55), ('1984', 57), ('motion picture', 51), ('CAFÉ', 60)])
+def test_a_title_is_found_as_people_say_it_and_a_note_says_which(typed, item, movielens, ran):
+    r = ran('similar', movielens/'m', '--item', typed, '--csv')
+    assert r.code==0 and f'{typed!r} is taken for {item}, ' in r.err
+    assert r.out==ran('similar', movielens/'m', '--item', item, '--csv').out!=''
+
+@pytest.mark.parametrize('typed,words', [('Sabrina', "2 titles match 'Sabrina': name one by its id\nitem  title\n  53"),
+    ('star', '2 titles match'), ('Star Warz', "no title contains 'Star Warz'; close ones are\nitem  title\n  50"),
+    ('sta', "no title contains 'sta'"), ('1922', '1922'), ('197', '197'), ('zzz', "no title contains 'zzz'\n")])
+def test_a_title_that_may_mean_another_item_is_never_taken(typed, words, movielens, ran):
+    r = ran('similar', movielens/'m', '--item', typed)
+    assert r.code==1 and words in r.err and 'taken' not in r.err
+
+def test_an_id_goes_before_a_title_and_a_note_says_so(movielens, ran):
+    r = ran('similar', movielens/'m', '--item', '50', '--csv')
+    assert "'50' is taken for an id; the title '50 (1999)' is that of 58" in r.err
+    assert r.out!=ran('similar', movielens/'m', '--title', '50', '--csv').out
 
 def test_similar_takes_measure_and_least_count(shelf, rec, ran):
     out = ran('similar', shelf/'model', '--item', '003', '--by', 'euclidean', '--min-count', 40, '--json').out
@@ -495,7 +529,7 @@ def test_evaluate_says_errors_beside_the_baseline(shelf, rec, ran):
     assert r.code==0 and json.loads(r.out)==rec.evaluate(later)
     table = ran('evaluate', shelf/'model', shelf/'later.csv').out
     assert re.search(
-        r'^ratings scored +50\nleft out +0\nRMSE +\d\.\d{4}\nRMSE of averages alone \(user and item\) +\d\.\d{4}\nmean '
+        r'^ratings scored +50\nleft out +0\nRMSE +\d\.\d{4}\nRMSE of biases alone +\d\.\d{4}\nmean '
         r'absolute error +\d\.\d{4}$', table.strip())
 
 def test_evaluate_reads_ids_as_the_model_has_them(shelf, ran, file):
@@ -829,7 +863,9 @@ def test_evaluate_shows_ids_of_both_sides(shelf, ran, file):
 
 def test_evaluate_advises_no_range_since_it_takes_none(shelf, ran, file):
     r = ran('evaluate', shelf/'model', file('reader,book,score\nr1,7,3\nr2,7,99\n'))
-    assert r.code==1 and r.err.rstrip().endswith('Drop or rescale them: the model was trained on that range')
+    assert r.code==1 and r.err.rstrip().endswith(
+        "line 3, column 'score': 99 is not between 1 and 10. Drop or repair the row, or rescale them all: "
+        'the model was trained on that range')
     assert '--range' not in r.err
 
 def test_a_file_where_a_model_is_due_is_said(shelf, ran):
