@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import collab_course
 from collab_course.checks import Arg, ArgError, close_matches, did_you_mean, one_of
 from collab_course.files import write_whole
-from collab_course.reading import RatingsTable, Source, beside, counted, is_plain_number
+from collab_course.reading import RatingsTable, Source, beside, counted, home_path
+from collab_course.reading import is_plain_number
 from collab_course.reading import join_ratings, match_titles, open_table, place_in, ratings_table
 from collab_course.reading import read_like, read_titles, wrong_rows
 if TYPE_CHECKING:
@@ -155,6 +156,8 @@ def in_flags(
 ) -> str:
     "Write an argument as a flag, with the values to give"
     flag = flags.get(arg.name, arg.name)
+    if arg.name=='missing' and arg.values and isinstance(arg.values[0], list):
+        return ' '.join(f'{flag} {value:g}' for value in arg.values[0])
     if not arg.values or isinstance(arg.values[0], bool): return flag
     return f'{flag} {one_of(map(typed, arg.values))}'
 
@@ -230,16 +233,22 @@ def check_ratings(
     rating_range: list[float]|None, # (lowest, highest) rating that there is; None: as in the table
 ):
     "Check that a model can be trained on ratings, all but pairs rated twice"
-    from collab_course.extremes import check_meaning
+    import pandas as pd
+    from collab_course.extremes import check_float32, check_meaning
     from collab_course.tables import validate_ratings
     names = [table.names[arg] for arg in ('user_name', 'item_name', 'rating_name')]
     if rating_range and not rating_range[0]<rating_range[1]:
         raise ArgError(Arg('rating_range'), ' takes the lowest rating and the highest, such as ',
                        Arg('rating_range', (1, 5)), f', not {typed(rating_range)}')
     cure = (', or give another ', Arg('rating_range'))
-    check_limits(table.ratings[names[2]], srcs, rating_range, cure)
+    if rating_range: check_float32(pd.Series(rating_range))
+    y = table.ratings[names[2]]
+    check_limits(y, srcs, rating_range, cure)
+    check_limits(y, srcs, (-largest, largest), ())
     validate_ratings(table.ratings, *names, duplicates='keep')
-    with rows_in_files(srcs): check_meaning(table.ratings[names[2]], rating_range)
+    with rows_in_files(srcs): check_meaning(y, rating_range)
+
+largest = 3e38 # float32 ends there
 
 def check_limits(
     y: 'pd.Series', # Ratings, with numbers of rows as their index
@@ -314,7 +323,7 @@ def check_out(
 ):
     "Check that a model can be saved there"
     from collab_course.bundle import check_free
-    path = Path(path).expanduser().absolute()
+    path = home_path(path).absolute()
     check_folder(path)
     if path.exists() and not path.is_file() and not path.is_dir():
         raise CommandError(f'{path} is not a file: name another place with --out')
@@ -326,7 +335,7 @@ def titles_for(
     table: RatingsTable, # What was read
 ) -> dict: # `titles`, or nothing
     "Read titles from a file of their own, and say how many there are"
-    if not args.titles: return {}
+    if args.titles is None: return {}
     items = table.ratings[table.names['item_name']]
     kind = int if items.dtype.kind=='i' else str
     titles = read_titles(args.titles, items.name, args.title, encoding=args.encoding, kind=kind)
@@ -377,7 +386,7 @@ def checked_ratings(
 ) -> tuple['pd.DataFrame', dict]: # Ratings, and arguments of `fit` about them
     "Read ratings, and check that a model can be trained on them"
     srcs = open_ratings(args)
-    title = None if args.titles else args.title
+    title = args.title if args.titles is None else None
     table = join_ratings(srcs, dict(user=args.user, item=args.item, rating=args.rating,
                                     title=title))
     say(args, *table.notes)
@@ -415,7 +424,7 @@ def model_path(
     path: str, # File that the person named
 ) -> Path:
     "Return the path of a model, and check that there is one"
-    path = Path(path).expanduser()
+    path = home_path(path)
     first_edition = (path/'bundle.json').exists()
     if first_edition: return path # `load_bundle` says what to do
     if path.is_dir():
@@ -449,8 +458,9 @@ def id_of(
     if kind=='f' and is_plain_number(text): return float(text)
     if kind!='f' and re.fullmatch('0|-?[1-9][0-9]{0,17}', text): return int(text)
     example = known.tolist()[0]
+    what = 'numbers' if kind=='f' else 'whole numbers'
     raise CommandError(f'{text!r} is no {role} id of this model: '
-                       f'they are whole numbers, such as {example}')
+                       f'they are {what}, such as {example}')
 
 # %% ../nbs/library/command_line.ipynb #09c61177
 trained_range = ', or rescale them all: the model was trained on that range'
@@ -607,7 +617,7 @@ def same_title(
     (other,title), = others.iloc[:1, :2].itertuples(index=False, name=None)
     return [f'{text!r} is taken for an id; the title {title!r} is that of {other!r}']
 
-# %% ../nbs/library/command_line.ipynb #a712f66f
+# %% ../nbs/library/command_line.ipynb #c9e27bbb
 def ids_like(
     values: 'pd.Series', # Ids that were read
     known: 'pd.Series', # Ids of a model
@@ -646,10 +656,10 @@ def choices_of(
     "Read the files that say what may be listed"
     how = dict(min_count=args.min_count)
     for arg,path in (('allowed', args.allowed), ('exclude', args.exclude)):
-        if path: how[arg] = chosen_in_file(args, rec, path, people)
+        if path is not None: how[arg] = chosen_in_file(args, rec, path, people)
     return how
 
-# %% ../nbs/library/command_line.ipynb #eb628c14
+# %% ../nbs/library/command_line.ipynb #7f882398
 def typed_ratings(
     args: Namespace, # The command line
     rec: 'Recommender', # The model
@@ -682,22 +692,35 @@ def items_of_file(
             raise CommandError(f'{src.name}, {src.place(row)}: {e}') from None
     return values.map(ids).tolist()
 
+def refuse_rows(
+    src: Source, # A file
+    bad: 'pd.Series', # bool for each row: is it wrong?
+    name: str, # The column
+    why: str, # What is wrong
+):
+    "Check that no row is wrong"
+    if bad.any(): raise wrong_rows([src], bad.to_numpy().nonzero()[0], name, why)
+
 def ratings_in_file(
     args: Namespace, # The command line
     rec: 'Recommender', # The model
 ) -> 'pd.DataFrame': # Items and ratings, perhaps users
     "Read the ratings of newcomers"
+    import pandas as pd
     names = dict(user=rec.user_name, item=rec.item_name, rating=rec.rating_name)
     text = rec.items[rec.item_name].dtype.kind=='O'
     kinds = dict(user=kind_of_ids(rec.users[rec.user_name]), item=str if text else None)
     df,src = read_like(args.ratings, names, kinds, args.encoding)
-    df[rec.item_name] = items_of_file(args, rec, df[rec.item_name], src)
+    if rec.user_name in df:
+        refuse_rows(src, df[rec.user_name].isin(rec.users[rec.user_name]), rec.user_name,
+                    'the model knows this person already, and `recommend` lists for them')
+    items = pd.Series(items_of_file(args, rec, df[rec.item_name], src))
+    refuse_rows(src, ~items.isin(rec.items[rec.item_name]), rec.item_name,
+                'the model has no such item')
+    df[rec.item_name] = items
     check_limits(df[rec.rating_name], [src], rec.rating_range, [trained_range])
     pair = [name for name in names.values() if name in df and name!=rec.rating_name]
-    twice = df.index[df.duplicated(pair)].tolist()
-    if twice:
-        why = 'the item has a rating already'
-        raise wrong_rows([src], twice, rec.item_name, why)
+    refuse_rows(src, df.duplicated(pair), rec.item_name, 'the item has a rating already')
     return df
 
 def new_ratings(
@@ -706,7 +729,7 @@ def new_ratings(
 ) -> Any: # {item: rating} of one person, or a table of several
     "Collect the ratings of newcomers"
     rated = typed_ratings(args, rec)
-    if not args.ratings: return rated
+    if args.ratings is None: return rated
     df = ratings_in_file(args, rec)
     if rec.user_name not in df:
         return dict(zip(df[rec.item_name], df[rec.rating_name].astype(float))) | rated
@@ -717,7 +740,7 @@ def fold_in_command(
     args: Namespace, # The command line
 ):
     "List items for newcomers by the ratings that they give"
-    if not args.rate and not args.ratings:
+    if not args.rate and args.ratings is None:
         raise CommandError('give ratings: --rate ITEM=RATING, or --ratings FILE')
     rec = load_model(args)
     ratings = new_ratings(args, rec)
@@ -726,7 +749,7 @@ def fold_in_command(
     if isinstance(ratings, dict): res = res.drop(columns=rec.user_name, errors='ignore')
     show_table(res, args.form)
 
-# %% ../nbs/library/command_line.ipynb #cadb739e
+# %% ../nbs/library/command_line.ipynb #ce2d6500
 def near_to(
     args: Namespace, # The command line
     rec: 'Recommender', # The model
@@ -790,7 +813,7 @@ def no_known_pair(
     some = []
     for name,known in ((rec.user_name, rec.users), (rec.item_name, rec.items)):
         here = df[name].tolist()[0]
-        there = known.iloc[0, 0]
+        there = known.iloc[:, 0].tolist()[0]
         some.append(f'{name}: {here!r} in the file, {there!r} in the model')
     return CommandError('no row has both a user and an item that the model knows: '
                         'there is nothing to evaluate. '
@@ -898,7 +921,7 @@ def fetch_command(
     args: Namespace, # The command line
 ) -> None:
     "Fetch a well-known table of ratings"
-    out = Path(args.out).expanduser() if args.out else None
+    out = None if args.out is None else home_path(args.out)
     if out: check_new(out)
     with aside(args):
         from collab_course.movielens import load_ratings, ml100k_terms
@@ -934,6 +957,13 @@ def finite(
     return x
 
 # %% ../nbs/library/command_line.ipynb #934b3f59
+def word(
+    text: str, # What the person typed
+) -> str:
+    "Check that an argument is text, and not bytes that the terminal could not read"
+    if all(not '\ud800'<=c<='\udfff' for c in text): return text
+    raise ArgumentTypeError(f'{ascii(text)} is no text in the encoding of this terminal')
+
 class Parser(ArgumentParser):
     "A parser that names mistyped and repeated words first"
     def parse_known_args(self,
@@ -993,10 +1023,10 @@ def add_table(
                    help='CSV, TSV, JSON Lines, Parquet or Feather, perhaps compressed; '
                         f"FILE.zip/ratings.csv: a file in a zip; '-': standard input{many}")
     for role in roles:
-        p.add_argument(f'--{role}', metavar='COLUMN',
+        p.add_argument(f'--{role}', metavar='COLUMN', type=word,
                        help=f'column of {role}s, by name, or by number where there is no '
                             'header line (default: guess)')
-    p.add_argument('--sep', help='what separates the columns: '
+    p.add_argument('--sep', type=word, help='what separates the columns: '
                                  'tab, comma, semicolon, pipe, space, or itself '
                                  '(default: find out)')
     p.add_argument('--no-header', action='store_true',
@@ -1120,7 +1150,7 @@ def add_recommend(
                      'recommend model.safetensors --all -n 5 --csv > lists.csv'])
     add_list(p)
     who = p.add_mutually_exclusive_group(required=True)
-    who.add_argument('--user', metavar='ID', action='append',
+    who.add_argument('--user', metavar='ID', type=word, action='append',
                      help='id of a user; may be given several times')
     who.add_argument('--all', action='store_true', help='all users')
     p.add_argument('--include-seen', action='store_true', help='list rated items too')
@@ -1136,7 +1166,7 @@ def add_fold_in(
                      'fold-in model.safetensors --rate "Star Wars=5" --min-count 20 --json'])
     add_model(p)
     p.add_argument('-n', type=positive, default=10, help='how many items (default: 10)')
-    p.add_argument('--rate', metavar='ITEM=RATING', action='append',
+    p.add_argument('--rate', metavar='ITEM=RATING', type=word, action='append',
                    help='a rating, the item by its id or title; may be given several times')
     p.add_argument('--ratings', metavar='FILE',
                    help='file with the columns of items and ratings, as the model calls them; '
@@ -1155,9 +1185,9 @@ def add_similar(
                      'python -m json.tool --json-lines'])
     add_list(p)
     what = p.add_mutually_exclusive_group(required=True)
-    what.add_argument('--item', metavar='ID', action='append',
+    what.add_argument('--item', metavar='ID', type=word, action='append',
                       help='id of an item, or its title; may be given several times')
-    what.add_argument('--title', metavar='WORDS', action='append',
+    what.add_argument('--title', metavar='WORDS', type=word, action='append',
                       help='words of its title; may be given several times')
     p.add_argument('--by', choices=('cosine', 'euclidean', 'dot'), default='cosine',
                    help='measure; euclidean lists distances, the smallest first (default: cosine)')
@@ -1244,9 +1274,10 @@ def mute():
 
 def set_letters():
     "Set UTF-8 for files and pipes; a terminal keeps its own encoding"
+    # a path that is no UTF-8 is written as it was typed
     if not hasattr(sys.stdout, 'reconfigure'): return
     if sys.stdout.isatty(): sys.stdout.reconfigure(errors='replace')
-    else: sys.stdout.reconfigure(encoding='utf-8')
+    else: sys.stdout.reconfigure(encoding='utf-8', errors='surrogateescape')
 
 def note_warnings(
     args: Namespace, # The command line

@@ -134,7 +134,14 @@ def beside(
 ) -> list[str]:
     "List the names in its folder"
     if not path.parent.is_dir(): return []
-    return [o.name for o in path.parent.iterdir()]
+    return [o.name for o in path.parent.iterdir() if o.exists()]
+
+def home_path(
+    path: str|os.PathLike, # A path, perhaps with `~` for a person's folder
+) -> Path:
+    "Return a path with the folder that `~` means, where somebody has one"
+    try: return Path(path).expanduser()
+    except RuntimeError: return Path(path)
 
 def split_path(
     path: Path, # A file, maybe in a zip
@@ -160,7 +167,7 @@ def read_file(
     "Read a file that may be compressed"
     check_path(path)
     if str(path)=='-': return 'standard input',unpack(sys.stdin.buffer.read(), 'standard input')
-    path,inside = split_path(Path(path).expanduser())
+    path,inside = split_path(home_path(path))
     if path.is_dir(): raise TableError(f'{path} is a folder, not a file with ratings')
     if not path.exists():
         hint = did_you_mean(path.name, beside(path))
@@ -186,6 +193,9 @@ def decode(
         raise TableError(f'{name} is not {encoding}: {byte}, in line {line:,}, cannot be read. '
                          'Name the right encoding with ', Arg('encoding'),
                          ', such as latin-1 or cp1252') from None
+    except ValueError: # codecs that are no encoding of letters, such as punycode
+        raise TableError(f'{name} cannot be read as {encoding!r}. Name another encoding with ',
+                         Arg('encoding'), ', such as latin-1 or cp1252') from None
 
 # %% ../nbs/library/reading.ipynb #01bbb5f8
 def read_records(
@@ -511,14 +521,15 @@ class Delimited:
         check_text(text, name)
         text = join_blocks(blank_remarks(text, name))
         check_text(text, name)
+        cure = ['Omit ', Arg('sep'), ', and the separator is found out']
+        if not sep: cure = ['Name another separator with ', Arg('sep')]
         sep = (sep or named or '').replace(r'\t', '\t')
         sep = separator_names.get(sep, sep) or find_separator(text, name, least)
         sep = double_separator(text, sep, least)
         rows = first_records(text, sep)
         if len(rows[0])<least:
             columns = counted(len(rows[0]), 'column')
-            raise TableError(f'{name}: {sep!r} cuts the first line into {columns}. Omit ',
-                             Arg('sep'), ', and the separator is found out')
+            raise TableError(f'{name}: {sep!r} cuts the first line into {columns}. ', *cure)
         self.name = name
         self.form = f'separated by {separators.get(sep, repr(sep))}'
         self.first = rows[0]
@@ -1001,6 +1012,7 @@ class Column(NamedTuple):
     src: Source # The table
     name: str # Its name, or its role where there are no names
     values: 'pa.ChunkedArray' # What it holds
+    choice: bool = True # Can the caller name another column?
 
     def wrong(self,
         rows: 'np.ndarray', # Numbers of the wrong rows, from 0
@@ -1169,8 +1181,8 @@ def check_numbers(
     text = texts[codes[rows[0]]]
     why = f'{text[:80]!r} is no number' if text else 'there is no rating'
     no_names = f'. {no_ratings}' if col.src.columns is None else ''
-    raise col.wrong(rows, why, ', or name the column with the ratings by ', Arg('rating_name'),
-                    no_names)
+    cure = (', or name the column with the ratings by ', Arg('rating_name')) if col.choice else ()
+    raise col.wrong(rows, why, *cure, no_names)
 
 def ratings_from_text(
     col: Column, # A column of ratings
@@ -1560,7 +1572,16 @@ def match_titles(
         notes.append(f'careful: {several}: the first is taken, {example}')
     return first,notes
 
-# %% ../nbs/library/reading.ipynb #7ea7d1a1
+# %% ../nbs/library/reading.ipynb #52158aa5
+def lone_ids(
+    src: Source, # A table with names of columns, none of them known for items
+) -> list[int]: # Positions
+    "Find a column `id`, titles, or the only column there is"
+    found = [i for i,column in enumerate(src.columns) if plain_name(column)=='id']
+    found = found or candidates(src.columns, 'item')
+    alone = len(src.columns)==1 and not isinstance(src, Records)
+    return [0] if alone and not found else found
+
 def find_like(
     src: Source, # A table with names of columns
     role: str, # 'user', 'item' or 'rating'
@@ -1569,9 +1590,7 @@ def find_like(
     "Find the column of a role, by the model's name or a known one"
     columns = src.columns
     found = [i for i,column in enumerate(columns) if column==name] or find_role(columns, role)
-    if role=='item' and not found:
-        found = [i for i,column in enumerate(columns) if plain_name(column)=='id']
-        found = found or candidates(columns, role) or [*range(len(columns))][:len(columns)==1]
+    if role=='item': found = found or lone_ids(src)
     if len(found)==1: return found[0]
     if role=='user' and not found: return None
     many = f'{len(found)} columns' if found else 'no column'
@@ -1592,7 +1611,7 @@ def places_like(
                      'Write the names of the columns into the first line, '
                      f'such as {quoted_names([names[role] for role in roles])}')
 
-# %% ../nbs/library/reading.ipynb #efefb67e
+# %% ../nbs/library/reading.ipynb #280a877d
 def read_like(
     path: str|os.PathLike, # A file of any form, or with ids, one a line; `-`: standard input
     names: dict[str, str], # Roles with what a model calls their columns
@@ -1607,6 +1626,6 @@ def read_like(
     import pandas as pd
     values = {}
     for role,col in cols.items():
-        if role=='rating': values[names[role]],_ = ratings_of(col)
+        if role=='rating': values[names[role]],_ = ratings_of(col._replace(choice=False))
         else: values[names[role]],_ = ids_of(col, kinds.get(role))
     return pd.DataFrame(values),src
