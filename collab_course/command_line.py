@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collab_course.recommender import Recommender
 
 # %% ../nbs/library/command_line.ipynb #40e1ee8b
-controls = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]')
+controls = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]')
 
 def cell_text(
     value: Any, # A value of a table
@@ -367,7 +367,7 @@ def next_step(
 ) -> list[str]: # A note, or none
     "Say what to try with a new model"
     typable = [u for u in map(str, rated_ids(rec.users)) if u and not controls.search(u)]
-    if not typable: return []
+    if not typable or not args.out.isprintable(): return []
     user = shlex.quote(typable[0])
     flag = f'--user={user}' if user.startswith('-') else f'--user {user}'
     more = ' --include-seen' if args.no_history else ''
@@ -617,7 +617,7 @@ def same_title(
     (other,title), = others.iloc[:1, :2].itertuples(index=False, name=None)
     return [f'{text!r} is taken for an id; the title {title!r} is that of {other!r}']
 
-# %% ../nbs/library/command_line.ipynb #c9e27bbb
+# %% ../nbs/library/command_line.ipynb #a85e81fe
 def ids_like(
     values: 'pd.Series', # Ids that were read
     known: 'pd.Series', # Ids of a model
@@ -659,7 +659,7 @@ def choices_of(
         if path is not None: how[arg] = chosen_in_file(args, rec, path, people)
     return how
 
-# %% ../nbs/library/command_line.ipynb #7f882398
+# %% ../nbs/library/command_line.ipynb #fb8dd621
 def typed_ratings(
     args: Namespace, # The command line
     rec: 'Recommender', # The model
@@ -749,7 +749,7 @@ def fold_in_command(
     if isinstance(ratings, dict): res = res.drop(columns=rec.user_name, errors='ignore')
     show_table(res, args.form)
 
-# %% ../nbs/library/command_line.ipynb #ce2d6500
+# %% ../nbs/library/command_line.ipynb #cadb739e
 def near_to(
     args: Namespace, # The command line
     rec: 'Recommender', # The model
@@ -960,9 +960,12 @@ def finite(
 def word(
     text: str, # What the person typed
 ) -> str:
-    "Check that an argument is text, and not bytes that the terminal could not read"
-    if all(not '\ud800'<=c<='\udfff' for c in text): return text
-    raise ArgumentTypeError(f'{ascii(text)} is no text in the encoding of this terminal')
+    "Return an argument as text; bytes that the locale cannot read are UTF-8"
+    if not any('\ud800'<=c<='\udfff' for c in text): return text
+    try: return os.fsencode(text).decode()
+    except UnicodeError:
+        raise ArgumentTypeError(f'{ascii(text)} is no text in the encoding of this '
+                                'terminal, nor in utf-8') from None
 
 class Parser(ArgumentParser):
     "A parser that names mistyped and repeated words first"
@@ -1000,10 +1003,11 @@ def add_command(
     run: Callable, # Function that does it
     about: str, # What it does, in words
     examples: Sequence[str], # Command lines to show
+    more: str = '', # More sentences
 ) -> ArgumentParser:
     "Add a command to the program"
     epilog = 'examples:\n' + '\n'.join(f'  collab-course {example}' for example in examples)
-    sentence = about[0].upper() + about[1:] + '.'
+    sentence = f'{about[0].upper()}{about[1:]}. {more}'.replace('. ', '.\n\n').strip()
     p = sub.add_parser(name, help=about, description=sentence, epilog=epilog,
                        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     p.set_defaults(run=run, form=None)
@@ -1018,7 +1022,7 @@ def add_table(
     several: bool = False, # May there be several files?
 ):
     "Add the arguments about a file with ratings"
-    many = '; several files of one form are read as one' if several else ''
+    many = '; several files with the same columns are read as one' if several else ''
     p.add_argument('ratings', metavar='RATINGS', nargs='+' if several else None,
                    help='CSV, TSV, JSON Lines, Parquet or Feather, perhaps compressed; '
                         f"FILE.zip/ratings.csv: a file in a zip; '-': standard input{many}")
@@ -1026,7 +1030,7 @@ def add_table(
         p.add_argument(f'--{role}', metavar='COLUMN', type=word,
                        help=f'column of {role}s, by name, or by number where there is no '
                             'header line (default: guess)')
-    p.add_argument('--sep', type=word, help='what separates the columns: '
+    p.add_argument('--sep', type=word, metavar='SEPARATOR', help='what separates the columns: '
                                  'tab, comma, semicolon, pipe, space, or itself '
                                  '(default: find out)')
     p.add_argument('--no-header', action='store_true',
@@ -1037,7 +1041,7 @@ def add_encoding(
     p: ArgumentParser, # Parser of a command
 ):
     "Add the encoding of files"
-    p.add_argument('--encoding', default='utf-8',
+    p.add_argument('--encoding', default='utf-8', metavar='NAME',
                    help='how files write letters as bytes, such as latin-1 (default: utf-8)')
 
 def add_form(
@@ -1049,7 +1053,8 @@ def add_form(
     json_help = 'results as JSON'
     if lists:
         p.add_argument('--csv', dest='form', action='store_const', const='csv',
-                       help='results as CSV')
+                       help='results as CSV; at a terminal, characters that would command '
+                            'it are replaced')
         json_help += ', one object a line (JSON Lines)'
     p.add_argument('--json', dest='form', action='store_const', const='json', help=json_help)
 
@@ -1071,7 +1076,7 @@ def add_choices(
     p.add_argument('--allowed', metavar='FILE', help=f'list only these: {what}')
     p.add_argument('--exclude', metavar='FILE', help='leave out these: a file as for --allowed')
     p.add_argument('--min-count', type=positive, default=least, metavar='N',
-                   help=f'only items with so many ratings (default: {least})')
+                   help=f'only items with at least so many ratings (default: {least})')
     add_encoding(p)
 
 def add_list(
@@ -1081,9 +1086,8 @@ def add_list(
     add_model(p)
     p.add_argument('-n', type=positive, default=10, help='how many items (default: 10)')
     p.add_argument('--on-unknown', choices=('error', 'mean', 'popular'), default='error',
-                   help='for an id without ratings: an error, the list of the mean row, '
-                        'or the most rated items '
-                        '(default: error)')
+                   help='for an id without ratings: an error, the list of an average one '
+                        '(the mean row), or the most rated items (default: error)')
     add_form(p)
 
 # %% ../nbs/library/command_line.ipynb #64488f9f
@@ -1095,7 +1099,8 @@ def add_training(
                    help='neighbours: closer to the ratings, and several times slower to train '
                         '(default: dot_product)')
     p.add_argument('--factors', type=whole, default=50,
-                   help='factors of each user and item (default: 50)')
+                   metavar='N',
+                   help='factors of each user and item; 0: biases alone (default: 50)')
     by_size = '(default: by the number of ratings)'
     p.add_argument('--epochs', type=positive, metavar='N',
                    help=f'how often to go through all ratings {by_size}')
@@ -1110,7 +1115,7 @@ def add_training(
                         '(default: 0.1)')
     p.add_argument('--no-refit', action='store_true',
                    help='keep the measured model, which has not seen the ratings kept back')
-    p.add_argument('--seed', type=whole,
+    p.add_argument('--seed', type=whole, metavar='N',
                    help='the same seed, the same model (default: another each time)')
 
 def add_fit(
@@ -1125,16 +1130,19 @@ def add_fit(
     p.add_argument('--out', metavar='FILE', required=True,
                    help='file for the model; a model that is there is replaced')
     p.add_argument('--titles', metavar='FILE',
-                   help='file with item ids and titles, such as movies.csv')
+                   help='file with item ids and titles, such as movies.csv; --title then names '
+                        'its column')
     p.add_argument('--range', type=finite, nargs=2, metavar=('LOWEST', 'HIGHEST'),
-                   help='ratings that there are (default: as in the file)')
+                   help='the lowest and the highest rating that there can be '
+                        '(default: as in the file)')
     p.add_argument('--duplicates', choices=('error', 'first', 'last', 'mean'), default='error',
                    help='which rating of a pair that was rated twice to keep (default: error)')
     p.add_argument('--missing', type=finite, action='append', metavar='VALUE',
                    help='a rating that means "not rated", such as -1; its rows are left out; '
                         'may be given several times')
     p.add_argument('--no-history', action='store_true',
-                   help='save the model without who rated what')
+                   help='save the model without who rated what; `recommend` then needs '
+                        '--include-seen, or --exclude with what people know')
     add_training(p)
 
 # %% ../nbs/library/command_line.ipynb #10f62df0
@@ -1142,12 +1150,12 @@ def add_recommend(
     sub: Any, # What `add_subparsers` returned
 ):
     "Add the command `recommend`"
-    about = ('list the items with the highest predictions '
-             '(scores are predicted ratings, '
-             'and may lie a little outside the ratings that there are)')
-    p = add_command(sub, 'recommend', recommend_command, about,
+    p = add_command(sub, 'recommend', recommend_command,
+                    'list the items with the highest predictions',
                     ['recommend model.safetensors --user 196',
-                     'recommend model.safetensors --all -n 5 --csv > lists.csv'])
+                     'recommend model.safetensors --all -n 5 --csv > lists.csv'],
+                    'A score is a predicted rating; it may lie a little beyond the highest\n'
+                    'rating that there is.')
     add_list(p)
     who = p.add_mutually_exclusive_group(required=True)
     who.add_argument('--user', metavar='ID', type=word, action='append',
@@ -1160,7 +1168,7 @@ def add_fold_in(
     sub: Any, # What `add_subparsers` returned
 ):
     "Add the command `fold-in`"
-    about = 'list items for a person who is new, by ratings that you give'
+    about = 'list items for somebody new, from ratings that you give'
     p = add_command(sub, 'fold-in', fold_in_command, about,
                     ['fold-in model.safetensors --rate 50=5 --rate 181=4',
                      'fold-in model.safetensors --rate "Star Wars=5" --min-count 20 --json'])
@@ -1169,8 +1177,9 @@ def add_fold_in(
     p.add_argument('--rate', metavar='ITEM=RATING', type=word, action='append',
                    help='a rating, the item by its id or title; may be given several times')
     p.add_argument('--ratings', metavar='FILE',
-                   help='file with the columns of items and ratings, as the model calls them; '
-                        'with its column of users, for several people')
+                   help='file with items (ids or titles) and ratings; the columns are called as '
+                        'in the model, or have known names; with a column of users, for '
+                        'several people')
     p.add_argument('--include-seen', action='store_true', help='list rated items too')
     add_choices(p)
     add_form(p)
@@ -1179,7 +1188,7 @@ def add_similar(
     sub: Any, # What `add_subparsers` returned
 ):
     "Add the command `similar`"
-    p = add_command(sub, 'similar', similar_command, 'list the items that are nearest to one',
+    p = add_command(sub, 'similar', similar_command, 'list the items that are most like one',
                     ['similar model.safetensors --item 50',
                      'similar model.safetensors --title "star wars" --min-count 20 --json | '
                      'python -m json.tool --json-lines'])

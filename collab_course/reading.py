@@ -161,12 +161,17 @@ def check_path(
                        'a table needs no reading, Recommender.fit takes it as it is',
                        arg='path', got=path, expected='the name of a file')
 
+def read_stdin() -> bytes:
+    "Read what comes through a pipe"
+    if sys.stdin is None: raise TableError('standard input is closed: name a file')
+    return sys.stdin.buffer.read()
+
 def read_file(
     path: str|os.PathLike, # A file, maybe in a zip; `-`: standard input
 ) -> tuple[str, bytes]: # Its name and its unpacked content
     "Read a file that may be compressed"
     check_path(path)
-    if str(path)=='-': return 'standard input',unpack(sys.stdin.buffer.read(), 'standard input')
+    if str(path)=='-': return 'standard input',unpack(read_stdin(), 'standard input')
     path,inside = split_path(home_path(path))
     if path.is_dir(): raise TableError(f'{path} is a folder, not a file with ratings')
     if not path.exists():
@@ -779,17 +784,26 @@ class Records:
             raise TableError(f'{self.name}: column {column!r} holds half of a letter, '
                              'a surrogate without its other half') from None
 
-# %% ../nbs/library/reading.ipynb #015f84ed
+# %% ../nbs/library/reading.ipynb #ea6f01f8
 def has_columns(
     text: str, # Lines of ids, or a table
 ) -> bool:
     "Test whether lines hold several fields"
+    if json_ids(text): return False
     text,_ = excel_line(text)
     for sep in '\t;,|':
         rows = first_records(text, sep)
         if not rows or len(rows[0])<2: continue
         if is_even(rows, 2) or guess_roles(rows[0]): return True
     return False
+
+def json_ids(
+    text: str, # Lines of ids, or a JSON list of them
+) -> list[str]|None: # None: no list
+    "Return the ids of a JSON list as text"
+    values = parse_json(text) if text.lstrip()[:1]=='[' else None
+    plain = isinstance(values, list) and all(isinstance(o, (str, int, float)) for o in values)
+    return [*map(str, values)] if plain and values else None
 
 def unquoted(
     line: str, # A line
@@ -808,8 +822,10 @@ class Lines:
         name: str, # Name of the file, for messages
     ):
         check_text(text, name)
-        lines = enumerate(io.StringIO(text, newline=None), 1)
         self.name = name
+        listed = json_ids(text)
+        self.unit = 'line' if listed is None else 'value'
+        lines = enumerate(io.StringIO(text, newline=None) if listed is None else listed, 1)
         self.lines = [(n, unquoted(line)) for n,line in lines if line.strip()]
         self.first = [self.lines[0][1]]
         self.head = [[field] for _,field in self.lines[:20]]
@@ -830,7 +846,7 @@ class Lines:
         row: int, # Number of a row, from 0
     ) -> str:
         "Say in which line a row stands"
-        return f'line {self.lines[row][0]:,}'
+        return f'{self.unit} {self.lines[row][0]:,}'
 
     def read(self,
         cols: Sequence[int], # Positions of columns: there is one
@@ -1572,7 +1588,7 @@ def match_titles(
         notes.append(f'careful: {several}: the first is taken, {example}')
     return first,notes
 
-# %% ../nbs/library/reading.ipynb #52158aa5
+# %% ../nbs/library/reading.ipynb #633ea937
 def lone_ids(
     src: Source, # A table with names of columns, none of them known for items
 ) -> list[int]: # Positions
@@ -1611,7 +1627,7 @@ def places_like(
                      'Write the names of the columns into the first line, '
                      f'such as {quoted_names([names[role] for role in roles])}')
 
-# %% ../nbs/library/reading.ipynb #280a877d
+# %% ../nbs/library/reading.ipynb #65934f86
 def read_like(
     path: str|os.PathLike, # A file of any form, or with ids, one a line; `-`: standard input
     names: dict[str, str], # Roles with what a model calls their columns

@@ -1046,6 +1046,139 @@ def test_a_history_may_stay_at_home_and_codes_for_missing_are_left_out(shelf, ra
     assert ran(*shlex.split(r.err.splitlines()[-1].removeprefix('try: collab-course '))).code==0
     assert ran('info', tmp_path/'m').code==0 and ran('info', tmp_path/'m', '--json').code==0
 
+def test_files_of_what_is_listed_may_have_any_form_and_the_note_counts(movielens, ran, file, monkeypatch):
+    ids = [52, 55, 999]
+    as_json = ''.join(json.dumps({'id': i, 'shelf': 'A'}) + '\n' for i in ids)
+    table = pd.DataFrame(dict(movieId=ids, name='x'))
+    forms = {'lines': '52\n55\n999\n', 'CR': '52\r55\r999\r', 'BOM': '\ufeffitem\n52\n55\n999',
+             'a name': 'code\n52\n55\n999\n', 'quoted': '"item"\n"52"\n"55"\n"999"\n',
+             'semicolons': 'ITEM_ID;price\n52;1,5\n55;2\n999;3\n', 'utf-16': '52\n55\n999\n'.encode('utf-16'),
+             'gzip': gzip.compress(b'52\n55\n999\n'), 'JSON Lines': as_json, 'JSON': '[52, 55, 999]',
+             'points': 'item\n52.0\n55.0\n999.0\n'}
+    files = [file(content, f'{name}.txt') for name,content in forms.items()]
+    table.to_parquet(files[0].parent/'p'), table.to_feather(files[0].parent/'f')
+    for path in [*files, files[0].parent/'p', files[0].parent/'f']:
+        r = ran('recommend', movielens/'m', '--user', 3, '--include-seen', '--allowed', path, '--json')
+        assert {row['item'] for row in rows(r)}=={52, 55} and ', 3 items, 2 of them in the model' in r.err, path
+    monkeypatch.setattr(sys, 'stdin', io.TextIOWrapper(io.BytesIO(b'52\n55\n999\n')))
+    assert ran('recommend', movielens/'m', '--user', 3, '--include-seen', '--allowed', '-', '--json').out==r.out
+    latin = file('item\ncaf\xe9\n'.encode('latin-1'), 'latin.txt')
+    assert "line 2, column 'item': 'café' is no whole number" in \
+        ran('similar', movielens/'m', '--item', 50, '--exclude', latin, '--encoding', 'latin-1').err
+
+@pytest.mark.parametrize('content,words', [('52,5\n55,1\n', 'has 2 columns and no header line'), ('', 'is empty'),
+    ('a,b\n52,5\n', "no column for the item; it has 'a', 'b'. Rename the right one to 'item'"),
+    ('item\n', 'has a header line and no rows'), ('{"52": 5}\n', "no column for the item; it has '52'"),
+    ('item,itemid,movieid\n1,2,3\n', None), ('film,movie\n52,5\n', "2 columns for the item"),
+    ('[52, [55]]\n', 'has'), (b'\x80\x04', 'is a pickle'), ('item\n52\0\n', 'is no text')])
+def test_files_of_what_is_listed_that_are_no_lists_are_refused(content, words, movielens, ran, file):
+    r = ran('similar', movielens/'m', '--item', '52', '--exclude', file(content, 'stock.txt'))
+    assert r.code==(words is not None) and (words or '') in r.err and not re.search('--(rating|item|user|sep)', r.err)
+
+def test_an_empty_name_of_a_file_is_not_no_file(movielens, ran, tmp_path):
+    for args in (['recommend', movielens/'m', '--user', 1, '--allowed', ''],
+                 ['fold-in', movielens/'m', '--ratings', ''],
+                 ['fit', movielens/'ratings.csv', '--out', tmp_path/'o', '--titles', '']):
+        r = ran(*args)
+        assert r.code==1 and 'is a folder' in r.err and r.out==''
+
+@pytest.mark.parametrize('content', ['item,rating\n50,5\n52,1\n', '50,5\n52,1\n',
+    'movieId;stars;note\n50;5,0;x\n52;1,0;x\n',
+    'title,rating\nStar Wars,5\nThe Godfather,1\n', '{"item": 50, "rating": 5}\n{"item": 52, "rating": 1}\n',
+    'item\trating\n50.0\t5.0\n52.0\t1.0\n'])
+def test_ratings_of_newcomers_are_read_like_any_table(content, movielens, ran, file):
+    want = ran('fold-in', movielens/'m', '--rate', '50=5', '--rate', '52=1', '--csv')
+    r = ran('fold-in', movielens/'m', '--ratings', file(content, 'mine'), '--csv')
+    assert want.code==r.code==0 and want.out==r.out!=''
+
+@pytest.mark.parametrize('content,words', [
+    ('\nitem,rating\n50,5\n\n52,9\n', "line 5, column 'rating': 9 is not between 1 and 5. Drop or repair the row, or"),
+    ('item,rating\n50,5\n50,4\n', "line 3, column 'item': the item has a rating already"),
+    ('item,rating\n50,5\n777,4\n', "line 3, column 'item': the model has no such item"),
+    ('title,rating\nAlien,5\nSabrina,4\n', "mine, line 3: 2 titles match 'Sabrina'"),
+    ('user,item,rating\n99,50,5\n1,50,5\n', "line 3, column 'user': the model knows this person already"),
+    ('item,rating\n50,good\n', "line 2, column 'rating': 'good' is no number. Drop or repair the row\n"),
+    ('item,rating\n50\n', 'Complete the line, or remove it'), ('item,count\n50,3\n', "no column for the rating")])
+def test_ratings_of_newcomers_that_cannot_be_name_their_line(content, words, movielens, ran, file):
+    r = ran('fold-in', movielens/'m', '--ratings', file(content, 'mine'))
+    assert r.code==1 and words in r.err and not re.search('--|update', r.err)
+
+# ---- places
+
+def rated(n, name='rating', low=1):
+    return [f'user,item,{name}\n'] + [f'{k//9},{k%9},{low + k*7%5}\n' for k in range(n)]
+
+@pytest.mark.parametrize('value,args,words', [
+    ('99', ['--range', 1, 5], "line 12, column 'rating': 99 is not between 1 and 5. Drop or repair the row, or give"),
+    ('1e39', [], "line 12, column 'rating': 1e+39 is not between -3e+38 and 3e+38. Drop or repair the row\n"),
+    ('1e6', [], '1000000 in second.csv, line 12. Correct it, drop it with --missing 1000000, or pass --range 1 1000000')])
+def test_a_rating_that_cannot_be_names_file_and_line_in_the_second_file_too(value, args, words, ran, file, tmp_path):
+    first = file(''.join(rated(90)), 'first.csv')
+    lines = rated(180)[91:]
+    second = file(''.join(['user,item,rating\n', '\n', *lines[:9], f'500,1,{value}\n', *lines[9:]]), 'second.csv')
+    r = ran('fit', first, second, '--out', tmp_path/'m', '--epochs', 1, *args)
+    assert r.code==1 and words in r.err and 'second.csv, line 12' in r.err
+
+def test_the_advice_about_a_far_rating_works(ran, file, tmp_path):
+    path = file(''.join([*rated(150), '500,1,1000000\n']))
+    assert ran('fit', path, '--out', tmp_path/'m', '--epochs', 1).code==1
+    for advice in (['--missing', 1_000_000], ['--range', 1, 1_000_000]):
+        assert ran('fit', path, '--out', tmp_path/'m', '--epochs', 1, '-q', *advice).code==0
+
+def test_pairs_rated_twice_are_shown_with_their_places(ran, file, tmp_path):
+    one,two = file(''.join(rated(90)), 'one.csv'),file(''.join(rated(90)), 'two.csv')
+    r = ran('fit', one, two, '--out', tmp_path/'m')
+    assert re.search(r'^one.csv, line 2 +0 +0 +1\ntwo.csv, line 2 +0 +0 +1$', r.err, re.M)
+
+def test_several_files_are_one_table(ran, file, tmp_path):
+    lines = rated(140)
+    one,two = file(''.join(lines[:71]), 'one.csv'),file(lines[0] + ''.join(lines[71:]), 'two.csv')
+    both = file(''.join(lines), 'both.csv')
+    for out,paths in (('a', [one, two]), ('b', [both])):
+        assert ran('fit', *paths, '--out', tmp_path/out, '--seed', 0, '--epochs', 1, '-q').code==0
+    assert (tmp_path/'a').read_bytes()==(tmp_path/'b').read_bytes()
+
+@pytest.mark.parametrize('content,cure', [('user,item,rating\n1,2,3,4\n2,2,3,4\n', 'mend the first line, or remove it'),
+    ('user,item,rating\n1,2,3\n1,3\n', 'Complete the line, or remove it'),
+    ('user,item,rating\n1,2,3\n1,Dune, part 1,3\n', 'stands in "quotation marks"')])
+def test_a_torn_line_says_how_it_is_mended(content, cure, file):
+    with pytest.raises(TableError, match=r'line \d: \d fields where the first line has 3') as e:
+        read_ratings(file(content))
+    assert cure in str(e.value)
+
+# ---- anything at all
+
+odd_words = ['', '0', '-1', '1e999', 'nan', '٣', '9'*400, '\x00', '\udcff', '--', '~nobody/x', '{}', '\\',
+             'a\tb', '1_000', 'idna', 'punycode', 'undefined', '.*']
+
+@pytest.mark.parametrize('odd', odd_words, ids=ascii)
+def test_whatever_is_typed_ends_in_words(odd, movielens, ran, tmp_path):
+    m,r = movielens/'m',movielens/'ratings.csv'
+    fit = ['fit', r, '--out', tmp_path/'o', '-q', '--epochs', 1, '--factors', 2]
+    for args in ([odd], ['info', odd], ['recommend', odd, '--user', 1], ['recommend', m, '--user', odd],
+                 ['recommend', m, '--all', '-n', odd], ['similar', m, '--item', odd], ['similar', m, '--title', odd],
+                 ['fold-in', m, f'--rate={odd}=3'], ['fold-in', m, f'--rate=50={odd}'],
+                 ['fold-in', m, '--ratings', odd], ['recommend', m, '--user', 1, '--allowed', odd],
+                 ['evaluate', m, odd], ['evaluate', m, r, '--encoding', odd], ['fit', r, odd, '--out', tmp_path/'o'],
+                 [*fit, '--sep', odd], [*fit, '--user', odd], [*fit, '--range', odd, 5], [*fit, '--titles', odd],
+                 [*fit, '--encoding', odd], ['fetch', 'ml-100k', '--out', odd]):
+        got = ran(*args)
+        assert got.code in (0, 1, 2) and bool(got.err or got.out), args
+        assert 'Traceback' not in got.err and 'codec' not in got.err and 'np.' not in got.err, got.err
+
+def test_bytes_that_the_locale_cannot_read_are_utf_8(movielens):
+    env = {**os.environ, 'PYTHONPATH': str(Path(__file__).parents[1]), 'LC_ALL': 'C', 'PYTHONUTF8': '0',
+           'PYTHONCOERCECLOCALE': '0'}
+    program = [sys.executable, '-m', 'collab_course.command_line', 'similar', str(movielens/'m'), '--item']
+    p = subprocess.run([*program, 'Café', '-n', '1', '--json'], capture_output=True, env=env, timeout=120)
+    assert p.returncode==0 and len(p.stdout.splitlines())==1, p.stderr
+
+@pytest.mark.skipif(os.name=='nt', reason='needs a shell that closes files')
+def test_a_closed_input_is_a_sentence():
+    command = f'{shlex.quote(sys.executable)} -m collab_course.command_line fit - --out m <&-'
+    p = subprocess.run(command, shell=True, capture_output=True, cwd=Path(__file__).parents[1], timeout=120)
+    assert (p.returncode, p.stderr)==(1, b'collab-course: standard input is closed: name a file\n')
+
 # ---- mistyped words
 
 @pytest.mark.parametrize('args,words', [(['recomend', 'm'], "did you mean 'recommend'"),
