@@ -310,6 +310,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                          'collab_course/command_line.py'),
                                             'collab_course.command_line.check_new': ( 'library/command_line.html#check_new',
                                                                                       'collab_course/command_line.py'),
+                                            'collab_course.command_line.check_new_rows': ( 'library/command_line.html#check_new_rows',
+                                                                                           'collab_course/command_line.py'),
                                             'collab_course.command_line.check_out': ( 'library/command_line.html#check_out',
                                                                                       'collab_course/command_line.py'),
                                             'collab_course.command_line.check_pairs': ( 'library/command_line.html#check_pairs',

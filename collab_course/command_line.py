@@ -617,7 +617,7 @@ def same_title(
     (other,title), = others.iloc[:1, :2].itertuples(index=False, name=None)
     return [f'{text!r} is taken for an id; the title {title!r} is that of {other!r}']
 
-# %% ../nbs/library/command_line.ipynb #a85e81fe
+# %% ../nbs/library/command_line.ipynb #23e6d5f4
 def ids_like(
     values: 'pd.Series', # Ids that were read
     known: 'pd.Series', # Ids of a model
@@ -642,7 +642,9 @@ def chosen_in_file(
                       for role,ids in known.items() if ids.name in df})
     items = {*df[rec.item_name]}
     n = len(items & {*known['item']})
-    say(args, f'{src.name}: {src.form}, {counted(len(items), "item")}, {n:,} of them in the model')
+    careful = '' if n else 'careful: '
+    say(args, f'{careful}{src.name}: {src.form}, {counted(len(items), "item")}, '
+              f'{n:,} of them in the model')
     if rec.user_name not in df: return df[rec.item_name].tolist()
     if people: return df
     raise CommandError(f'{path} has a column {rec.user_name!r}: for this command, '
@@ -659,7 +661,7 @@ def choices_of(
         if path is not None: how[arg] = chosen_in_file(args, rec, path, people)
     return how
 
-# %% ../nbs/library/command_line.ipynb #fb8dd621
+# %% ../nbs/library/command_line.ipynb #db1de354
 def typed_ratings(
     args: Namespace, # The command line
     rec: 'Recommender', # The model
@@ -701,6 +703,20 @@ def refuse_rows(
     "Check that no row is wrong"
     if bad.any(): raise wrong_rows([src], bad.to_numpy().nonzero()[0], name, why)
 
+def check_new_rows(
+    df: 'pd.DataFrame', # Items and ratings, perhaps users
+    src: Source, # The file
+    rec: 'Recommender', # The model
+):
+    "Check that rows are ratings of newcomers for items of the model"
+    user,item = rec.user_name,rec.item_name
+    people = [user] if user in df else []
+    if people: refuse_rows(src, df[user].isin(rec.users[user]), user,
+                           'the model knows this person already: `recommend` lists for them')
+    refuse_rows(src, ~df[item].isin(rec.items[item]), item, 'the model has no such item')
+    refuse_rows(src, df.duplicated([*people, item]), item, 'the item has a rating already')
+    check_limits(df[rec.rating_name], [src], rec.rating_range, [trained_range])
+
 def ratings_in_file(
     args: Namespace, # The command line
     rec: 'Recommender', # The model
@@ -711,16 +727,9 @@ def ratings_in_file(
     text = rec.items[rec.item_name].dtype.kind=='O'
     kinds = dict(user=kind_of_ids(rec.users[rec.user_name]), item=str if text else None)
     df,src = read_like(args.ratings, names, kinds, args.encoding)
-    if rec.user_name in df:
-        refuse_rows(src, df[rec.user_name].isin(rec.users[rec.user_name]), rec.user_name,
-                    'the model knows this person already, and `recommend` lists for them')
-    items = pd.Series(items_of_file(args, rec, df[rec.item_name], src))
-    refuse_rows(src, ~items.isin(rec.items[rec.item_name]), rec.item_name,
-                'the model has no such item')
-    df[rec.item_name] = items
-    check_limits(df[rec.rating_name], [src], rec.rating_range, [trained_range])
-    pair = [name for name in names.values() if name in df and name!=rec.rating_name]
-    refuse_rows(src, df.duplicated(pair), rec.item_name, 'the item has a rating already')
+    ids = pd.Series(items_of_file(args, rec, df[rec.item_name], src))
+    df = df.assign(**{rec.item_name: ids})
+    check_new_rows(df, src, rec)
     return df
 
 def new_ratings(
@@ -749,7 +758,7 @@ def fold_in_command(
     if isinstance(ratings, dict): res = res.drop(columns=rec.user_name, errors='ignore')
     show_table(res, args.form)
 
-# %% ../nbs/library/command_line.ipynb #cadb739e
+# %% ../nbs/library/command_line.ipynb #ce2d6500
 def near_to(
     args: Namespace, # The command line
     rec: 'Recommender', # The model
