@@ -240,13 +240,23 @@ def check_ratings(
     if rating_range and not rating_range[0]<rating_range[1]:
         raise ArgError(Arg('rating_range'), ' takes the lowest rating and the highest, such as ',
                        Arg('rating_range', (1, 5)), f', not {typed(rating_range)}')
-    cure = (', or give another ', Arg('rating_range'))
     if rating_range: check_float32(pd.Series(rating_range))
     y = table.ratings[names[2]]
-    check_limits(y, srcs, rating_range, cure)
+    check_limits(y, srcs, rating_range, range_cure(y, rating_range))
     check_limits(y, srcs, (-largest, largest), ())
     validate_ratings(table.ratings, *names, duplicates='keep')
     with rows_in_files(srcs): check_meaning(y, rating_range)
+
+def range_cure(
+    y: 'pd.Series', # Ratings
+    rating_range: Sequence[float]|None, # (lowest, highest) rating that there is; None: any
+) -> list[str|Arg]:
+    "Say what to do about ratings outside a range"
+    if rating_range is None: return []
+    from collab_course.extremes import shown
+    outside = y[~y.between(*rating_range)].unique().tolist()
+    code = [', leave it out with ', Arg('missing', shown(outside[0]))] if len(outside)==1 else []
+    return [*code, ', or give another ', Arg('rating_range')]
 
 largest = 3e38 # float32 ends there
 
@@ -617,7 +627,7 @@ def same_title(
     (other,title), = others.iloc[:1, :2].itertuples(index=False, name=None)
     return [f'{text!r} is taken for an id; the title {title!r} is that of {other!r}']
 
-# %% ../nbs/library/command_line.ipynb #23e6d5f4
+# %% ../nbs/library/command_line.ipynb #5ed335bb
 def ids_like(
     values: 'pd.Series', # Ids that were read
     known: 'pd.Series', # Ids of a model
@@ -661,7 +671,22 @@ def choices_of(
         if path is not None: how[arg] = chosen_in_file(args, rec, path, people)
     return how
 
-# %% ../nbs/library/command_line.ipynb #db1de354
+# %% ../nbs/library/command_line.ipynb #864b7455
+def typed_rating(
+    rec: 'Recommender', # The model
+    pair: str, # ITEM=RATING, as it was typed
+) -> tuple[str, float]: # Item as it was typed, and rating
+    "Read a rating that was typed"
+    item,eq,rating = pair.rpartition('=')
+    if not eq: raise CommandError(f'--rate takes ITEM=RATING, such as 50=4, not {pair!r}')
+    try: y = finite(rating.strip())
+    except ArgumentTypeError:
+        raise CommandError(f'{rating!r} is no rating: give a number') from None
+    lowest,highest = rec.rating_range
+    if lowest<=y<=highest: return item,y
+    raise CommandError(f'--rate {pair}: the rating is not between {lowest:g} and {highest:g}, '
+                       'and the model was trained on that range')
+
 def typed_ratings(
     args: Namespace, # The command line
     rec: 'Recommender', # The model
@@ -669,12 +694,8 @@ def typed_ratings(
     "Return the ratings that were typed"
     rated = {}
     for pair in args.rate or []:
-        item,eq,rating = pair.rpartition('=')
-        if not eq: raise CommandError(f'--rate takes ITEM=RATING, such as 50=4, not {pair!r}')
-        try: y = finite(rating.strip())
-        except ArgumentTypeError:
-            raise CommandError(f'{rating!r} is no rating: give a number') from None
-        item = item_of(args, rec, item)
+        text,y = typed_rating(rec, pair)
+        item = item_of(args, rec, text)
         if item in rated: raise CommandError(f'--rate rates {item!r} twice: give one rating')
         rated[item] = y
     return rated
@@ -758,7 +779,7 @@ def fold_in_command(
     if isinstance(ratings, dict): res = res.drop(columns=rec.user_name, errors='ignore')
     show_table(res, args.form)
 
-# %% ../nbs/library/command_line.ipynb #ce2d6500
+# %% ../nbs/library/command_line.ipynb #cadb739e
 def near_to(
     args: Namespace, # The command line
     rec: 'Recommender', # The model
@@ -989,6 +1010,16 @@ class Parser(ArgumentParser):
         elif args and not args[0].startswith('-') and args[0] not in commands:
             self.error(f'there is no command {args[0]!r}{did_you_mean(args[0], commands)}')
         return super().parse_known_args(args, namespace)
+
+    def parse_args(self,
+        args: Sequence[str]|None = None, # What was typed
+        namespace: Namespace|None = None, # Where it goes; None: a new one
+    ) -> Namespace: # What was understood
+        "Parse, or name what is left over"
+        args,rest = self.parse_known_args(args, namespace)
+        if not rest: return args
+        self.error(f'there is no place for {" ".join(rest)}: '
+                   'files stand side by side, and options have the names of the help')
 
     def check_options(self,
         args: list[str], # What was typed after the command

@@ -1024,7 +1024,8 @@ def test_newcomers_are_folded_in_by_flags_or_a_file(shelf, rec, ran, file):
     assert [row['reader'] for row in found]==['x', 'x', 'y', 'y']
 
 @pytest.mark.parametrize('args,words', [([], 'give ratings: --rate ITEM=RATING'),
-    (['--rate', '5'], 'takes ITEM=RATING'), (['--rate', '007=good'], "'good' is no rating")])
+    (['--rate', '5'], 'takes ITEM=RATING'), (['--rate', '7=11'], '--rate 7=11: the rating is not between 1 and 10,'),
+    (['--rate', '7=3', '--rate', 'Книга 7=4'], "rates '7' twice"), (['--rate', '007=good'], "'good' is no rating")])
 def test_ratings_of_newcomers_that_are_wrong_are_refused(args, words, shelf, ran):
     r = ran('fold-in', shelf/'model', *args)
     assert r.code==1 and words in r.err
@@ -1109,7 +1110,8 @@ def rated(n, name='rating', low=1):
     return [f'user,item,{name}\n'] + [f'{k//9},{k%9},{low + k*7%5}\n' for k in range(n)]
 
 @pytest.mark.parametrize('value,args,words', [
-    ('99', ['--range', 1, 5], "line 12, column 'rating': 99 is not between 1 and 5. Drop or repair the row, or give"),
+    ('99', ['--range', 1, 5], "line 12, column 'rating': 99 is not between 1 and 5. Drop or repair the row, "
+     'leave it out with --missing 99, or give another --range'),
     ('1e39', [], "line 12, column 'rating': 1e+39 is not between -3e+38 and 3e+38. Drop or repair the row\n"),
     ('1e6', [], ' in second.csv, line 12. Correct it, drop it with --missing 1000000, or pass --range 1 1000000')])
 def test_a_rating_that_cannot_be_names_file_and_line_in_the_second_file_too(value, args, words, ran, file, tmp_path):
@@ -1183,7 +1185,8 @@ def test_a_closed_input_is_a_sentence():
 
 @pytest.mark.parametrize('args,words', [(['recomend', 'm'], "did you mean 'recommend'"),
     (['fit', 'r.csv', '--epoch', '3'], "there is no option --epoch (did you mean '--epochs'?)"),
-    (['fit', 'r.csv', '--out', 'a', '--out=b'], '--out is given twice')])
+    (['fit', 'r.csv', '--out', 'a', '--out=b'], '--out is given twice'),
+    (['fit', 'r.csv', '--out', 'a', 'more.csv'], 'no place for more.csv: files stand side by side')])
 def test_mistyped_and_repeated_words_are_named_first(args, words, ran):
     r = ran(*args)
     assert r.code==2 and words in r.err
