@@ -369,15 +369,22 @@ def has_chromium():
     code = 'from playwright.sync_api import sync_playwright as s, Error\nwith s() as p: p.chromium.launch().close()'
     return subprocess.run([exe(), '-c', code], cwd=root, env=environ(), capture_output=True).returncode==0
 
+def attempt(
+    cmd,      # command and arguments
+    **env,    # environment variables to set
+):
+    "Whether a command that fetches something worked, within ten minutes"
+    try: return subprocess.run(cmd, cwd=root, env=environ(**env), capture_output=True, timeout=600).returncode==0
+    except subprocess.TimeoutExpired: return False
+
 def browser():
     "Get Chromium where there is none: from Playwright, else from Debian's packages"
     if has_chromium(): return
     say('      getting Chromium for the tests of pages …')
-    cmd = [exe('playwright'), 'install', 'chromium']
-    if subprocess.run(cmd, cwd=root, env=environ(), capture_output=True).returncode==0: return
+    if attempt([exe('playwright'), 'install', 'chromium']): return
     if not shutil.which('apt-get') or os.geteuid(): return # the tests say what is missing
-    for cmd in (['apt-get', 'update', '-qq'], ['apt-get', 'install', '-y', '-qq', 'chromium']):
-        subprocess.run(cmd, env={**environ(), 'DEBIAN_FRONTEND': 'noninteractive'}, capture_output=True)
+    attempt(['apt-get', 'update', '-qq'], DEBIAN_FRONTEND='noninteractive')
+    attempt(['apt-get', 'install', '-y', '-qq', 'chromium'], DEBIAN_FRONTEND='noninteractive')
 
 def pytest(*args):
     "The tests of tests/, one file a core at a time"

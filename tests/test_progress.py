@@ -158,3 +158,12 @@ def test_what_is_no_file_is_left_alone(path, act):
 def test_a_place_that_cannot_be_written_is_named(path):
     path.parent.parent.joinpath('deep').write_text('a file, not a folder')
     with pytest.raises(OSError, match='COLLAB_COURSE_PROGRESS'): keep_progress()
+
+@pytest.mark.parametrize('call', [keep_progress, events, forget_progress])
+def test_a_file_that_cannot_be_read_is_said_in_words(path, monkeypatch, call):
+    keep_progress()
+    def no_permission(self, *args, **kw): raise PermissionError(13, 'Permission denied', str(self))
+    monkeypatch.setattr(type(path), 'open', no_permission)
+    monkeypatch.setattr(type(path), 'read_text', no_permission)
+    with pytest.raises(OSError, match=r"can't read .*progress\.jsonl \(Permission denied\): name another file in "):
+        call()
