@@ -24,7 +24,9 @@ from .checks import Arg, ArgError, ArgTypeError, check_above, check_columns
 from .checks import check_table
 from .choices import Listable
 from .checks import brief, close_matches, kind_of, must_be
-from .folding import addends, check_newcomers, fold_rows, newcomers_of, newcomers_table
+from .folding import addends, check_newcomers, fold_rows, is_of_one, newcomers_of
+from .folding import newcomers_table
+from .frames import rows_frame
 from .metrics import mae, rmse
 from .ranking import History, rank_items
 from .served import ServedModel
@@ -472,19 +474,12 @@ def as_pairs(
     "Return pairs of a user and an item as a checked table"
     sample = f"[{{{', '.join(f'{name!r}: …' for name in names)}}}]"
     expected = f'a DataFrame or a list of dicts, such as {sample}'
-    if isinstance(pairs, dict) and not pairs or np.isscalar(pairs) or pairs is None:
-        raise must_be('pairs', expected, pairs, ArgTypeError)
-    if isinstance(pairs, dict) and all(map(np.isscalar, pairs.values())): pairs = [pairs]
-    if isinstance(pairs, tuple): pairs = list(pairs)
-    if isinstance(pairs, dict): pairs = pd.DataFrame(pairs)
-    elif isinstance(pairs, list) and all(isinstance(pair, dict) for pair in pairs):
-        pairs = pd.DataFrame(pairs)
-    check_table(pairs)
-    if len(pairs) and not len(pairs.columns): raise must_be('pairs', expected, [{}], ArgTypeError)
-    if len(pairs.columns): check_table(pairs, names)
-    if 'prediction' in pairs:
+    df = rows_frame(pairs, 'pairs', expected)
+    if len(df) and not len(df.columns): raise must_be('pairs', expected, pairs, ArgTypeError)
+    if len(df.columns): check_table(df, names)
+    if 'prediction' in df:
         raise ArgError("the table has a column 'prediction' already: rename or drop it")
-    return pairs
+    return df
 
 # %% ../nbs/library/answers.ipynb #68e72bcd
 stand_ins = ('raise', 'mean', 'popular')
@@ -577,7 +572,7 @@ def check_new_ratings(
     y_range: tuple|None, # (lowest, highest) prediction of the model; None: no limits
 ) -> pd.DataFrame:
     "Return new ratings as a checked table"
-    if isinstance(ratings, (dict, pd.DataFrame)) and not len(ratings):
+    if hasattr(ratings, '__len__') and not len(ratings):
         advice = ('recommend(…, ', Arg('on_unknown', 'mean', 'popular'), ') has a list')
         raise ArgError('there are no ratings: for somebody without any, ', *advice, arg='ratings')
     df = newcomers_table(ratings, columns)
@@ -618,7 +613,7 @@ def fold_newcomers(
     columns = (users.name, items.name, rating_name)
     df = check_new_ratings(ratings, columns, rating_range, served.y_range)
     found = newcomers_of(df, users.name)
-    if isinstance(ratings, pd.DataFrame): check_are_new(found, users)
+    if not is_of_one(ratings): check_are_new(found, users)
     at = {name: i for i,name in enumerate(found)}
     who = df[users.name].map(at).to_numpy(np.int64)
     rows = known_item_rows(df[items.name], items, similar)

@@ -6,8 +6,8 @@
 __all__ = ['no_ratings', 'Arg', 'one_of', 'join_parts', 'ArgError', 'ArgTypeError', 'ArgWarning', 'brief', 'listed', 'must_be',
            'is_whole', 'is_number', 'check_whole', 'check_above', 'check_rate', 'check_share', 'check_seed',
            'check_choice', 'check_flag', 'check_range', 'kind_of', 'close_matches', 'did_you_mean', 'to_numpy',
-           'as_list', 'type_name', 'some_rows', 'check_columns', 'check_table', 'check_no_gaps', 'is_numeric',
-           'not_numeric', 'check_values', 'check_spread']
+           'as_list', 'type_name', 'shown_rows', 'some_rows', 'rows_error', 'check_columns', 'check_table',
+           'check_no_gaps', 'is_numeric', 'not_numeric', 'check_values', 'check_spread']
 
 # %% ../nbs/library/checks.ipynb #b22106d2
 import difflib
@@ -98,9 +98,12 @@ def brief(
 
 def listed(
     values: Iterable, # Any objects
+    most: int = 20, # Show at most so many
 ) -> str:
     "Join values for a sentence"
-    return ', '.join(map(brief, values))
+    values = list(values)
+    text = ', '.join(map(brief, values[:most]))
+    return text if len(values)<=most else f'{text} … ({len(values):,} in all)'
 
 def must_be(
     arg: str, # The argument that is wrong
@@ -227,7 +230,7 @@ def did_you_mean(
 ) -> str:
     "Return ` (did you mean …?)` if something known resembles `asked`"
     near = close_matches(str(asked), [*map(str, known)], 1)
-    return f' (did you mean {near[0]!r}?)' if near else ''
+    return f' (did you mean {brief(near[0])}?)' if near else ''
 
 # %% ../nbs/library/checks.ipynb #f41d19b0
 def to_numpy(
@@ -258,13 +261,32 @@ def type_name(
     package = kind.__module__.split('.')[0]
     return kind.__name__ if package=='builtins' else f'{package}.{kind.__name__}'
 
+def shown_rows(
+    df: 'pd.DataFrame', # A few rows
+    width: int = 500, # Longest line
+) -> str:
+    "Write rows for a message, however wide they are"
+    lines = df.to_string(max_colwidth=60, max_cols=8).split('\n')
+    return '\n'.join(line[:width] for line in lines)
+
 def some_rows(
     df: 'pd.DataFrame', # A table
     bad: 'pd.Series', # bool for each row: is it wrong?
 ) -> str:
     "Count the wrong rows and show the first three"
-    shown = df[bad].head(3).to_string(max_colwidth=60)
+    shown = shown_rows(df[bad].head(3))
     return f'{int(bad.sum()):,} of {len(df):,} rows, such as\n{shown}\n'
+
+def rows_error(
+    df: 'pd.DataFrame', # Ratings, a row each
+    bad: 'pd.Series', # bool for each row: is it wrong?
+    says: str, # What is wrong with them
+    *advice: str|Arg, # What to do about them; if all rows are wrong, something else
+    **fields: Any, # `arg`, `got`, `expected`
+) -> ArgError:
+    "Make the error about rows that are wrong"
+    if bad.all(): advice = ('Repair the column, or name another one',)
+    return ArgError(f'{says} in {some_rows(df, bad)}', *advice, **fields)
 
 def check_columns(
     df: Any, # Ratings, a row each
@@ -276,16 +298,22 @@ def check_columns(
     if not isinstance(df, pd.DataFrame):
         raise ArgTypeError(Arg('ratings'), f' must be a pandas DataFrame, not {type_name(df)}',
                            arg='ratings', got=df, expected='a pandas DataFrame')
+    if not len(df.columns): raise ArgError('the table of ratings has no columns', arg='ratings')
+    for arg,name in names.items():
+        if isinstance(name, Hashable): continue
+        raise must_be(arg, 'the name of a column', name, ArgTypeError)
     if len(set(names.values()))<len(names):
-        raise ArgError(f'each of {[*names]} needs a column of its own: {names}')
+        raise ArgError(f'each of {[*names]} needs a column of its own: {brief(names)}')
     for arg,name in names.items():
         n = int((df.columns==name).sum())
-        if n>1: raise ArgError(f'{n} columns are called {name!r}: rename them', arg=arg, got=name)
+        if n>1:
+            raise ArgError(f'{n} columns are called {brief(name)}: rename them', arg=arg, got=name)
         if n==0:
             near = did_you_mean(name, df.columns)
-            says = f'there is no column {name!r}{near}; the table has\n[{listed(df.columns)}]\n'
+            says = f'there is no column {brief(name)}{near}; the table has\n'
+            says += f'[{listed(df.columns)}]\n'
             advice = ['Name the right one with ', Arg(arg)]
-            if trained: advice = [f'Rename the right one to {name!r}']
+            if trained: advice = [f'Rename the right one to {brief(name)}']
             raise ArgError(says, *advice, arg=arg, got=name, expected='a column of the table')
     if not len(df): raise ArgError('the table of ratings has no rows', arg='ratings')
 
@@ -304,8 +332,8 @@ def check_table(
     for c in cols:
         if c in df: continue
         raise ArgError(
-            f'there is no column {c!r}{did_you_mean(c, df.columns)}; the table has {list(df)}',
-            got=c)
+            f'there is no column {brief(c)}{did_you_mean(c, df.columns)}; the table has '
+            f'[{listed(df.columns)}]', got=c)
 
 # %% ../nbs/library/checks.ipynb #9c5e780b
 def check_no_gaps(
@@ -338,12 +366,14 @@ def not_numeric(
     numbers = pd.to_numeric(y.where(y.map(is_number) | y.map(lambda o: isinstance(o, str))),
                             errors='coerce')
     odd = numbers.isna().to_numpy()
-    first = brief(y[odd].tolist()[0] if odd.any() else y.tolist()[0])
+    first = y[odd].tolist()[0] if odd.any() else y.tolist()[0]
+    says = f'column {col!r} is not numeric'
+    if pd.api.types.is_complex_dtype(y):
+        return ArgError(f'{says}: {brief(first)} is complex. Take real parts, e.g. with np.real')
     if not odd.any():
-        return ArgError(f'column {col!r} is not numeric: it starts with {first}. '
+        return ArgError(f'{says}: it starts with {brief(first)}. '
                         'Convert it, e.g. with pd.to_numeric')
-    return ArgError(f'column {col!r} is not numeric: {first} is no number, as in '
-                    f'{some_rows(df, odd)}Repair or drop them')
+    return rows_error(df, odd, f'{says}: {brief(first)} is no number, as', 'Repair or drop them')
 
 def check_values(
     df: 'pd.DataFrame', # Ratings, a row each
@@ -356,13 +386,13 @@ def check_values(
     y = df[col]
     missing = y.isna()
     if missing.any():
-        raise ArgError(f'column {col!r} has no rating in {some_rows(df, missing)}Drop them')
+        raise rows_error(df, missing, f'column {col!r} has no rating', 'Drop them')
     if not is_numeric(y):
         raise not_numeric(df, col)
     large = ~(y.astype(float).abs() <= np.finfo(np.float32).max)
     if large.any():
-        raise ArgError(f'column {col!r} is infinite, or too large for float32, in '
-                       f'{some_rows(df, large)}Drop them')
+        says = f'column {col!r} is infinite, or too large for float32,'
+        raise rows_error(df, large, says, 'Drop them')
     check_range(rating_range)
     if rating_range is None: return
     lowest,highest = rating_range
@@ -370,6 +400,7 @@ def check_values(
     if outside.any():
         advice = ['Drop them, or give another ', Arg('rating_range')]
         if trained: advice = ['Drop or rescale them: the model was trained on that range']
+        elif outside.all(): advice = ['Give another ', Arg('rating_range')]
         raise ArgError(f'column {col!r} is not between {lowest} and {highest} in '
                        f'{some_rows(df, outside)}', *advice)
 

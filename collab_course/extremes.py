@@ -19,7 +19,8 @@ from typing import Any
 from .checks import Arg, ArgError, ArgWarning, as_list, check_choice, check_flag
 from .checks import check_range, check_rate, check_seed, check_share, check_spread
 from .checks import check_table
-from .checks import ArgTypeError, check_whole, is_number, must_be
+from .checks import ArgTypeError, check_whole, is_number, is_numeric, must_be
+from .frames import plain_ratings, plain_values
 from .tables import validate_ratings
 
 # %% ../nbs/library/extremes.ipynb #18fd8281
@@ -263,11 +264,8 @@ def check_ratings(
     duplicates: str = 'raise', # Pairs rated twice: 'raise', 'keep', 'first', 'last' or 'mean'
 ) -> pd.DataFrame: # The table, with pairs rated twice merged as asked
     "Check that a model can be trained on a table"
-    names = dict(user_name=user_name, item_name=item_name, rating_name=rating_name)
-    for arg,name in names.items():
-        if not isinstance(name, Hashable):
-            raise must_be(arg, 'the name of a column', name, ArgTypeError)
-    df = validate_ratings(ratings, *names.values(), rating_range, duplicates)
+    names = (user_name, item_name, rating_name)
+    df = validate_ratings(ratings, *names, rating_range, duplicates)
     check_meaning(df[rating_name], rating_range)
     return df
 
@@ -310,9 +308,11 @@ def without_missing(
     values = check_missing(missing)
     if not values: return ratings,0
     check_table(ratings, [rating_name])
-    y = ratings[rating_name]
-    drop = y.isin(values)
-    if any(value!=value for value in values): drop |= y.isna()
+    y = plain_values(ratings[rating_name])
+    gaps = y.isna().to_numpy()
+    rated = plain_ratings(y[~gaps])
+    drop = gaps & any(value!=value for value in values)
+    if is_numeric(rated): drop[~gaps] = rated.isin(values)
     n = int(drop.sum())
     if n==len(y): raise ArgError('all ratings are ', Arg('missing', missing), ': none is left')
     if n==0: warnings.warn(ArgWarning('no rating is ', Arg('missing', missing)))

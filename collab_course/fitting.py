@@ -27,16 +27,16 @@ from fastprogress import progress_bar
 from typing import Any
 from .answers import RatingHistory, rating_errors, with_counts
 from .checks import Arg, ArgError, ArgTypeError, ArgWarning, check_range, check_share
-from .checks import must_be
 from .convert import own_served
 from .create_params import DotProductBias
-from .extremes import check_meaning, check_training_settings, doubts
+from .extremes import check_ratings, check_training_settings, doubts
 from .extremes import says_of_range, tail_of
 from .features import MultiHot, feature_bags
+from .frames import as_frame
 from .loaders import RatingBatches, RatingsDataLoaders, RatingsDataset
 from .served import ServedModel
 from .svdpp import SVDpp, fit_svdpp, svdpp_recipe
-from .tables import random_split, validate_ratings
+from .tables import random_split
 from .loops import FailedTraining, failed_training, usual_decay
 from .training import adam_memory, good_recipe, lean_fit
 from .vocab import Vocab
@@ -47,7 +47,6 @@ def rating_limits(
     rating_range: tuple|None, # (lowest, highest) rating there is; None: as in `ratings`
 ) -> tuple[float, float]: # The lowest and the highest
     "Return the range of the ratings, and warn of what looks odd"
-    check_meaning(ratings, rating_range)
     for doubt in doubts(ratings, rating_range): warnings.warn(doubt)
     low = ratings.min()
     high = ratings.max()
@@ -81,12 +80,20 @@ class CheckedRatings:
         duplicates: str = 'raise', # Pairs rated twice: 'raise', 'keep', 'first', 'last' or 'mean'
     ) -> 'CheckedRatings':
         "Check a table and look up its ids"
-        for arg,name in dict(user_name=user_name, item_name=item_name,
-                             rating_name=rating_name).items():
-            if not isinstance(name, Hashable):
-                raise must_be(arg, 'the name of a column', name, ArgTypeError)
         check_range(rating_range, finite=True)
-        df = validate_ratings(ratings, user_name, item_name, rating_name, rating_range, duplicates)
+        names = (user_name, item_name, rating_name)
+        df = check_ratings(ratings, *names, rating_range, duplicates)
+        return cls.from_checked(df, *names, rating_range)
+
+    @classmethod
+    def from_checked(cls,
+        df: pd.DataFrame, # One row a rating, as `check_ratings` returns it
+        user_name: Hashable = 'user', # Column of user ids
+        item_name: Hashable = 'movie', # Column of item ids
+        rating_name: Hashable = 'rating', # Column of ratings
+        rating_range: tuple|None = None, # (lowest, highest) rating there is; None: as in the table
+    ) -> 'CheckedRatings':
+        "Look up the ids of a table that was checked"
         limits = rating_limits(df[rating_name], rating_range)
         users = Vocab.from_column(df[user_name])
         items = Vocab.from_column(df[item_name])
@@ -517,12 +524,14 @@ def fit_table(
     "Train on a part, measure on the rest, train again on all"
     refit = refit and valid_pct!=0
     order,n_train = split_rows(table, valid_pct, settings['seed'])
-    bags = bags_of_features(table, user_features, item_features, on_missing)
+    features = dict(user_features=user_features, item_features=item_features)
+    features = {arg: as_frame(df, arg) for arg,df in features.items() if df is not None}
+    bags = bags_of_features(table, **features, on_missing=on_missing)
     def train(n):
         watcher = epoch_watcher(settings['n_epoch'], on_epoch, progress)
         return train_on(table, order, n, settings, bags, watcher)
     fitted = train(n_train)
-    names = feature_names(table, user_features=user_features, item_features=item_features)
+    names = feature_names(table, **features)
     report = plain_values(measure(fitted, table.rating_range) | dict(refit=refit) | settings
                           | names)
     warn_of_report(report, table)

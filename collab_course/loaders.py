@@ -21,9 +21,10 @@ from fastai.losses import MSELossFlat
 from fastai.torch_core import default_device, display_df, to_np
 from fastai.torch_core import to_detach as detach
 from fastcore.basics import GetAttr, ifnone
-from .checks import (Arg, ArgError, ArgTypeError, check_choice, check_seed,
+from .checks import (Arg, ArgError, check_choice, check_seed,
                                   check_share, check_table,
                                   check_values, check_whole, must_be)
+from .frames import as_frame, plain_columns, rows_frame
 from .tables import all_differ, random_split, repeats_error, unseen, validate_ratings
 from .vocab import ids_to_rows, make_vocab
 
@@ -33,6 +34,7 @@ def as_float32(
     rating_name: Hashable, # Column of ratings
 ) -> torch.Tensor:
     "Return the ratings as float32, after a check that they fit"
+    df = plain_columns(df, [], rating_name)
     check_values(df, rating_name)
     ratings = df[rating_name].to_numpy(np.float32)
     return torch.tensor(ratings)
@@ -63,6 +65,7 @@ class RatingsDataset:
         on_unknown: str = 'raise', # Ids not in the vocabulary: 'raise' an error, or 'na' for row 0
     ) -> 'RatingsDataset':
         "Look up the ids of a table once and for all"
+        df = as_frame(df, 'df')
         check_table(df, classes if rating_name is None else [*classes, rating_name])
         columns = [ids_to_rows(df[c], vocab, on_unknown) for c,vocab in classes.items()]
         x = torch.stack(columns, 1)
@@ -360,7 +363,7 @@ class RatingsDataLoaders(DataLoaders):
         "Create loaders from a table of ratings"
         check_choice('duplicates', duplicates, ('raise', 'keep'))
         names = (user_name, item_name, rating_name)
-        validate_ratings(ratings, *names, rating_range, 'keep')
+        ratings = validate_ratings(ratings, *names, rating_range, 'keep')
         if duplicates=='raise' and not all_differ(ratings, names[:2]):
             raise repeats_error(ratings, names[:2], 'Pass ', Arg('duplicates', 'keep'),
                                 ', or merge them with validate_ratings')
@@ -401,11 +404,7 @@ class RatingsDataLoaders(DataLoaders):
         num_workers: int = 0, # Ignored: `Learner.predict` passes it
     ) -> RatingsDL:
         "Create a loader of pairs to predict, in the order of `items`"
-        if not isinstance(items, (pd.DataFrame, list, tuple, dict)):
-            raise ArgTypeError(f'pass a DataFrame or a list of dicts, not {items!r}', arg='items',
-                               got=items)
-        one = isinstance(items, dict) and all(map(np.isscalar, items.values()))
-        df = pd.DataFrame([items] if one else items)
+        df = rows_frame(items, 'items')
         if not len(df): raise ArgError('there are no pairs to predict', arg='items')
         known = self.train_ds
         rating_name = known.rating_name if with_labels else None

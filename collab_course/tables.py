@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from .checks import (Arg, ArgError, brief, check_above, check_choice, check_columns,
                                   check_range, check_rate,
-                                  check_seed, check_share, check_values, check_whole, some_rows)
+                                  check_seed, check_share, check_values, check_whole, rows_error,
+                                  shown_rows, some_rows)
 from .frames import as_frame, plain_columns
 
 # %% ../nbs/library/tables.ipynb #5e008827
@@ -37,7 +38,7 @@ def check_one_kind(
     kinds = sorted(names)
     if len(kinds)>1:
         raise ArgError(f'column {ids.name!r} mixes ids of the types {kinds}, and 1 is not "1": '
-                       'convert it, e.g. with .astype(str)')
+                       'convert it, e.g. with .map(str)')
 
 def is_half(
     text: Any, # An id or a name
@@ -67,7 +68,7 @@ def check_ids(
     ids = df[col]
     missing = ids.isna()
     if missing.any():
-        raise ArgError(f'column {col!r} has no id in {some_rows(df, missing)}Drop or repair them')
+        raise rows_error(df, missing, f'column {col!r} has no id', 'Drop or repair them')
     check_one_kind(ids)
     check_text_ids(ids)
     try:
@@ -165,7 +166,7 @@ def repeats_error(
     repeats = df[df.duplicated(pair, keep=False)]
     try: repeats = repeats.sort_values(pair, kind='stable')
     except TypeError: pass # ids without an order
-    first = repeats.head(4).to_string(max_colwidth=60)
+    first = shown_rows(repeats.head(4))
     n = int(df.duplicated(pair).sum())
     says = f'{n:,} rows repeat a pair of {pair}, such as\n{first}\n'
     return ArgError(says, *advice, arg='duplicates')
@@ -324,7 +325,7 @@ def check_times(
     "Check that a column can be ordered by time"
     times = df[col]
     if not pd.api.types.is_numeric_dtype(times) and not pd.api.types.is_datetime64_any_dtype(times):
-        raise ArgError(f'column {col!r} holds {times.iloc[0]!r}, and text sorts by letters: '
+        raise ArgError(f'column {col!r} holds {brief(times.iloc[0])}, and text sorts by letters: '
                        'convert it, e.g. with pd.to_datetime', arg='time_name')
     missing = times.isna()
     if missing.any():

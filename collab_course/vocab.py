@@ -4,17 +4,18 @@
 
 # %% auto #0
 __all__ = ['na', 'sort_names', 'id_dtypes', 'as_column', 'distinct_numbers', 'distinct', 'make_vocab', 'sort_of', 'kinds_of',
-           'check_sort', 'fitting_dtype', 'ids_index', 'is_rounded', 'Vocab', 'ids_to_rows']
+           'check_sort', 'fitting_dtype', 'plain_kind', 'ids_index', 'is_rounded', 'Vocab', 'ids_to_rows']
 
 # %% ../nbs/library/vocab.ipynb #e39618a4
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 import numpy as np
 import pandas as pd
 from .checks import Arg, ArgError, brief, check_choice, close_matches, is_whole
 from .checks import kind_of, listed, must_be
-from .frames import plain_ids
-from .tables import number_span
+from .frames import plain_ids, plain_value
+from .tables import is_plain, number_span
 if TYPE_CHECKING: import torch
 
 # %% ../nbs/library/vocab.ipynb #dadf69b0
@@ -52,7 +53,7 @@ def make_vocab(
     col: Any, # Column of ids, each any number of times
 ) -> list: # `#na#`, then the distinct ids
     "Create the vocabulary of a column"
-    return [na, *distinct(pd.Series(col))]
+    return [na, *distinct(as_column(col))]
 
 # %% ../nbs/library/vocab.ipynb #7830b2a1
 sort_names = {
@@ -113,6 +114,21 @@ def fitting_dtype(
     except (TypeError, ValueError, OverflowError): return None
     return dtype if back==ids else None
 
+# %% ../nbs/library/vocab.ipynb #502217c0
+def plain_kind(
+    ids: pd.Series|pd.Index, # Ids
+) -> str|None: # 'int', 'str', 'float'; None: no file can hold them
+    "Find the one plain kind of ids"
+    if isinstance(ids.dtype, pd.StringDtype): return 'str'
+    if not is_plain(ids):
+        values = [*map(plain_value, ids.unique().tolist())]
+        types = {type(o) for o in values}
+        if types=={str}: return 'str'
+        if types not in ({int}, {float}): return None
+        ids = np.array(values)
+    if ids.dtype.kind in 'iu': return 'int'
+    return 'float' if ids.dtype.kind=='f' and np.isfinite(ids).all() else None
+
 # %% ../nbs/library/vocab.ipynb #ffe8f7de
 def ids_index(
     ids: Any, # Distinct ids; `#na#` may come first
@@ -121,6 +137,7 @@ def ids_index(
     if isinstance(ids, np.ndarray) and ids.dtype in (np.int64, np.float64): return pd.Index(ids)
     ids = list(ids)
     if ids and isinstance(ids[0], str) and ids[0]==na: ids = ids[1:]
+    if {type(o) for o in ids} & {UUID, np.str_}: ids = [*map(plain_value, ids)]
     return pd.Index(ids, tupleize_cols=False)
 
 def is_rounded(
@@ -179,9 +196,7 @@ class Vocab:
     @property
     def kind(self) -> str|None:
         "The one plain type of all ids: 'int', 'str', 'float', or None"
-        inferred = self.index.inferred_type
-        if inferred=='floating' and not np.isfinite(self.index).all(): return None
-        return {'integer': 'int', 'string': 'str', 'floating': 'float'}.get(inferred)
+        return plain_kind(self.index)
 
     def to_list(self) -> list:
         "Return `#na#` and the ids, as plain Python objects"

@@ -250,7 +250,7 @@ loop['again'] = loop
     ([1], 'meta is of type list: it must be a dict'), (None, 'meta is of type NoneType: it must be a dict'),
     (dict(vocab=dict(user=['a', 'b', 'c', pd.Timestamp('2024')])),
      r"meta\['vocab'\] is .*, which JSON would change: keep text, whole numbers"),
-    (dict(n=np.int64(3)), r"meta\['n'\] is np.int64\(3\)"),
+    (dict(n=np.int64(3)), r"meta\['n'\] is (np.int64\()?3\)?, which"),
     (dict(t=(1, 2)),
      r"meta\['t'\] is \(1, 2\), which JSON would change: keep text, whole numbers, finite floats, bool, None, list and "
      r"dict under keys of text"),

@@ -1,6 +1,7 @@
 "Ratings that cannot be meant are refused or said before a training, and legitimate ones never are"
 import subprocess
 import sys
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -249,6 +250,16 @@ def test_missing_takes_values_lists_and_nan():
     df = pd.DataFrame({'r': [1, 99, np.nan, 0]})
     assert [len(without_missing(df, 'r', m)[0]) for m in (None, 99, [99, 0], np.nan, [np.nan, 99])]==[4, 3, 2, 3, 2]
     with pytest.warns(UserWarning, match='no rating is missing=7'): without_missing(df, 'r', 7)
+
+@pytest.mark.parametrize('values,left', [
+    ([Decimal(1), Decimal(99), Decimal('sNaN'), None], 3), ([Decimal(1), 99, 3.5, np.nan], 3),
+    ([True, False, True, None], 4),
+    (['1', '99', 'x', None], 4), ([[1], 99, 2, 3], 4)])
+@pytest.mark.filterwarnings('ignore:no rating is missing')
+def test_missing_is_found_among_values_of_any_kind(values, left):
+    df = pd.DataFrame({'r': pd.Series(values, dtype=object)})
+    rest,n = without_missing(df, 'r', 99)
+    assert (len(rest), n)==(left, 4 - left)
 
 def test_a_table_passes_as_it_is():
     assert check_ratings(PAIRS) is PAIRS

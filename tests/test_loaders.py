@@ -2,7 +2,7 @@
 import datetime as dt, pickle, uuid, warnings
 from decimal import Decimal
 
-import numpy as np, pandas as pd, pytest, torch
+import numpy as np, pandas as pd, pyarrow as pa, pytest, torch
 from fastai.callback.schedule import Learner  # noqa: F401  (with lr_find and fit_one_cycle)
 from fastai.collab import collab_learner
 from fastai.learner import load_learner
@@ -58,13 +58,17 @@ kinds = dict(ints=[3, 1, 2], floats=[.5, 1., -2.], strings=['b', 'a', 'c'], unic
              big=[2**63-1, -2**63], huge=[2**70, 1],
              frozensets=[frozenset({1}), frozenset({2})], zeros=['01', '1', '001'])
 
+def as_known(ids):
+    "Ids as a vocabulary holds them: UUIDs are known by their text"
+    return [str(o) if isinstance(o, uuid.UUID) else o for o in ids]
+
 @pytest.mark.parametrize('ids', kinds.values(), ids=kinds)
 def test_every_hashable_id_has_one_row_of_its_own(ids):
     vocab = make_vocab(ids*2)
     assert vocab[0]==na and len(vocab)==len(ids)+1
     got = ids_to_rows(ids, vocab)
     assert got.dtype==torch.int64
-    assert [vocab[i] for i in got]==ids
+    assert [vocab[i] for i in got]==as_known(ids)
 
 @pytest.mark.parametrize('ids', kinds.values(), ids=kinds)
 def test_every_hashable_id_goes_through_a_loader(ids):
@@ -73,7 +77,8 @@ def test_every_hashable_id_goes_through_a_loader(ids):
     dls = RatingsDataLoaders.from_df(df, splits=(range(2, len(df)), [0, 1]), bs=3)
     shown = pd.concat([dls.train.show_batch(b, show=False) for b in dls.train])
     assert sorted(shown.rating)==df.rating.tolist()[2:]
-    assert all(df.user[int(r)]==u for u,r in zip(shown.user, shown.rating))
+    asked = as_known(df.user)
+    assert all(asked[int(r)]==u for u,r in zip(shown.user, shown.rating))
 
 @given(st.lists(st.integers(-2**63, 2**63-1) , min_size=1)
        | st.lists(st.text(), min_size=1).filter(lambda o: na not in o)
@@ -217,12 +222,27 @@ def test_wrong_tables_and_choices_are_refused(ratings):
     with pytest.raises(ValueError, match='movie'): RatingsDataLoaders.from_df(ratings.drop(columns='movie'))
     with pytest.raises(ValueError, match="'user'"):
         RatingsDataLoaders.from_df(ratings.assign(user=ratings.user.where(ratings.index>0)))
-    with pytest.raises(ValueError, match="'user'.*categor"):
-        RatingsDataLoaders.from_df(ratings.assign(user=ratings.user.astype('category')))
     with pytest.raises(ValueError, match="'all' or 'train', not 'valid'"):
         RatingsDataLoaders.from_df(ratings, vocab='valid')
     with pytest.raises(ValueError, match="'raise' or 'keep', not 'mean'"):
         RatingsDataLoaders.from_df(ratings, duplicates='mean')
+
+def in_many_forms(df):
+    "The same table from elsewhere, or with columns of other kinds"
+    decimals = [Decimal(str(y)) for y in df.rating]
+    return [pa.Table.from_pandas(df, preserve_index=False), df.to_dict('records'), df.to_dict('list'),
+            df.astype({'user': 'category', 'movie': 'category'}), df.assign(rating=decimals)]
+
+def test_a_table_of_any_kind_makes_the_same_loaders(ratings, dls):
+    for table in in_many_forms(ratings):
+        again = RatingsDataLoaders.from_df(table, seed=0, bs=32)
+        assert {k: list(v) for k,v in again.classes.items()}==dls.classes
+        for a,b in ((again.train_ds, dls.train_ds), (again.valid_ds, dls.valid_ds)):
+            assert torch.equal(a.x, b.x) and torch.equal(a.y, b.y)
+        data = RatingsDataset.from_df(table, dls.classes, 'rating')
+        asked = dls.test_dl(table, with_labels=True).dataset
+        assert torch.equal(data.x, asked.x) and torch.equal(data.y, asked.y)
+        assert data.y.tolist()==ratings.rating.tolist()
 
 def test_doubled_pairs_stay_only_when_asked(ratings):
     twice = pd.concat([ratings, ratings.head(1)], ignore_index=True)
@@ -485,12 +505,12 @@ def test_a_validation_part_full_of_strangers_is_said(vocab):
         RatingsDataLoaders.from_df(df, splits=user_split(df, seed=1), vocab=vocab)
 
 def test_a_few_unseen_items_are_not_worth_a_warning():
-    df = planted_ratings(60, 20, 600).ratings
-    lone = pd.concat([df, pd.DataFrame({'user': [1], 'movie': [99], 'rating': [3.], 'timestamp': [0]})],
-                     ignore_index=True)
+    pairs = [(u, i) for i in range(10) for u in range(60)] # the first 400 rows hold every user
+    df = pd.DataFrame([*pairs, (0, 99)], columns=['user', 'movie']).assign(rating=np.arange(601)%5 + 1.)
+    train = [*range(400), *range(420, 600, 60)] # and 3 of the later ones every item but the last
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        RatingsDataLoaders.from_df(lone, splits=(range(400), range(400, 601)))
+        RatingsDataLoaders.from_df(df, splits=(train, sorted({*range(601)} - {*train})))
 
 @pytest.mark.parametrize('bs', [0, -1, 2.5, '64', None])
 def test_a_batch_has_a_whole_number_of_ratings(ratings, bs):
@@ -517,10 +537,14 @@ def test_counts_are_ratings_if_you_insist():
     with pytest.raises(ValueError, match='pass rating_range='): RatingsDataLoaders.from_df(plays)
     assert RatingsDataLoaders.from_df(plays, rating_range=(1, 499)).n_items==11
 
-@pytest.mark.parametrize('labels', [['5', '4'], [True, False]])
+@pytest.mark.parametrize('labels', [['5', '4'], [True, 4], [1+1j, 2]])
 def test_labels_are_checked_as_in_training(dls, ratings, labels):
     with pytest.raises(ValueError, match='not numeric'):
         dls.test_dl(ratings.head(2).assign(rating=labels), with_labels=True)
+
+def test_labels_that_are_true_and_false_are_1_and_0_as_in_training(dls, ratings):
+    two = ratings.head(2).assign(rating=[True, False])
+    assert dls.test_dl(two, with_labels=True).dataset.y.tolist()==[1, 0]
 
 @pytest.mark.parametrize('items', [5, 'ratings.csv', None])
 def test_pairs_that_are_no_table_are_a_type_error(dls, items):

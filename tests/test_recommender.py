@@ -1,9 +1,10 @@
 "Chapter 15: what is recommended and why, strangers, newcomers, models that may be served, bundles that may be loaded"
-import copy, json, pickle, random, subprocess, sys, warnings
+import copy, decimal, enum, json, pickle, random, subprocess, sys, warnings
 from functools import partial
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from fastai.collab import CollabDataLoaders, EmbeddingDotBias, EmbeddingNN, collab_learner
@@ -458,6 +459,129 @@ def test_a_network_folds_in_to_a_row_that_no_small_step_betters():
     assert best < fold_loss(network, torch.from_numpy(network.mean_user), items, target, 1.)
     assert all(fold_loss(network, w + 0.02*torch.randn(w.shape, generator=g), items, target, 1.) > best - 1e-4
                for _ in range(50))
+
+# ---- columns that nobody has named, and tables from elsewhere
+
+tiny = dict(n_factors=1, n_epoch=1, valid_pct=0, seed=0, progress=False)
+
+@pytest.mark.parametrize('names', [('userId', 'movieId', 'rating'), ('Customer ID', 'product_id', 'Stars'),
+                                   ('user_id:token', 'item_id:token', 'rating:float'), ('reader', 'title', 'score')])
+def test_fit_finds_columns_by_their_usual_names_and_keeps_these(names):
+    df = planted.set_axis([*names, 'timestamp'], axis=1)
+    by_name = Recommender.fit(df, *names, **tiny)
+    found = Recommender.fit(df, **tiny)
+    assert (found.user_name, found.item_name, found.rating_name)==names
+    same(found.recommend_all(3), by_name.recommend_all(3))
+
+def test_the_names_of_the_course_come_first():
+    more = planted.assign(userId=1, item=2, stars=3.)
+    same(Recommender.fit(more, **tiny).recommend_all(3), Recommender.fit(planted, **tiny).recommend_all(3))
+
+def test_a_name_that_is_given_is_never_taken_for_something_else():
+    df = planted.rename(columns={'user': 'item', 'movie': 'product'})
+    found = Recommender.fit(df, user_name='item', **tiny)
+    assert (found.user_name, found.item_name)==('item', 'product')
+
+@pytest.mark.parametrize('change,words', [
+    (lambda df: df.rename(columns={'user': 'reader'}).assign(customer=1),
+     "2 columns could be the user: 'reader', 'customer'. The columns are .*'movie'.* the right one with user_name="),
+    (lambda df: df.rename(columns={'user': 'x', 'rating': 'y'}),
+     "no column has a name that is known for the user or rating. The columns are 'x'.*with user_name=.*rating_name="),
+    (lambda df: df.set_axis(['user', 'user', 'rating', 'timestamp'], axis=1), "2 columns of ratings are called 'user'"),
+    (lambda df: df[[]], 'the table of ratings has no columns')])
+def test_where_it_is_not_clear_fit_asks(change, words):
+    with pytest.raises(ValueError, match=words): Recommender.fit(change(planted))
+
+def test_the_answer_to_what_fit_asks_helps():
+    df = planted.rename(columns={'user': 'reader'}).assign(customer=1)
+    same(Recommender.fit(df, user_name='reader', **tiny).items, Recommender.fit(planted, **tiny).items)
+
+unkept = dict(times=lambda u: pd.Timestamp(u, unit='D'), days=lambda u: pd.Timestamp(u, unit='D').date(),
+              bytes=lambda u: bytes([u, 255]), pairs=lambda u: (u, 'x'), choices=lambda u: people[u],
+              huge=lambda u: 2**64 + u, infinite=lambda u: np.inf if u==3 else float(u))
+people = [*enum.Enum('people', [f'p{u}' for u in range(200)])]
+
+@pytest.mark.parametrize('kind', unkept)
+def test_ids_that_no_bundle_can_keep_are_refused_by_fit_and_the_advice_works(kind, tmp_path):
+    df = planted.assign(user=[unkept[kind](u) for u in planted.user.tolist()])
+    with pytest.raises(ValueError, match="column 'user' holds ids such as .*convert the column before training") as e:
+        Recommender.fit(df, **tiny)
+    call = str(e.value).split('e.g. with ')[1]
+    r = Recommender.fit(df.assign(user=eval(f'df.user{call}')), **tiny)
+    assert len(r.users)==planted.user.nunique()
+    same(Recommender.load(r.save(tmp_path/'b')).recommend_all(3), r.recommend_all(3))
+
+@pytest.mark.parametrize('names', [[0, 1, 2, 3], [('a', 'u'), ('a', 'i'), ('b', 'y'), ('b', 't')]])
+def test_columns_that_no_bundle_can_name_are_refused_by_fit_and_the_advice_works(names, tmp_path):
+    ratings = planted.set_axis(pd.Index(names), axis=1)
+    with pytest.raises(ValueError, match="name that isn't text") as e: Recommender.fit(ratings, *names[:3], **tiny)
+    df = eval(str(e.value).split('e.g. with ')[1])
+    r = Recommender.fit(df, *map(str, names[:3]), **tiny)
+    assert Recommender.load(r.save(tmp_path/'b')).user_name==str(names[0])
+
+def test_half_a_character_in_the_name_of_a_column_is_refused_by_fit():
+    df = planted.set_axis(pd.Index(['user', 'movie\ud800', 'rating', 'timestamp'], dtype=object), axis=1)
+    with pytest.raises(ValueError, match='half a character in its name'): Recommender.fit(df, item_name='movie\ud800')
+
+def test_what_cannot_be_kept_is_refused_before_torch_is_imported():
+    code = '''import sys, pandas as pd
+from collab_course.recommender import Recommender
+df = pd.DataFrame([(u, i) for u in range(30) for i in range(20)], columns=['user', 'movie']).assign(rating=3.)
+df.loc[::2, 'rating'] = 5
+days = df.assign(user=pd.to_datetime(df.user, unit='D'))
+for bad,kw in ((days, {}), (df.set_axis([0, 1, 2], axis=1), dict(user_name=0, item_name=1, rating_name=2)),
+               (df.rename(columns={'user': 'x'}), {})):
+    try: Recommender.fit(bad, **kw)
+    except ValueError: print('torch' in sys.modules)'''
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.stdout.split()==['False']*3, done.stderr
+
+def other_forms(df):
+    "The same rows as other libraries, plain Python or other columns hold them"
+    decimals = df.assign(rating=[decimal.Decimal(str(y)) for y in df.rating])
+    return dict(arrow=pa.Table.from_pandas(df, preserve_index=False), dicts=df.to_dict('records'),
+                columns=df.to_dict('list'), categories=df.astype({'user': 'category', 'movie': 'category'}),
+                decimals=decimals)
+
+@pytest.mark.filterwarnings('ignore:.*rows are in the history')
+@pytest.mark.parametrize('form', other_forms(planted))
+def test_every_method_takes_a_table_of_any_kind(form):
+    known,new = planted.head(50),planted.head(60).assign(user=planted.user.head(60) + 1000)
+    assert rec.evaluate(other_forms(known)[form])==rec.evaluate(known)
+    assert rec.predict(other_forms(known)[form]).prediction.tolist()==rec.predict(known).prediction.tolist()
+    same(rec.fold_in(other_forms(new)[form], 3), rec.fold_in(new, 3))
+    same(rec.update(other_forms(new)[form]).recommend_all(3), rec.update(new).recommend_all(3))
+
+@pytest.mark.filterwarnings('ignore:.*rows are in the history')
+def test_true_and_false_are_ratings_for_every_method():
+    flags = planted.assign(rating=planted.rating>3)
+    numbers = flags.assign(rating=flags.rating.astype(float))
+    r = Recommender.fit(flags, **tiny)
+    new = flags.head(60).assign(user=1000)[flags.head(60).movie.duplicated()==0]
+    assert r.evaluate(flags)==r.evaluate(numbers)
+    same(r.update(new).recommend_all(3), r.update(new.assign(rating=new.rating.astype(float))).recommend_all(3))
+
+def test_a_path_among_tables_is_told_how_to_be_read():
+    with pytest.raises(TypeError, match=r"read_ratings\('r.csv'\)"): Recommender.fit('r.csv')
+    with pytest.raises(TypeError, match=r"read_ratings\('r.csv'\)"): rec.evaluate('r.csv')
+
+long = 'x'*20_000
+long_table = planted.assign(user=long + planted.user.astype(str), title=long + planted.movie.astype(str))
+long_asks = dict(unknown=lambda r: r.recommend(long), kind=lambda r: r.recommend(long.encode()),
+    pairs=lambda r: r.predict(dict(user=long, movie=1)), column=lambda r: r.predict(pd.DataFrame({long: [1]})),
+    known=lambda r: r.fold_in(long_table.head(1)), beyond=lambda r: r.update(long_table.head(2).assign(rating=99)),
+    repeats=lambda r: r.update(pd.concat([long_table.head(2)]*2)),
+    titles=lambda r: r.update(long_table[:1], titles=long), gap=lambda r: r.evaluate(long_table.assign(rating=None)),
+    fit=lambda r: Recommender.fit(pd.concat([long_table]*2)),
+    wide=lambda r: r.evaluate(long_table[:3].assign(rating=None, **{f'c{k}': 'w'*60 for k in range(300)})))
+
+@pytest.fixture(scope='module')
+def long_rec(): return Recommender.fit(long_table, titles='title', **tiny)
+
+@pytest.mark.parametrize('ask', long_asks)
+def test_what_is_long_makes_no_long_message(ask, long_rec):
+    with pytest.raises((ValueError, TypeError)) as e: long_asks[ask](long_rec)
+    assert len(str(e.value))<2500
 
 @pytest.mark.parametrize('ratings,error,msg', [
     ({}, ValueError, 'no ratings'), ({99: 5}, ValueError, 'no movie 99'), ({1: 9}, ValueError, 'not between'),

@@ -19,6 +19,7 @@ titles = load_movies().set_index('movie').title
 rec = Recommender.fit(ratings, titles=titles, seed=42, progress=False)
 rec = Recommender.fit(ratings, user_name='user', item_name='movie', rating_name='rating', titles='title',
                       model='neighbours', n_factors=20, valid_pct=0.2, n_epoch=3, lr=1e-2)
+rec = Recommender.fit(pd.DataFrame({'userId': [1], 'movieId': [2], 'rating': [3.]}), rating_name='rating')
 best: pd.DataFrame = rec.recommend(196, n=5)
 text = rec.recommend('somebody', on_unknown='popular')
 everybody = rec.recommend_all(n=3, users=[1, 2, 3], allowed=lambda items: items['count']>50)
