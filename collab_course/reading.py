@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
-from collab_course.checks import Arg, ArgError, ArgTypeError, did_you_mean, join_parts, must_be
+from collab_course.checks import Arg, ArgError, ArgTypeError, brief, did_you_mean, join_parts, must_be
 from collab_course.checks import no_ratings, one_of
 if TYPE_CHECKING: import numpy as np, pandas as pd, pyarrow as pa
 
@@ -886,7 +886,7 @@ def quoted_names(
     names: Sequence[str], # Names of columns
 ) -> str:
     "Join the first thirty names for a sentence"
-    text = ', '.join(map(repr, names[:30]))
+    text = ', '.join(map(brief, names[:30]))
     return f'{text} and {len(names)-30} more' if len(names)>30 else text
 
 def find_column(
