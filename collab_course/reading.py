@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
-from collab_course.checks import Arg, ArgError, ArgTypeError, brief, did_you_mean, join_parts, must_be
-from collab_course.checks import no_ratings, one_of
+from collab_course.checks import Arg, ArgError, ArgTypeError, brief, did_you_mean, join_parts
+from collab_course.checks import must_be, no_ratings, one_of
 if TYPE_CHECKING: import numpy as np, pandas as pd, pyarrow as pa
 
 # %% ../nbs/library/reading.ipynb #809b894b
