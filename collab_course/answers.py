@@ -6,11 +6,11 @@
 __all__ = ['Table', 'OnUnknown', 'OnMissing', 'Duplicates', 'result_columns', 'columns_beside_ratings', 'stand_ins',
            'stand_in_advice', 'RatingHistory', 'pair_keys', 'with_counts', 'mean_by_row', 'RatingCounts',
            'rating_errors', 'check_measurable', 'n_seen_in', 'warn_of_rows', 'titles_of_table', 'warn_of_titles',
-           'titles_of_frame', 'is_by_position', 'check_is_by_id', 'titles_by_row', 'check_is_text',
-           'half_character_error', 'no_titles_error', 'title_array', 'title_list', 'titled_like', 'check_names',
-           'answer_table', 'as_pairs', 'popular_lists', 'mean_lists', 'joined_lists', 'Newcomers', 'check_turnable',
-           'check_new_ratings', 'known_item_rows', 'fold_newcomers', 'check_are_new', 'with_rows_up_to', 'with_folded',
-           'updated_model', 'with_new_ids', 'with_new_titles', 'largest_parts', 'reasons_by_ratings', 'reasons_table',
+           'titles_of_frame', 'check_is_by_id', 'titles_by_row', 'check_is_text', 'half_character_error',
+           'no_titles_error', 'title_array', 'title_list', 'titled_like', 'check_names', 'answer_table', 'as_pairs',
+           'popular_lists', 'mean_lists', 'joined_lists', 'Newcomers', 'check_turnable', 'check_new_ratings',
+           'known_item_rows', 'fold_newcomers', 'check_are_new', 'with_rows_up_to', 'with_folded', 'updated_model',
+           'with_new_ids', 'with_new_titles', 'largest_parts', 'reasons_by_ratings', 'reasons_table',
            'reasons_by_factors']
 
 # %% ../nbs/library/answers.ipynb #7a7711ad
@@ -31,7 +31,7 @@ from .frames import as_frame, rows_frame
 from .metrics import mae, rmse
 from .ranking import History, rank_items
 from .served import ServedModel
-from .vocab import Vocab, as_column
+from .vocab import Vocab, as_column, is_by_position
 
 # %% ../nbs/library/answers.ipynb #1fdb2679
 Table = pd.DataFrame|pd.Series # A DataFrame, also where a type checker can't tell
@@ -379,16 +379,6 @@ def titles_of_frame(
         raise ArgError(Arg('titles'), f" has {n or 'no'} column{'s'*(n>1)} {name!r}; it has "
                        f'{listed(df.columns)}: rename the right one', arg='titles')
     return titles_of_table(df, item_name, 'title')
-
-def is_by_position(
-    index: pd.Index, # Index of titles
-    ids: pd.Index, # Ids of the items
-) -> bool:
-    "Test for an index that counts rows, where ids don't"
-    if not len(index) or index.name is not None: return False
-    if index.dtype.kind not in 'iu' or ids.dtype.kind not in 'iuf' or index.min()!=0: return False
-    if isinstance(index, pd.RangeIndex): return index.max()!=ids.max()
-    return ids.min()>0 # the first row has number 0, and no item
 
 def check_is_by_id(
     titles: pd.Series, # Titles

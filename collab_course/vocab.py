@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['na', 'sort_names', 'id_dtypes', 'as_column', 'distinct_numbers', 'distinct', 'make_vocab', 'sort_of', 'kinds_of',
-           'advice_for', 'check_sort', 'fitting_dtype', 'plain_kind', 'ids_index', 'is_rounded', 'Vocab', 'ids_to_rows']
+           'advice_for', 'check_sort', 'fitting_dtype', 'plain_kind', 'is_by_position', 'ids_index', 'is_rounded',
+           'Vocab', 'ids_to_rows']
 
 # %% ../nbs/library/vocab.ipynb #e39618a4
 from collections.abc import Callable, Hashable, Sequence
@@ -144,6 +145,17 @@ def plain_kind(
         ids = np.array(values)
     if ids.dtype.kind in 'iu': return 'int'
     return 'float' if ids.dtype.kind=='f' and np.isfinite(ids).all() else None
+
+# %% ../nbs/library/vocab.ipynb #81338d08
+def is_by_position(
+    index: pd.Index, # Index of titles, or of what else is known of items
+    ids: pd.Index, # Ids of the items
+) -> bool:
+    "Test for an index that counts rows, where ids don't"
+    if not len(index) or index.name is not None: return False
+    if index.dtype.kind not in 'iu' or ids.dtype.kind not in 'iuf' or index.min()!=0: return False
+    if isinstance(index, pd.RangeIndex): return index.max()!=ids.max()
+    return ids.min()>0 # the first row has number 0, and no item
 
 # %% ../nbs/library/vocab.ipynb #ffe8f7de
 def ids_index(
