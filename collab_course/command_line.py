@@ -17,16 +17,18 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 import collab_course
-from collab_course.checks import Arg, ArgError, did_you_mean, one_of
+from collab_course.checks import Arg, ArgError, close_matches, did_you_mean, one_of
 from collab_course.files import write_whole
-from collab_course.reading import RatingsTable, beside, counted, is_plain_number, match_titles
-from collab_course.reading import open_table, ratings_table, read_ratings, read_titles
+from collab_course.reading import RatingsTable, Source, beside, counted, home_path
+from collab_course.reading import is_plain_number
+from collab_course.reading import join_ratings, match_titles, open_table, place_in, ratings_table
+from collab_course.reading import read_like, read_titles, wrong_rows
 if TYPE_CHECKING:
     import pandas as pd
     from collab_course.recommender import Recommender
 
 # %% ../nbs/library/command_line.ipynb #40e1ee8b
-controls = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]')
+controls = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]')
 
 def cell_text(
     value: Any, # A value of a table
@@ -154,6 +156,8 @@ def in_flags(
 ) -> str:
     "Write an argument as a flag, with the values to give"
     flag = flags.get(arg.name, arg.name)
+    if arg.name=='missing' and arg.values and isinstance(arg.values[0], list):
+        return ' '.join(f'{flag} {value:g}' for value in arg.values[0])
     if not arg.values or isinstance(arg.values[0], bool): return flag
     return f'{flag} {one_of(map(typed, arg.values))}'
 
@@ -219,26 +223,78 @@ def say_report(
     if report['valid_rmse'] is None: say(args, 'the model is not measured')
     else:
         say(args, f'RMSE on {report["n_valid"]:,} ratings kept back: {report["valid_rmse"]:.4f}; '
-                  f'by averages alone (user and item): {report["baseline_rmse"]:.4f}')
+                  f'biases alone: {report["baseline_rmse"]:.4f}')
     if report['refit']: say(args, 'and again, on all ratings:')
 
 # %% ../nbs/library/command_line.ipynb #9c6f4873
 def check_ratings(
     table: RatingsTable, # What was read
+    srcs: list[Source], # The files
     rating_range: list[float]|None, # (lowest, highest) rating that there is; None: as in the table
 ):
     "Check that a model can be trained on ratings, all but pairs rated twice"
-    from collab_course.extremes import check_meaning
+    import pandas as pd
+    from collab_course.extremes import check_float32, check_meaning
     from collab_course.tables import validate_ratings
     names = [table.names[arg] for arg in ('user_name', 'item_name', 'rating_name')]
     if rating_range and not rating_range[0]<rating_range[1]:
         raise ArgError(Arg('rating_range'), ' takes the lowest rating and the highest, such as ',
                        Arg('rating_range', (1, 5)), f', not {typed(rating_range)}')
-    validate_ratings(table.ratings, *names, rating_range, duplicates='keep')
-    check_meaning(table.ratings[names[2]], rating_range)
+    if rating_range: check_float32(pd.Series(rating_range))
+    y = table.ratings[names[2]]
+    check_limits(y, srcs, rating_range, range_cure(y, rating_range))
+    check_limits(y, srcs, (-largest, largest), ())
+    validate_ratings(table.ratings, *names, duplicates='keep')
+    with rows_in_files(srcs): check_meaning(y, rating_range)
+
+def range_cure(
+    y: 'pd.Series', # Ratings
+    rating_range: Sequence[float]|None, # (lowest, highest) rating that there is; None: any
+) -> list[str|Arg]:
+    "Say what to do about ratings outside a range"
+    if rating_range is None: return []
+    from collab_course.extremes import shown
+    outside = y[~y.between(*rating_range)].unique().tolist()
+    code = [', leave it out with ', Arg('missing', shown(outside[0]))] if len(outside)==1 else []
+    return [*code, ', or give another ', Arg('rating_range')]
+
+largest = 3e38 # float32 ends there
+
+def check_limits(
+    y: 'pd.Series', # Ratings, with numbers of rows as their index
+    srcs: list[Source], # The files
+    rating_range: Sequence[float]|None, # (lowest, highest) rating that there is; None: any
+    cure: Sequence[str|Arg], # What to do, in parts
+):
+    "Check that ratings are between two numbers, or say in which line one is not"
+    if rating_range is None: return
+    lowest,highest = rating_range
+    outside = ~y.between(lowest, highest)
+    if not outside.any(): return
+    from collab_course.extremes import short
+    rows = y.index[outside].tolist()
+    why = f'{short(y[rows[0]])} is not between {lowest:g} and {highest:g}'
+    raise wrong_rows(srcs, rows, y.name, why, *cure)
+
+@contextmanager
+def rows_in_files(
+    srcs: list[Source], # The files, one after the other
+) -> Iterator[None]:
+    "Name rows in errors by file and line"
+    try: yield
+    except ArgError as e:
+        def placed(part): return place_in(srcs, part.values[0]) if is_row(part) else part
+        raise ArgError(*map(placed, e.args)) from None
+
+def is_row(
+    part: str|Arg, # A part of a message
+) -> bool:
+    "Test whether a part of a message names a row"
+    return isinstance(part, Arg) and part.name=='row'
 
 def check_pairs(
     table: RatingsTable, # What was read
+    srcs: list[Source], # The files
     duplicates: str, # 'raise', or which one of several ratings is kept
 ) -> list[str]: # A note, or none
     "Count pairs that were rated twice, and refuse them unless they are merged"
@@ -250,7 +306,9 @@ def check_pairs(
     if duplicates!='raise':
         return [f'{what}: {len(df)-n:,} ratings are left, the {duplicates} of each pair']
     some = df[df.duplicated(pair, keep=False)].sort_values(pair, kind='stable').head(4)
-    lines = '\n'.join(aligned([*some], some.astype(object).values.tolist()))
+    places = [place_in(srcs, row) for row in some.index]
+    rows = [[place, *row] for place,row in zip(places, some.astype(object).values.tolist())]
+    lines = '\n'.join(aligned(['place', *some], rows))
     raise CommandError(f'{what} of {pair[0]!r} and {pair[1]!r}, such as\n{lines}\n'
                        'Merge them with --duplicates first, last or mean')
 
@@ -275,7 +333,7 @@ def check_out(
 ):
     "Check that a model can be saved there"
     from collab_course.bundle import check_free
-    path = Path(path).expanduser().absolute()
+    path = home_path(path).absolute()
     check_folder(path)
     if path.exists() and not path.is_file() and not path.is_dir():
         raise CommandError(f'{path} is not a file: name another place with --out')
@@ -287,7 +345,7 @@ def titles_for(
     table: RatingsTable, # What was read
 ) -> dict: # `titles`, or nothing
     "Read titles from a file of their own, and say how many there are"
-    if not args.titles: return {}
+    if args.titles is None: return {}
     items = table.ratings[table.names['item_name']]
     kind = int if items.dtype.kind=='i' else str
     titles = read_titles(args.titles, items.name, args.title, encoding=args.encoding, kind=kind)
@@ -319,31 +377,45 @@ def next_step(
 ) -> list[str]: # A note, or none
     "Say what to try with a new model"
     typable = [u for u in map(str, rated_ids(rec.users)) if u and not controls.search(u)]
-    if not typable: return []
+    if not typable or not args.out.isprintable(): return []
     user = shlex.quote(typable[0])
     flag = f'--user={user}' if user.startswith('-') else f'--user {user}'
     more = ' --include-seen' if args.no_history else ''
     return [f'try: collab-course recommend {shlex.quote(args.out)} {flag}{more}']
 
+def open_ratings(
+    args: Namespace, # The command line
+) -> list[Source]:
+    "Open the files with ratings that the person named"
+    paths = args.ratings if isinstance(args.ratings, list) else [args.ratings]
+    return [open_table(path, args.sep, args.encoding, no_header=args.no_header)
+            for path in paths]
+
+def checked_ratings(
+    args: Namespace, # The command line of `fit`
+) -> tuple['pd.DataFrame', dict]: # Ratings, and arguments of `fit` about them
+    "Read ratings, and check that a model can be trained on them"
+    srcs = open_ratings(args)
+    title = args.title if args.titles is None else None
+    table = join_ratings(srcs, dict(user=args.user, item=args.item, rating=args.rating,
+                                    title=title))
+    say(args, *table.notes)
+    table = drop_missing(args, table)
+    check_ratings(table, srcs, args.range)
+    say(args, *check_pairs(table, srcs, in_python(args.duplicates)))
+    return table.ratings,table.names | titles_for(args, table)
+
 def fit_command(
     args: Namespace, # The command line
 ):
     "Train a model on a file with ratings, and save it"
-    title = None if args.titles else args.title
-    columns = dict(user_name=args.user, item_name=args.item, rating_name=args.rating)
-    how = dict(sep=args.sep, encoding=args.encoding, no_header=args.no_header)
-    table = read_ratings(args.ratings, **columns, title_name=title, **how)
-    say(args, *table.notes)
-    table = drop_missing(args, table)
-    check_ratings(table, args.range)
-    say(args, *check_pairs(table, in_python(args.duplicates)))
-    names = table.names | titles_for(args, table)
+    ratings,names = checked_ratings(args)
     check_out(args.out)
     rating_range = tuple(args.range) if args.range else None
     with aside(args):
         with uninterrupted(): from collab_course.recommender import Recommender
         rec = Recommender.fit(
-            table.ratings, **names, model=args.model, n_factors=args.factors, n_epoch=args.epochs,
+            ratings, **names, model=args.model, n_factors=args.factors, n_epoch=args.epochs,
             bs=args.batch_size, lr=args.lr, wd=args.wd, seed=args.seed, valid_pct=args.valid_pct,
             refit=not args.no_refit, rating_range=rating_range,
             duplicates=in_python(args.duplicates),
@@ -362,7 +434,7 @@ def model_path(
     path: str, # File that the person named
 ) -> Path:
     "Return the path of a model, and check that there is one"
-    path = Path(path).expanduser()
+    path = home_path(path)
     first_edition = (path/'bundle.json').exists()
     if first_edition: return path # `load_bundle` says what to do
     if path.is_dir():
@@ -396,10 +468,12 @@ def id_of(
     if kind=='f' and is_plain_number(text): return float(text)
     if kind!='f' and re.fullmatch('0|-?[1-9][0-9]{0,17}', text): return int(text)
     example = known.tolist()[0]
+    what = 'numbers' if kind=='f' else 'whole numbers'
     raise CommandError(f'{text!r} is no {role} id of this model: '
-                       f'they are whole numbers, such as {example}')
+                       f'they are {what}, such as {example}')
 
 # %% ../nbs/library/command_line.ipynb #09c61177
+trained_range = ', or rescale them all: the model was trained on that range'
 stand_ins = dict(mean='that of the mean row', popular='that of the most rated items')
 
 def rated_ids(
@@ -448,63 +522,143 @@ def recommend_command(
     show_table(res, args.form)
 
 # %% ../nbs/library/command_line.ipynb #2fdfcf78
+def spoken(
+    title: str, # A title
+) -> str:
+    "Return a title without its year, as people say it"
+    title = re.sub(r'\s*\(\d{4}\)$', '', title.strip().casefold())
+    return re.sub(r'^(.+), (the|an?|les?|la|der|die|das|el)$', r'\2 \1', title)
+
+def items_titled(
+    items: 'pd.DataFrame', # Items of a model, with titles
+    words: str, # A title
+) -> 'pd.DataFrame': # Rows of `items`
+    "Find items by their title, or else by the title without its year"
+    titles = items.title.fillna('').astype(str)
+    found = items[titles.str.casefold()==words.strip().casefold()]
+    return found if len(found) else items[titles.map(spoken)==spoken(words)]
+
+def items_with_words(
+    items: 'pd.DataFrame', # Items of a model, with titles
+    words: str, # A title, or words of one
+    parts: bool = True, # May words be cut, as in `emp` for an empire?
+) -> 'pd.DataFrame': # Rows of `items`
+    "Find items by their title, or else by words in it"
+    found = items_titled(items, words)
+    if len(found): return found
+    asked = {words.strip().casefold(), spoken(words)}
+    pattern = '|'.join(map(re.escape, sorted(asked)))
+    if not parts: pattern = rf'(?<!\w)({pattern})(?!\w)'
+    titles = items.title.fillna('').astype(str)
+    both = titles.str.casefold() + '\n' + titles.map(spoken)
+    return items[[bool(re.search(pattern, text)) for text in both]]
+
+def some_items(
+    items: 'pd.DataFrame', # Items of a model
+) -> str:
+    "Write ids and titles of up to ten items"
+    return '\n'.join(aligned([*items][:2], items.iloc[:10, :2].values.tolist()))
+
+def no_title(
+    items: 'pd.DataFrame', # Items of a model, with titles
+    words: str, # What the person typed
+) -> CommandError:
+    "Build the error for a title that there is not"
+    by_title = dict(zip(items.title.fillna('').map(spoken), items.index))
+    near = [by_title[title] for title in close_matches(spoken(words), by_title)]
+    some = f'; close ones are\n{some_items(items.loc[near])}' if near else ''
+    return CommandError(f'no title contains {words!r}{some}')
+
+def only_one(
+    args: Namespace, # The command line
+    found: 'pd.DataFrame', # Items whose title matches
+    words: str, # What the person typed
+) -> Any: # Its id
+    "Return the one item that was found, and say which"
+    if len(found)>1:
+        raise CommandError(f'{len(found):,} titles match {words!r}: '
+                           f'name one by its id\n{some_items(found)}')
+    (item,title), = found.iloc[:1, :2].itertuples(index=False, name=None)
+    say(args, f'{words!r} is taken for {item!r}, {title!r}')
+    return item
+
 def titled(
+    args: Namespace, # The command line
     items: 'pd.DataFrame', # Items of a model
     words: str, # Words of a title
 ) -> Any: # Its id
-    "Find the one item whose title is, or else contains, some words"
+    "Find the one item that some words mean"
     if not words.strip():
         raise CommandError('--title is empty: give words of a title, or name the item by --item')
     if 'title' not in items: raise CommandError('this model has no titles: name the item by --item')
-    titles = items.title.fillna('').astype(str).str.casefold()
-    folded = words.casefold()
-    found = items[titles==folded]
-    if not len(found): found = items[titles.str.contains(folded, regex=False)]
-    if len(found)==1: return found.iloc[0, 0]
-    if not len(found):
-        near = did_you_mean(words, items.title.dropna())
-        raise CommandError(f'no title contains {words!r}{near}')
-    some = '\n'.join(aligned([*found][:2], found.iloc[:10, :2].values.tolist()))
-    raise CommandError(f'{len(found)} titles match {words!r}: name one by --item\n{some}')
+    found = items_with_words(items, words)
+    if not len(found): raise no_title(items, words)
+    return only_one(args, found, words)
 
 # %% ../nbs/library/command_line.ipynb #e6ccec52
 def item_of(
+    args: Namespace, # The command line
     rec: 'Recommender', # The model
     text: str, # What the person typed
 ) -> Any: # Id of an item
     "Find an item by its id, or else by its title"
     known = rec.items[rec.item_name]
-    words = any(map(str.isalpha, text))
-    if 'title' not in rec.items or not words: return id_of(text, known, 'item')
-    if known.dtype.kind in 'iuf':
-        if is_plain_number(text): return id_of(text, known, 'item')
-        return titled(rec.items, text)
-    titles = rec.items.title.fillna('').astype(str).str.casefold()
-    is_id = known.eq(text).any()
-    if is_id or not titles.str.contains(text.casefold(), regex=False).any(): return text
-    return titled(rec.items, text)
+    try: item = id_of(text, known, 'item')
+    except CommandError: item = None
+    is_id = item is not None and known.eq(item).any()
+    if is_id: say(args, *same_title(rec, item, text))
+    if is_id or 'title' not in rec.items or not text.strip(): return id_of(text, known, 'item')
+    if is_plain_number(text): found = items_titled(rec.items, text)
+    else: found = items_with_words(rec.items, text, parts=False)
+    if len(found): return only_one(args, found, text)
+    if item is None and not is_plain_number(text): raise no_title(rec.items, text)
+    return id_of(text, known, 'item')
 
-def rows_of_file(
-    path: str, # File with ids, one a line, or a table with the columns of the model
-    columns: Sequence[str], # Names that may be there
-    first: str, # The column that must be there
-) -> 'pd.DataFrame': # Texts
-    "Read some columns of a small file, or one id a line"
-    import pandas as pd
-    text = Path(path).expanduser().read_text(encoding='utf-8-sig')
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines: raise CommandError(f'{path} is empty')
-    seps = [sep for sep in '\t;,' if sep in lines[0]] or ['\n']
-    head = [lines[0].strip()]
-    if seps[0]!='\n': head = [*map(str.strip, next(csv.reader(lines[:1], delimiter=seps[0])))]
-    if first not in head: return pd.DataFrame({first: [line.strip() for line in lines]})
-    if seps[0]=='\n': return pd.DataFrame({first: [line.strip() for line in lines[1:]]})
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter=seps[0]) if row][1:]
-    short = [k for k,row in enumerate(rows) if len(row)!=len(head)]
-    if short: raise CommandError(f'{path}: row {short[0]+1} below the names has '
-                                 f'{len(rows[short[0]])} fields, not {len(head)}')
-    df = pd.DataFrame(rows, columns=head)
-    return df[[name for name in columns if name in df]]
+def same_title(
+    rec: 'Recommender', # The model
+    item: Any, # Id that the person typed
+    text: str, # How it was typed
+) -> list[str]: # A note, or none
+    "Say that an id is a title of another item, too"
+    if 'title' not in rec.items: return []
+    same = rec.items.title.fillna('').map(spoken)==spoken(text)
+    others = rec.items[same & (rec.items[rec.item_name]!=item)]
+    if not len(others): return []
+    (other,title), = others.iloc[:1, :2].itertuples(index=False, name=None)
+    return [f'{text!r} is taken for an id; the title {title!r} is that of {other!r}']
+
+# %% ../nbs/library/command_line.ipynb #5ed335bb
+def ids_like(
+    values: 'pd.Series', # Ids that were read
+    known: 'pd.Series', # Ids of a model
+    role: str, # 'user' or 'item'
+) -> list:
+    "Return ids from a file in the type of the model's"
+    if known.dtype.kind!='f': return values.tolist()
+    return [id_of(str(value), known, role) for value in values.tolist()]
+
+def chosen_in_file(
+    args: Namespace, # The command line
+    rec: 'Recommender', # The model
+    path: str, # File with items, perhaps for each person
+    people: bool, # May it name items for each person?
+) -> Any: # Ids, or a table of users and items
+    "Read what may be listed, or what may not"
+    known = dict(user=rec.users[rec.user_name], item=rec.items[rec.item_name])
+    names = {role: ids.name for role,ids in known.items()}
+    kinds = {role: kind_of_ids(ids) for role,ids in known.items()}
+    df,src = read_like(path, names, kinds, args.encoding)
+    df = df.assign(**{ids.name: ids_like(df[ids.name], ids, role)
+                      for role,ids in known.items() if ids.name in df})
+    items = {*df[rec.item_name]}
+    n = len(items & {*known['item']})
+    careful = '' if n else 'careful: '
+    say(args, f'{careful}{src.name}: {src.form}, {counted(len(items), "item")}, '
+              f'{n:,} of them in the model')
+    if rec.user_name not in df: return df[rec.item_name].tolist()
+    if people: return df
+    raise CommandError(f'{path} has a column {rec.user_name!r}: for this command, '
+                       'name the items alone')
 
 def choices_of(
     args: Namespace, # The command line
@@ -514,56 +668,109 @@ def choices_of(
     "Read the files that say what may be listed"
     how = dict(min_count=args.min_count)
     for arg,path in (('allowed', args.allowed), ('exclude', args.exclude)):
-        if not path: continue
-        df = rows_of_file(path, [rec.user_name, rec.item_name], rec.item_name)
-        items = [id_of(text, rec.items[rec.item_name], 'item') for text in df[rec.item_name]]
-        if rec.user_name in df and not people:
-            raise CommandError(f'{path} has a column {rec.user_name!r}: for this command, '
-                               'name the items alone')
-        if rec.user_name in df:
-            users = [id_of(text, rec.users[rec.user_name], 'user') for text in df[rec.user_name]]
-            how[arg] = df.assign(**{rec.user_name: users, rec.item_name: items})
-        else: how[arg] = items
+        if path is not None: how[arg] = chosen_in_file(args, rec, path, people)
     return how
 
-def rating_of(
-    text: str, # What the person typed
-) -> float:
-    "Read a rating"
-    try: return finite(text.strip())
-    except ArgumentTypeError: raise CommandError(f'{text!r} is no rating: give a number') from None
+# %% ../nbs/library/command_line.ipynb #864b7455
+def typed_rating(
+    rec: 'Recommender', # The model
+    pair: str, # ITEM=RATING, as it was typed
+) -> tuple[str, float]: # Item as it was typed, and rating
+    "Read a rating that was typed"
+    item,eq,rating = pair.rpartition('=')
+    if not eq: raise CommandError(f'--rate takes ITEM=RATING, such as 50=4, not {pair!r}')
+    try: y = finite(rating.strip())
+    except ArgumentTypeError:
+        raise CommandError(f'{rating!r} is no rating: give a number') from None
+    lowest,highest = rec.rating_range
+    if lowest<=y<=highest: return item,y
+    raise CommandError(f'--rate {pair}: the rating is not between {lowest:g} and {highest:g}, '
+                       'and the model was trained on that range')
+
+def typed_ratings(
+    args: Namespace, # The command line
+    rec: 'Recommender', # The model
+) -> dict: # Rating for each item
+    "Return the ratings that were typed"
+    rated = {}
+    for pair in args.rate or []:
+        text,y = typed_rating(rec, pair)
+        item = item_of(args, rec, text)
+        if item in rated: raise CommandError(f'--rate rates {item!r} twice: give one rating')
+        rated[item] = y
+    return rated
+
+def items_of_file(
+    args: Namespace, # The command line
+    rec: 'Recommender', # The model
+    values: 'pd.Series', # Ids or titles that were read
+    src: Source, # The file
+) -> list: # Ids
+    "Find items that a file names"
+    known = {*rec.items[rec.item_name].tolist()}
+    ids = {}
+    for row,value in values.drop_duplicates().items():
+        try: ids[value] = value if value in known else item_of(args, rec, str(value))
+        except CommandError as e:
+            raise CommandError(f'{src.name}, {src.place(row)}: {e}') from None
+    return values.map(ids).tolist()
+
+def refuse_rows(
+    src: Source, # A file
+    bad: 'pd.Series', # bool for each row: is it wrong?
+    name: str, # The column
+    why: str, # What is wrong
+):
+    "Check that no row is wrong"
+    if bad.any(): raise wrong_rows([src], bad.to_numpy().nonzero()[0], name, why)
+
+def check_new_rows(
+    df: 'pd.DataFrame', # Items and ratings, perhaps users
+    src: Source, # The file
+    rec: 'Recommender', # The model
+):
+    "Check that rows are ratings of newcomers for items of the model"
+    user,item = rec.user_name,rec.item_name
+    people = [user] if user in df else []
+    if people: refuse_rows(src, df[user].isin(rec.users[user]), user,
+                           'the model knows this person already: `recommend` lists for them')
+    refuse_rows(src, ~df[item].isin(rec.items[item]), item, 'the model has no such item')
+    refuse_rows(src, df.duplicated([*people, item]), item, 'the item has a rating already')
+    check_limits(df[rec.rating_name], [src], rec.rating_range, [trained_range])
+
+def ratings_in_file(
+    args: Namespace, # The command line
+    rec: 'Recommender', # The model
+) -> 'pd.DataFrame': # Items and ratings, perhaps users
+    "Read the ratings of newcomers"
+    import pandas as pd
+    names = dict(user=rec.user_name, item=rec.item_name, rating=rec.rating_name)
+    text = rec.items[rec.item_name].dtype.kind=='O'
+    kinds = dict(user=kind_of_ids(rec.users[rec.user_name]), item=str if text else None)
+    df,src = read_like(args.ratings, names, kinds, args.encoding)
+    ids = pd.Series(items_of_file(args, rec, df[rec.item_name], src))
+    df = df.assign(**{rec.item_name: ids})
+    check_new_rows(df, src, rec)
+    return df
 
 def new_ratings(
     args: Namespace, # The command line
     rec: 'Recommender', # The model
 ) -> Any: # {item: rating} of one person, or a table of several
     "Collect the ratings of newcomers"
-    rated = {}
-    for pair in args.rate or []:
-        item,eq,rating = pair.rpartition('=')
-        if not eq: raise CommandError(f'--rate takes ITEM=RATING, such as 50=4, not {pair!r}')
-        rated[item_of(rec, item)] = rating_of(rating)
-    if not args.ratings: return rated
-    names = [rec.user_name, rec.item_name, rec.rating_name]
-    df = rows_of_file(args.ratings, names, rec.item_name)
-    if rec.rating_name not in df:
-        raise CommandError(f'{args.ratings} needs columns {rec.item_name!r} and '
-                           f'{rec.rating_name!r}; with {rec.user_name!r}, for several people')
-    df[rec.item_name] = [item_of(rec, text) for text in df[rec.item_name]]
-    df[rec.rating_name] = [rating_of(text) for text in df[rec.rating_name]]
+    rated = typed_ratings(args, rec)
+    if args.ratings is None: return rated
+    df = ratings_in_file(args, rec)
     if rec.user_name not in df:
-        if df[rec.item_name].duplicated().any():
-            raise CommandError(f'{args.ratings} rates an item twice: keep one of its ratings')
-        return dict(zip(df[rec.item_name], df[rec.rating_name])) | rated
-    if rated:
-        raise CommandError('--rate is for one person, and the file names several: use one of them')
-    return df
+        return dict(zip(df[rec.item_name], df[rec.rating_name].astype(float))) | rated
+    if not rated: return df
+    raise CommandError('--rate is for one person, and the file names several: use one of them')
 
 def fold_in_command(
     args: Namespace, # The command line
 ):
     "List items for newcomers by the ratings that they give"
-    if not args.rate and not args.ratings:
+    if not args.rate and args.ratings is None:
         raise CommandError('give ratings: --rate ITEM=RATING, or --ratings FILE')
     rec = load_model(args)
     ratings = new_ratings(args, rec)
@@ -572,6 +779,7 @@ def fold_in_command(
     if isinstance(ratings, dict): res = res.drop(columns=rec.user_name, errors='ignore')
     show_table(res, args.form)
 
+# %% ../nbs/library/command_line.ipynb #cadb739e
 def near_to(
     args: Namespace, # The command line
     rec: 'Recommender', # The model
@@ -589,8 +797,8 @@ def similar_command(
     "List the items that are nearest to one, or to several"
     rec = load_model(args)
     import pandas as pd
-    if args.title: items = [titled(rec.items, words) for words in args.title]
-    else: items = [item_of(rec, text) for text in args.item]
+    if args.title: items = [titled(args, rec.items, words) for words in args.title]
+    else: items = [item_of(args, rec, text) for text in args.item]
     how = choices_of(args, rec, people=False)
     found = [near_to(args, rec, item, **how) for item in items]
     say_unrated(args, items, rec.items)
@@ -610,7 +818,7 @@ def ratings_like(
     rec: 'Recommender', # The model
 ) -> 'pd.DataFrame':
     "Read ratings under the names and in the types of a model"
-    src = open_table(args.ratings, args.sep, args.encoding, no_header=args.no_header)
+    src, = open_ratings(args)
     own = dict(user=rec.user_name, item=rec.item_name, rating=rec.rating_name)
     named = {}
     for role,name in own.items():
@@ -619,11 +827,13 @@ def ratings_like(
     kinds = [kind_of_ids(ids) for ids in (rec.users[rec.user_name], rec.items[rec.item_name])]
     table = ratings_table(src, named, *kinds)
     say(args, *table.notes)
+    y = table.ratings[table.names['rating_name']]
+    check_limits(y, [src], rec.rating_range, [trained_range])
     names = {table.names[f'{role}_name']: name for role,name in own.items()}
     return table.ratings.rename(columns=names)
 
 # %% ../nbs/library/command_line.ipynb #2357b805
-averages = 'RMSE of averages alone (user and item)'
+biases = 'RMSE of biases alone'
 
 def no_known_pair(
     df: 'pd.DataFrame', # Ratings
@@ -633,7 +843,7 @@ def no_known_pair(
     some = []
     for name,known in ((rec.user_name, rec.users), (rec.item_name, rec.items)):
         here = df[name].tolist()[0]
-        there = known.iloc[0, 0]
+        there = known.iloc[:, 0].tolist()[0]
         some.append(f'{name}: {here!r} in the file, {there!r} in the model')
     return CommandError('no row has both a user and an item that the model knows: '
                         'there is nothing to evaluate. '
@@ -658,7 +868,7 @@ def evaluate_command(
     show_facts({'ratings scored': f'{res["n"]:,}',
                 'left out': f'{out:,}',
                 'RMSE': f'{res["rmse"]:.4f}',
-                averages: known,
+                biases: known,
                 'mean absolute error': f'{res["mae"]:.4f}'}, args.form)
 
 # %% ../nbs/library/command_line.ipynb #d894e413
@@ -669,7 +879,7 @@ def measured_facts(
     if report.get('valid_rmse') is None: return {'RMSE': 'not measured'}
     name = 'RMSE before the second training' if report['refit'] else 'RMSE'
     return {name: f'{report["valid_rmse"]:.4f} on {report["n_valid"]:,} ratings kept back',
-            averages: f'{report["baseline_rmse"]:.4f}'}
+            biases: f'{report["baseline_rmse"]:.4f}'}
 
 def training_facts(
     report: dict, # Report of a training
@@ -741,7 +951,7 @@ def fetch_command(
     args: Namespace, # The command line
 ) -> None:
     "Fetch a well-known table of ratings"
-    out = Path(args.out).expanduser() if args.out else None
+    out = None if args.out is None else home_path(args.out)
     if out: check_new(out)
     with aside(args):
         from collab_course.movielens import load_ratings, ml100k_terms
@@ -777,15 +987,39 @@ def finite(
     return x
 
 # %% ../nbs/library/command_line.ipynb #934b3f59
+def word(
+    text: str, # What the person typed
+) -> str:
+    "Return an argument as text; bytes that the locale cannot read are UTF-8"
+    if not any('\ud800'<=c<='\udfff' for c in text): return text
+    try: return os.fsencode(text).decode()
+    except UnicodeError:
+        raise ArgumentTypeError(f'{ascii(text)} is no text in the encoding of this '
+                                'terminal, nor in utf-8') from None
+
 class Parser(ArgumentParser):
     "A parser that names mistyped and repeated words first"
-    def parse_known_args(self, args=None, namespace=None):
+    def parse_known_args(self,
+        args: Sequence[str]|None = None, # What was typed
+        namespace: Namespace|None = None, # Where it goes; None: a new one
+    ) -> tuple[Namespace, list[str]]: # What was understood, and the rest
+        "Check words, and parse"
         args = [*args]
         commands = self._subparsers._group_actions[0].choices if self._subparsers else None
         if commands is None: self.check_options(args)
         elif args and not args[0].startswith('-') and args[0] not in commands:
             self.error(f'there is no command {args[0]!r}{did_you_mean(args[0], commands)}')
         return super().parse_known_args(args, namespace)
+
+    def parse_args(self,
+        args: Sequence[str]|None = None, # What was typed
+        namespace: Namespace|None = None, # Where it goes; None: a new one
+    ) -> Namespace: # What was understood
+        "Parse, or name what is left over"
+        args,rest = self.parse_known_args(args, namespace)
+        if not rest: return args
+        self.error(f'there is no place for {" ".join(rest)}: '
+                   'files stand side by side, and options have the names of the help')
 
     def check_options(self,
         args: list[str], # What was typed after the command
@@ -809,10 +1043,11 @@ def add_command(
     run: Callable, # Function that does it
     about: str, # What it does, in words
     examples: Sequence[str], # Command lines to show
+    more: str = '', # More sentences
 ) -> ArgumentParser:
     "Add a command to the program"
     epilog = 'examples:\n' + '\n'.join(f'  collab-course {example}' for example in examples)
-    sentence = about[0].upper() + about[1:] + '.'
+    sentence = f'{about[0].upper()}{about[1:]}. {more}'.replace('. ', '.\n\n').strip()
     p = sub.add_parser(name, help=about, description=sentence, epilog=epilog,
                        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     p.set_defaults(run=run, form=None)
@@ -824,21 +1059,30 @@ def add_command(
 def add_table(
     p: ArgumentParser, # Parser of a command
     *roles: str, # Columns that can be named
+    several: bool = False, # May there be several files?
 ):
     "Add the arguments about a file with ratings"
-    p.add_argument('ratings', metavar='RATINGS',
-                   help="CSV, TSV and the like or Parquet, perhaps compressed; '-': standard input")
+    many = '; several files with the same columns are read as one' if several else ''
+    p.add_argument('ratings', metavar='RATINGS', nargs='+' if several else None,
+                   help='CSV, TSV, JSON Lines, Parquet or Feather, perhaps compressed; '
+                        f"FILE.zip/ratings.csv: a file in a zip; '-': standard input{many}")
     for role in roles:
-        p.add_argument(f'--{role}', metavar='COLUMN',
+        p.add_argument(f'--{role}', metavar='COLUMN', type=word,
                        help=f'column of {role}s, by name, or by number where there is no '
                             'header line (default: guess)')
-    p.add_argument('--sep', help='what separates the columns: '
+    p.add_argument('--sep', type=word, metavar='SEPARATOR', help='what separates the columns: '
                                  'tab, comma, semicolon, pipe, space, or itself '
                                  '(default: find out)')
     p.add_argument('--no-header', action='store_true',
                    help='the first line is a rating, whatever it looks like')
-    p.add_argument('--encoding', default='utf-8',
-                   help='how letters are written as bytes, such as latin-1 (default: utf-8)')
+    add_encoding(p)
+
+def add_encoding(
+    p: ArgumentParser, # Parser of a command
+):
+    "Add the encoding of files"
+    p.add_argument('--encoding', default='utf-8', metavar='NAME',
+                   help='how files write letters as bytes, such as latin-1 (default: utf-8)')
 
 def add_form(
     p: ArgumentParser, # Parser of a command
@@ -849,7 +1093,8 @@ def add_form(
     json_help = 'results as JSON'
     if lists:
         p.add_argument('--csv', dest='form', action='store_const', const='csv',
-                       help='results as CSV')
+                       help='results as CSV; at a terminal, characters that would command '
+                            'it are replaced')
         json_help += ', one object a line (JSON Lines)'
     p.add_argument('--json', dest='form', action='store_const', const='json', help=json_help)
 
@@ -871,7 +1116,8 @@ def add_choices(
     p.add_argument('--allowed', metavar='FILE', help=f'list only these: {what}')
     p.add_argument('--exclude', metavar='FILE', help='leave out these: a file as for --allowed')
     p.add_argument('--min-count', type=positive, default=least, metavar='N',
-                   help=f'only items with so many ratings (default: {least})')
+                   help=f'only items with at least so many ratings (default: {least})')
+    add_encoding(p)
 
 def add_list(
     p: ArgumentParser, # Parser of a command
@@ -880,9 +1126,8 @@ def add_list(
     add_model(p)
     p.add_argument('-n', type=positive, default=10, help='how many items (default: 10)')
     p.add_argument('--on-unknown', choices=('error', 'mean', 'popular'), default='error',
-                   help='for an id without ratings: an error, the list of the mean row, '
-                        'or the most rated items '
-                        '(default: error)')
+                   help='for an id without ratings: an error, the list of an average one '
+                        '(the mean row), or the most rated items (default: error)')
     add_form(p)
 
 # %% ../nbs/library/command_line.ipynb #64488f9f
@@ -894,7 +1139,8 @@ def add_training(
                    help='neighbours: closer to the ratings, and several times slower to train '
                         '(default: dot_product)')
     p.add_argument('--factors', type=whole, default=50,
-                   help='factors of each user and item (default: 50)')
+                   metavar='N',
+                   help='factors of each user and item; 0: biases alone (default: 50)')
     by_size = '(default: by the number of ratings)'
     p.add_argument('--epochs', type=positive, metavar='N',
                    help=f'how often to go through all ratings {by_size}')
@@ -909,7 +1155,7 @@ def add_training(
                         '(default: 0.1)')
     p.add_argument('--no-refit', action='store_true',
                    help='keep the measured model, which has not seen the ratings kept back')
-    p.add_argument('--seed', type=whole,
+    p.add_argument('--seed', type=whole, metavar='N',
                    help='the same seed, the same model (default: another each time)')
 
 def add_fit(
@@ -920,20 +1166,23 @@ def add_fit(
                     ['fit ratings.csv --out model.safetensors',
                      'fit books.tsv.gz --user reader --item isbn --rating score '
                      '--out books.safetensors --seed 0'])
-    add_table(p, 'user', 'item', 'rating', 'title')
+    add_table(p, 'user', 'item', 'rating', 'title', several=True)
     p.add_argument('--out', metavar='FILE', required=True,
                    help='file for the model; a model that is there is replaced')
     p.add_argument('--titles', metavar='FILE',
-                   help='file with item ids and titles, such as movies.csv')
+                   help='file with item ids and titles, such as movies.csv; --title then names '
+                        'its column')
     p.add_argument('--range', type=finite, nargs=2, metavar=('LOWEST', 'HIGHEST'),
-                   help='ratings that there are (default: as in the file)')
+                   help='the lowest and the highest rating that there can be '
+                        '(default: as in the file)')
     p.add_argument('--duplicates', choices=('error', 'first', 'last', 'mean'), default='error',
                    help='which rating of a pair that was rated twice to keep (default: error)')
     p.add_argument('--missing', type=finite, action='append', metavar='VALUE',
                    help='a rating that means "not rated", such as -1; its rows are left out; '
                         'may be given several times')
     p.add_argument('--no-history', action='store_true',
-                   help='save the model without who rated what')
+                   help='save the model without who rated what; `recommend` then needs '
+                        '--include-seen, or --exclude with what people know')
     add_training(p)
 
 # %% ../nbs/library/command_line.ipynb #10f62df0
@@ -941,15 +1190,15 @@ def add_recommend(
     sub: Any, # What `add_subparsers` returned
 ):
     "Add the command `recommend`"
-    about = ('list the items with the highest predictions '
-             '(scores are predicted ratings, '
-             'and may lie a little outside the ratings that there are)')
-    p = add_command(sub, 'recommend', recommend_command, about,
+    p = add_command(sub, 'recommend', recommend_command,
+                    'list the items with the highest predictions',
                     ['recommend model.safetensors --user 196',
-                     'recommend model.safetensors --all -n 5 --csv > lists.csv'])
+                     'recommend model.safetensors --all -n 5 --csv > lists.csv'],
+                    'A score is a predicted rating; it may lie a little beyond the highest\n'
+                    'rating that there is.')
     add_list(p)
     who = p.add_mutually_exclusive_group(required=True)
-    who.add_argument('--user', metavar='ID', action='append',
+    who.add_argument('--user', metavar='ID', type=word, action='append',
                      help='id of a user; may be given several times')
     who.add_argument('--all', action='store_true', help='all users')
     p.add_argument('--include-seen', action='store_true', help='list rated items too')
@@ -959,17 +1208,18 @@ def add_fold_in(
     sub: Any, # What `add_subparsers` returned
 ):
     "Add the command `fold-in`"
-    about = 'list items for a person who is new, by ratings that you give'
+    about = 'list items for somebody new, from ratings that you give'
     p = add_command(sub, 'fold-in', fold_in_command, about,
                     ['fold-in model.safetensors --rate 50=5 --rate 181=4',
                      'fold-in model.safetensors --rate "Star Wars=5" --min-count 20 --json'])
     add_model(p)
     p.add_argument('-n', type=positive, default=10, help='how many items (default: 10)')
-    p.add_argument('--rate', metavar='ITEM=RATING', action='append',
+    p.add_argument('--rate', metavar='ITEM=RATING', type=word, action='append',
                    help='a rating, the item by its id or title; may be given several times')
     p.add_argument('--ratings', metavar='FILE',
-                   help='file with the columns of items and ratings, as the model calls them; '
-                        'with its column of users, for several people')
+                   help='file with items (ids or titles) and ratings; the columns are called as '
+                        'in the model, or have known names; with a column of users, for '
+                        'several people')
     p.add_argument('--include-seen', action='store_true', help='list rated items too')
     add_choices(p)
     add_form(p)
@@ -978,15 +1228,15 @@ def add_similar(
     sub: Any, # What `add_subparsers` returned
 ):
     "Add the command `similar`"
-    p = add_command(sub, 'similar', similar_command, 'list the items that are nearest to one',
+    p = add_command(sub, 'similar', similar_command, 'list the items that are most like one',
                     ['similar model.safetensors --item 50',
                      'similar model.safetensors --title "star wars" --min-count 20 --json | '
                      'python -m json.tool --json-lines'])
     add_list(p)
     what = p.add_mutually_exclusive_group(required=True)
-    what.add_argument('--item', metavar='ID', action='append',
+    what.add_argument('--item', metavar='ID', type=word, action='append',
                       help='id of an item, or its title; may be given several times')
-    what.add_argument('--title', metavar='WORDS', action='append',
+    what.add_argument('--title', metavar='WORDS', type=word, action='append',
                       help='words of its title; may be given several times')
     p.add_argument('--by', choices=('cosine', 'euclidean', 'dot'), default='cosine',
                    help='measure; euclidean lists distances, the smallest first (default: cosine)')
@@ -1073,9 +1323,10 @@ def mute():
 
 def set_letters():
     "Set UTF-8 for files and pipes; a terminal keeps its own encoding"
+    # a path that is no UTF-8 is written as it was typed
     if not hasattr(sys.stdout, 'reconfigure'): return
     if sys.stdout.isatty(): sys.stdout.reconfigure(errors='replace')
-    else: sys.stdout.reconfigure(encoding='utf-8')
+    else: sys.stdout.reconfigure(encoding='utf-8', errors='surrogateescape')
 
 def note_warnings(
     args: Namespace, # The command line

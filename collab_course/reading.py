@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
-from collab_course.checks import Arg, ArgError, ArgTypeError, did_you_mean, join_parts, must_be
-from collab_course.checks import no_ratings, one_of
+from collab_course.checks import Arg, ArgError, ArgTypeError, brief, did_you_mean, join_parts
+from collab_course.checks import must_be, no_ratings, one_of
 if TYPE_CHECKING: import numpy as np, pandas as pd, pyarrow as pa
 
 # %% ../nbs/library/reading.ipynb #809b894b
@@ -134,7 +134,14 @@ def beside(
 ) -> list[str]:
     "List the names in its folder"
     if not path.parent.is_dir(): return []
-    return [o.name for o in path.parent.iterdir()]
+    return [o.name for o in path.parent.iterdir() if o.exists()]
+
+def home_path(
+    path: str|os.PathLike, # A path, perhaps with `~` for a person's folder
+) -> Path:
+    "Return a path with the folder that `~` means, where somebody has one"
+    try: return Path(path).expanduser()
+    except RuntimeError: return Path(path)
 
 def split_path(
     path: Path, # A file, maybe in a zip
@@ -154,13 +161,18 @@ def check_path(
                        'a table needs no reading, Recommender.fit takes it as it is',
                        arg='path', got=path, expected='the name of a file')
 
+def read_stdin() -> bytes:
+    "Read what comes through a pipe"
+    if sys.stdin is None: raise TableError('standard input is closed: name a file')
+    return sys.stdin.buffer.read()
+
 def read_file(
     path: str|os.PathLike, # A file, maybe in a zip; `-`: standard input
 ) -> tuple[str, bytes]: # Its name and its unpacked content
     "Read a file that may be compressed"
     check_path(path)
-    if str(path)=='-': return 'standard input',unpack(sys.stdin.buffer.read(), 'standard input')
-    path,inside = split_path(Path(path).expanduser())
+    if str(path)=='-': return 'standard input',unpack(read_stdin(), 'standard input')
+    path,inside = split_path(home_path(path))
     if path.is_dir(): raise TableError(f'{path} is a folder, not a file with ratings')
     if not path.exists():
         hint = did_you_mean(path.name, beside(path))
@@ -186,6 +198,9 @@ def decode(
         raise TableError(f'{name} is not {encoding}: {byte}, in line {line:,}, cannot be read. '
                          'Name the right encoding with ', Arg('encoding'),
                          ', such as latin-1 or cp1252') from None
+    except ValueError: # codecs that are no encoding of letters, such as punycode
+        raise TableError(f'{name} cannot be read as {encoding!r}. Name another encoding with ',
+                         Arg('encoding'), ', such as latin-1 or cp1252') from None
 
 # %% ../nbs/library/reading.ipynb #01bbb5f8
 def read_records(
@@ -511,14 +526,15 @@ class Delimited:
         check_text(text, name)
         text = join_blocks(blank_remarks(text, name))
         check_text(text, name)
+        cure = ['Omit ', Arg('sep'), ', and the separator is found out']
+        if not sep: cure = ['Name another separator with ', Arg('sep')]
         sep = (sep or named or '').replace(r'\t', '\t')
         sep = separator_names.get(sep, sep) or find_separator(text, name, least)
         sep = double_separator(text, sep, least)
         rows = first_records(text, sep)
         if len(rows[0])<least:
             columns = counted(len(rows[0]), 'column')
-            raise TableError(f'{name}: {sep!r} cuts the first line into {columns}. Omit ',
-                             Arg('sep'), ', and the separator is found out')
+            raise TableError(f'{name}: {sep!r} cuts the first line into {columns}. ', *cure)
         self.name = name
         self.form = f'separated by {separators.get(sep, repr(sep))}'
         self.first = rows[0]
@@ -547,11 +563,22 @@ class Delimited:
         "Build the error for the first record of another length"
         for line,row in self.records():
             if len(row)==len(self.first): continue
-            hint = ' Is a quotation mark not closed?' if any('\n' in field for field in row) else ''
             return TableError(f'{self.name}, line {line:,}: '
-                              f'{len(row)} fields where the first line has '
-                              f'{len(self.first)}: {str(row)[:200]}.{hint}')
+                              f'{counted(len(row), "field")} where the first line has '
+                              f'{len(self.first):,}: {str(row)[:200]}. {self.cure(row)}')
         return TableError(f'{self.name} cannot be read: {str(e)[:200]}')
+
+    def cure(self,
+        row: list[str], # Fields of a record that has too many or too few
+    ) -> str:
+        "Say how a record of another length is mended"
+        if any('\n' in field for field in row): return 'Is a quotation mark not closed?'
+        if len(self.head)>2 and is_even(self.head[1:], 1) and len(self.head[1])!=len(self.first):
+            return f'All lines near it have {len(row):,}: mend the first line, or remove it'
+        if len(row)<len(self.first): return 'Complete the line, or remove it'
+        remove = 'Remove what is too much, or the whole line'
+        if self.sep not in '\t;,|': return remove
+        return f'{remove}; a field that holds the separator stands in "quotation marks"'
 
     def read(self,
         cols: Sequence[int], # Positions of columns
@@ -757,14 +784,86 @@ class Records:
             raise TableError(f'{self.name}: column {column!r} holds half of a letter, '
                              'a surrogate without its other half') from None
 
+# %% ../nbs/library/reading.ipynb #ea6f01f8
+def has_columns(
+    text: str, # Lines of ids, or a table
+) -> bool:
+    "Test whether lines hold several fields"
+    if json_ids(text): return False
+    text,_ = excel_line(text)
+    for sep in '\t;,|':
+        rows = first_records(text, sep)
+        if not rows or len(rows[0])<2: continue
+        if is_even(rows, 2) or guess_roles(rows[0]): return True
+    return False
+
+def json_ids(
+    text: str, # Lines of ids, or a JSON list of them
+) -> list[str]|None: # None: no list
+    "Return the ids of a JSON list as text"
+    values = parse_json(text) if text.lstrip()[:1]=='[' else None
+    plain = isinstance(values, list) and all(isinstance(o, (str, int, float)) for o in values)
+    return [*map(str, values)] if plain and values else None
+
+def unquoted(
+    line: str, # A line
+) -> str:
+    "Take away quotation marks around a line"
+    line = line.strip()
+    if len(line)<2 or line[0]!='"' or line[-1]!='"': return line
+    return line[1:-1].replace('""', '"')
+
+class Lines:
+    "Ids, one a line"
+    form = 'ids, one a line'
+    columns = None
+    def __init__(self,
+        text: str, # The ids
+        name: str, # Name of the file, for messages
+    ):
+        check_text(text, name)
+        self.name = name
+        listed = json_ids(text)
+        self.unit = 'line' if listed is None else 'value'
+        lines = enumerate(io.StringIO(text, newline=None) if listed is None else listed, 1)
+        self.lines = [(n, unquoted(line)) for n,line in lines if line.strip()]
+        self.first = [self.lines[0][1]]
+        self.head = [[field] for _,field in self.lines[:20]]
+
+    def take_header(self,
+        names: Sequence[str], # Names that the column may have
+    ):
+        "Take the first line for a name if it is one"
+        (first,),*rest = self.head
+        named = first in names or plain_name(first) in ['id', *known_names['item']]
+        alone = bool(rest) and all(looks_numeric(field) for field, in rest)
+        if not named and (looks_numeric(first) or not alone): return
+        if not rest: raise TableError(f'{self.name} has a header line and no rows')
+        self.columns = [first]
+        del self.lines[0]
+
+    def place(self,
+        row: int, # Number of a row, from 0
+    ) -> str:
+        "Say in which line a row stands"
+        return f'{self.unit} {self.lines[row][0]:,}'
+
+    def read(self,
+        cols: Sequence[int], # Positions of columns: there is one
+    ) -> 'list[pa.ChunkedArray]':
+        "Read the ids as text"
+        import pyarrow as pa
+        ids = pa.array([line for _,line in self.lines], pa.string())
+        return [pa.chunked_array([ids]) for _ in cols]
+
 # %% ../nbs/library/reading.ipynb #942271d5
-Source = Delimited|Parquet|Feather|Records
+Source = Delimited|Parquet|Feather|Records|Lines
 
 def open_table(
     path: str|os.PathLike, # A file, maybe in a zip; `-`: standard input
     sep: str|None = None, # What separates the columns; None: find out
     encoding: str = 'utf-8', # How letters are written as bytes
-    least: int = 3, # Number of columns that it must have
+    least: int = 3, # Number of columns that it must have; 1: ids, one a line, are a table
     no_header: bool = False, # Is the first line a rating, whatever it looks like?
 ) -> Source:
     "Open a table of whatever form"
@@ -778,14 +877,16 @@ def open_table(
     other = format_of(data, other_formats)
     if other:
         raise TableError(f'{name} is {other}, not a table of ratings: save it as CSV or Parquet')
-    return Delimited(decode(data, name, encoding), name, sep, least, no_header)
+    text = decode(data, name, encoding)
+    if least==1 and not has_columns(text): return Lines(text, name)
+    return Delimited(text, name, sep, max(2, least), no_header)
 
 # %% ../nbs/library/reading.ipynb #f6e19411
 def quoted_names(
     names: Sequence[str], # Names of columns
 ) -> str:
     "Join the first thirty names for a sentence"
-    text = ', '.join(map(repr, names[:30]))
+    text = ', '.join(map(brief, names[:30]))
     return f'{text} and {len(names)-30} more' if len(names)>30 else text
 
 def find_column(
@@ -898,11 +999,36 @@ def choose_columns(
     return res
 
 # %% ../nbs/library/reading.ipynb #39a6c04c
+def place_in(
+    srcs: Sequence[Source], # Tables, one after the other
+    row: int, # Number of a row in all of them, from 0
+) -> str:
+    "Say in which file and line a row stands"
+    *others,last = srcs
+    for src in others:
+        n = len(src.read([0])[0])
+        if row<n: return f'{src.name}, {src.place(row)}'
+        row -= n
+    return f'{last.name}, {last.place(row)}'
+
+def wrong_rows(
+    srcs: Sequence[Source], # Tables, one after the other
+    rows: Sequence[int], # Numbers of the wrong rows, from 0
+    name: str, # The column
+    why: str, # What is wrong with the first of them
+    *cure: str|Arg, # What to do beside dropping or repairing it, in parts
+) -> TableError:
+    "Build the error for rows whose value can't be used"
+    more = f' (and {len(rows)-1:,} more)' if len(rows)>1 else ''
+    where = place_in(srcs, int(rows[0]))
+    return TableError(f'{where}, column {name!r}: {why}{more}. Drop or repair the row', *cure)
+
 class Column(NamedTuple):
     "A column of a file"
     src: Source # The table
     name: str # Its name, or its role where there are no names
     values: 'pa.ChunkedArray' # What it holds
+    choice: bool = True # Can the caller name another column?
 
     def wrong(self,
         rows: 'np.ndarray', # Numbers of the wrong rows, from 0
@@ -910,9 +1036,7 @@ class Column(NamedTuple):
         *cure: str|Arg, # What to do, in parts; nothing: drop or repair it
     ) -> TableError:
         "Build the error for rows whose value can't be used"
-        more = f' (and {len(rows)-1:,} more)' if len(rows)>1 else ''
-        where = f'{self.src.name}, {self.src.place(int(rows[0]))}, column {self.name!r}'
-        return TableError(f'{where}: {why}{more}. Drop or repair the row', *cure)
+        return wrong_rows([self.src], rows, self.name, why, *cure)
 
     def of_type(self,
         problem: str, # What is wrong with its type
@@ -1073,8 +1197,8 @@ def check_numbers(
     text = texts[codes[rows[0]]]
     why = f'{text[:80]!r} is no number' if text else 'there is no rating'
     no_names = f'. {no_ratings}' if col.src.columns is None else ''
-    raise col.wrong(rows, why, ', or name the column with the ratings by ', Arg('rating_name'),
-                    no_names)
+    cure = (', or name the column with the ratings by ', Arg('rating_name')) if col.choice else ()
+    raise col.wrong(rows, why, *cure, no_names)
 
 def ratings_from_text(
     col: Column, # A column of ratings
@@ -1358,12 +1482,13 @@ def same_columns(
     return first
 
 def join_ratings(
-    srcs: list[Source], # Several tables
+    srcs: list[Source], # One table or several
     named: dict[str, str|int|None], # Roles with the columns that the caller named; None: guess
 ) -> RatingsTable:
-    "Read the ratings of several open tables as one table"
-    import pandas as pd
+    "Read the ratings of open tables as one table"
     tables = [ratings_table(src, named) for src in srcs]
+    if len(tables)==1: return tables[0]
+    import pandas as pd
     kinds = [kind_in_all(tables, i) for i in (0, 1)]
     if str in kinds: tables = [ratings_table(src, named, *kinds) for src in srcs]
     names = same_columns(srcs, tables)
@@ -1390,7 +1515,7 @@ def read_ratings(
     if not paths: raise must_be('path', 'a file or several', path)
     srcs = [open_table(p, sep, encoding, no_header=no_header) for p in paths]
     named = dict(user=user_name, item=item_name, rating=rating_name, title=title_name)
-    return ratings_table(srcs[0], named) if len(srcs)==1 else join_ratings(srcs, named)
+    return join_ratings(srcs, named)
 
 # %% ../nbs/library/reading.ipynb #9c037119
 def lone_column(
@@ -1462,3 +1587,61 @@ def match_titles(
         example = f'such as {first[some]!r} for {some!r}'
         notes.append(f'careful: {several}: the first is taken, {example}')
     return first,notes
+
+# %% ../nbs/library/reading.ipynb #633ea937
+def lone_ids(
+    src: Source, # A table with names of columns, none of them known for items
+) -> list[int]: # Positions
+    "Find a column `id`, titles, or the only column there is"
+    found = [i for i,column in enumerate(src.columns) if plain_name(column)=='id']
+    found = found or candidates(src.columns, 'item')
+    alone = len(src.columns)==1 and not isinstance(src, Records)
+    return [0] if alone and not found else found
+
+def find_like(
+    src: Source, # A table with names of columns
+    role: str, # 'user', 'item' or 'rating'
+    name: str, # What a model calls the column
+) -> int|None: # Its position; None: there are no users
+    "Find the column of a role, by the model's name or a known one"
+    columns = src.columns
+    found = [i for i,column in enumerate(columns) if column==name] or find_role(columns, role)
+    if role=='item': found = found or lone_ids(src)
+    if len(found)==1: return found[0]
+    if role=='user' and not found: return None
+    many = f'{len(found)} columns' if found else 'no column'
+    raise TableError(f'{src.name} has {many} for the {role}; it has {quoted_names(columns)}. '
+                     f'Rename the right one to {name!r}')
+
+def places_like(
+    src: Source, # A table
+    names: dict[str, str], # Roles with what a model calls their columns
+) -> dict[str, int]: # Position for each role
+    "Find the columns that a model calls so; users may be missing"
+    if src.columns is not None:
+        at = {role: find_like(src, role, name) for role,name in names.items()}
+        return {role: i for role,i in at.items() if i is not None}
+    roles = [role for role in names if role!='user']
+    if len(src.first)==len(roles): return {role: i for i,role in enumerate(roles)}
+    raise TableError(f'{src.name} has {counted(len(src.first), "column")} and no header line. '
+                     'Write the names of the columns into the first line, '
+                     f'such as {quoted_names([names[role] for role in roles])}')
+
+# %% ../nbs/library/reading.ipynb #65934f86
+def read_like(
+    path: str|os.PathLike, # A file of any form, or with ids, one a line; `-`: standard input
+    names: dict[str, str], # Roles with what a model calls their columns
+    kinds: dict[str, type|None], # int or str: what ids must be; None: what they look like
+    encoding: str = 'utf-8', # How letters are written as bytes
+) -> 'tuple[pd.DataFrame, Source]': # Columns called as in the model, and where they come from
+    "Read a table under the names of a model"
+    src = open_table(path, encoding=encoding, least=1)
+    if isinstance(src, Lines): src.take_header([names['item']])
+    cols = read_columns(src, places_like(src, names))
+    if not len(cols['item'].values): raise TableError(f'{src.name} has no rows')
+    import pandas as pd
+    values = {}
+    for role,col in cols.items():
+        if role=='rating': values[names[role]],_ = ratings_of(col._replace(choice=False))
+        else: values[names[role]],_ = ids_of(col, kinds.get(role))
+    return pd.DataFrame(values),src

@@ -390,7 +390,7 @@ def test_fit_says_what_it_read_and_measured_and_the_result_is_the_file(shelf, ra
     assert lines[1]=='columns: user = reader, item = book, rating = score, title = title'
     assert lines[2].startswith("ids: user read as text, such as 'r")
     assert lines[3].startswith('epoch 1: RMSE ') and 'on ratings kept back' in lines[3]
-    assert any(re.fullmatch(r'RMSE on \d+ ratings kept back: \d\.\d{4}; by averages alone \(user and item\): \d\.\d{4}',
+    assert any(re.fullmatch(r'RMSE on \d+ ratings kept back: \d\.\d{4}; biases alone: \d\.\d{4}',
                             l) for l in lines)
 
 def test_quiet_is_quiet(shelf, ran, tmp_path):
@@ -471,9 +471,43 @@ def test_an_item_may_be_named_by_its_title(shelf, rec, ran):
     want = ran('similar', shelf/'model', '--item', '7', '--csv').out
     assert ran('similar', shelf/'model', '--title', 'книга 7', '--csv').out==want
     r = ran('similar', shelf/'model', '--title', 'книга 02')
-    assert r.code==1 and "3 titles match 'книга 02': name one by --item" in r.err and 'Книга 021' in r.err
+    assert r.code==1 and "3 titles match 'книга 02': name one by its id" in r.err and 'Книга 021' in r.err
     r = ran('similar', shelf/'model', '--title', 'Книга99')
-    assert r.code==1 and "no title contains 'Книга99' (did you mean 'Книга " in r.err
+    assert r.code==1 and "no title contains 'Книга99'; close ones are\nbook  title\n" in r.err
+
+@pytest.fixture(scope='module')
+def movielens(tmp_path_factory):
+    "A model whose titles are written as MovieLens writes them"
+    home = tmp_path_factory.mktemp('movielens')
+    titles = {50: 'Star Wars (1977)', 51: 'Star Trek: The Motion Picture (1979)', 52: 'Godfather, The (1972)',
+              53: 'Sabrina (1995)', 54: 'Sabrina (1954)', 55: 'Alien (1979)', 56: 'Alien 3 (1992)', 57: '1984 (1984)',
+              58: '50 (1999)', 59: 'Nosferatu (1922)', 60: 'Café (1990)', 61: None}
+    rng = np.random.default_rng(0)
+    df = pd.DataFrame([(u, i, int(rng.integers(1, 6))) for u in range(30) for i in titles if rng.random()<.8],
+                      columns=['user', 'item', 'rating'])
+    df['title'] = df.item.map(titles)
+    df.to_csv(home/'ratings.csv', index=False)
+    assert main(['fit', str(home/'ratings.csv'), '--out', str(home/'m'), '--epochs', '1', '--seed', '0', '-q'])==0
+    return home
+
+@pytest.mark.parametrize('typed,item', [('Star Wars', 50), ('star wars (1977)', 50), ('The Godfather', 52),
+    ('godfather', 52), ('alien', 55), ('1984', 57), ('motion picture', 51), ('CAFÉ', 60)])
+def test_a_title_is_found_as_people_say_it_and_a_note_says_which(typed, item, movielens, ran):
+    r = ran('similar', movielens/'m', '--item', typed, '--csv')
+    assert r.code==0 and f'{typed!r} is taken for {item}, ' in r.err
+    assert r.out==ran('similar', movielens/'m', '--item', item, '--csv').out!=''
+
+@pytest.mark.parametrize('typed,words', [('Sabrina', "2 titles match 'Sabrina': name one by its id\nitem  title\n  53"),
+    ('star', '2 titles match'), ('Star Warz', "no title contains 'Star Warz'; close ones are\nitem  title\n  50"),
+    ('sta', "no title contains 'sta'"), ('1922', '1922'), ('197', '197'), ('zzz', "no title contains 'zzz'\n")])
+def test_a_title_that_may_mean_another_item_is_never_taken(typed, words, movielens, ran):
+    r = ran('similar', movielens/'m', '--item', typed)
+    assert r.code==1 and words in r.err and 'taken' not in r.err
+
+def test_an_id_goes_before_a_title_and_a_note_says_so(movielens, ran):
+    r = ran('similar', movielens/'m', '--item', '50', '--csv')
+    assert "'50' is taken for an id; the title '50 (1999)' is that of 58" in r.err
+    assert r.out!=ran('similar', movielens/'m', '--title', '50', '--csv').out
 
 def test_similar_takes_measure_and_least_count(shelf, rec, ran):
     out = ran('similar', shelf/'model', '--item', '003', '--by', 'euclidean', '--min-count', 40, '--json').out
@@ -495,7 +529,7 @@ def test_evaluate_says_errors_beside_the_baseline(shelf, rec, ran):
     assert r.code==0 and json.loads(r.out)==rec.evaluate(later)
     table = ran('evaluate', shelf/'model', shelf/'later.csv').out
     assert re.search(
-        r'^ratings scored +50\nleft out +0\nRMSE +\d\.\d{4}\nRMSE of averages alone \(user and item\) +\d\.\d{4}\nmean '
+        r'^ratings scored +50\nleft out +0\nRMSE +\d\.\d{4}\nRMSE of biases alone +\d\.\d{4}\nmean '
         r'absolute error +\d\.\d{4}$', table.strip())
 
 def test_evaluate_reads_ids_as_the_model_has_them(shelf, ran, file):
@@ -829,7 +863,9 @@ def test_evaluate_shows_ids_of_both_sides(shelf, ran, file):
 
 def test_evaluate_advises_no_range_since_it_takes_none(shelf, ran, file):
     r = ran('evaluate', shelf/'model', file('reader,book,score\nr1,7,3\nr2,7,99\n'))
-    assert r.code==1 and r.err.rstrip().endswith('Drop or rescale them: the model was trained on that range')
+    assert r.code==1 and r.err.rstrip().endswith(
+        "line 3, column 'score': 99 is not between 1 and 10. Drop or repair the row, or rescale them all: "
+        'the model was trained on that range')
     assert '--range' not in r.err
 
 def test_a_file_where_a_model_is_due_is_said(shelf, ran):
@@ -988,7 +1024,8 @@ def test_newcomers_are_folded_in_by_flags_or_a_file(shelf, rec, ran, file):
     assert [row['reader'] for row in found]==['x', 'x', 'y', 'y']
 
 @pytest.mark.parametrize('args,words', [([], 'give ratings: --rate ITEM=RATING'),
-    (['--rate', '5'], 'takes ITEM=RATING'), (['--rate', '007=good'], "'good' is no rating")])
+    (['--rate', '5'], 'takes ITEM=RATING'), (['--rate', '7=11'], '--rate 7=11: the rating is not between 1 and 10,'),
+    (['--rate', '7=3', '--rate', 'Книга 7=4'], "rates '7' twice"), (['--rate', '007=good'], "'good' is no rating")])
 def test_ratings_of_newcomers_that_are_wrong_are_refused(args, words, shelf, ran):
     r = ran('fold-in', shelf/'model', *args)
     assert r.code==1 and words in r.err
@@ -1010,11 +1047,146 @@ def test_a_history_may_stay_at_home_and_codes_for_missing_are_left_out(shelf, ra
     assert ran(*shlex.split(r.err.splitlines()[-1].removeprefix('try: collab-course '))).code==0
     assert ran('info', tmp_path/'m').code==0 and ran('info', tmp_path/'m', '--json').code==0
 
+def test_files_of_what_is_listed_may_have_any_form_and_the_note_counts(movielens, ran, file, monkeypatch):
+    ids = [52, 55, 999]
+    as_json = ''.join(json.dumps({'id': i, 'shelf': 'A'}) + '\n' for i in ids)
+    table = pd.DataFrame(dict(movieId=ids, name='x'))
+    forms = {'lines': '52\n55\n999\n', 'CR': '52\r55\r999\r', 'BOM': '\ufeffitem\n52\n55\n999',
+             'a name': 'code\n52\n55\n999\n', 'quoted': '"item"\n"52"\n"55"\n"999"\n',
+             'semicolons': 'ITEM_ID;price\n52;1,5\n55;2\n999;3\n', 'utf-16': '52\n55\n999\n'.encode('utf-16'),
+             'gzip': gzip.compress(b'52\n55\n999\n'), 'JSON Lines': as_json, 'JSON': '[52, 55, 999]',
+             'points': 'item\n52.0\n55.0\n999.0\n'}
+    files = [file(content, f'{name}.txt') for name,content in forms.items()]
+    table.to_parquet(files[0].parent/'p'), table.to_feather(files[0].parent/'f')
+    for path in [*files, files[0].parent/'p', files[0].parent/'f']:
+        r = ran('recommend', movielens/'m', '--user', 3, '--include-seen', '--allowed', path, '--json')
+        assert {row['item'] for row in rows(r)}=={52, 55} and ', 3 items, 2 of them in the model' in r.err, path
+    monkeypatch.setattr(sys, 'stdin', io.TextIOWrapper(io.BytesIO(b'52\n55\n999\n')))
+    assert ran('recommend', movielens/'m', '--user', 3, '--include-seen', '--allowed', '-', '--json').out==r.out
+    latin = file('item\ncaf\xe9\n'.encode('latin-1'), 'latin.txt')
+    assert "line 2, column 'item': 'café' is no whole number" in \
+        ran('similar', movielens/'m', '--item', 50, '--exclude', latin, '--encoding', 'latin-1').err
+
+@pytest.mark.parametrize('content,words', [('52,5\n55,1\n', 'has 2 columns and no header line'), ('', 'is empty'),
+    ('a,b\n52,5\n', "no column for the item; it has 'a', 'b'. Rename the right one to 'item'"),
+    ('item\n', 'has a header line and no rows'), ('{"52": 5}\n', "no column for the item; it has '52'"),
+    ('item,itemid,movieid\n1,2,3\n', None), ('film,movie\n52,5\n', "2 columns for the item"),
+    ('[52, [55]]\n', 'has'), (b'\x80\x04', 'is a pickle'), ('item\n52\0\n', 'is no text')])
+def test_files_of_what_is_listed_that_are_no_lists_are_refused(content, words, movielens, ran, file):
+    r = ran('similar', movielens/'m', '--item', '52', '--exclude', file(content, 'stock.txt'))
+    assert r.code==(words is not None) and (words or '') in r.err and not re.search('--(rating|item|user|sep)', r.err)
+
+def test_an_empty_name_of_a_file_is_not_no_file(movielens, ran, tmp_path):
+    for args in (['recommend', movielens/'m', '--user', 1, '--allowed', ''],
+                 ['fold-in', movielens/'m', '--ratings', ''],
+                 ['fit', movielens/'ratings.csv', '--out', tmp_path/'o', '--titles', '']):
+        r = ran(*args)
+        assert r.code==1 and 'is a folder' in r.err and r.out==''
+
+@pytest.mark.parametrize('content', ['item,rating\n50,5\n52,1\n', '50,5\n52,1\n',
+    'movieId;stars;note\n50;5,0;x\n52;1,0;x\n',
+    'title,rating\nStar Wars,5\nThe Godfather,1\n', '{"item": 50, "rating": 5}\n{"item": 52, "rating": 1}\n',
+    'item\trating\n50.0\t5.0\n52.0\t1.0\n'])
+def test_ratings_of_newcomers_are_read_like_any_table(content, movielens, ran, file):
+    want = ran('fold-in', movielens/'m', '--rate', '50=5', '--rate', '52=1', '--csv')
+    r = ran('fold-in', movielens/'m', '--ratings', file(content, 'mine'), '--csv')
+    assert want.code==r.code==0 and want.out==r.out!=''
+
+@pytest.mark.parametrize('content,words', [
+    ('\nitem,rating\n50,5\n\n52,9\n', "line 5, column 'rating': 9 is not between 1 and 5. Drop or repair the row, or"),
+    ('item,rating\n50,5\n50,4\n', "line 3, column 'item': the item has a rating already"),
+    ('item,rating\n50,5\n777,4\n', "line 3, column 'item': the model has no such item"),
+    ('title,rating\nAlien,5\nSabrina,4\n', "mine, line 3: 2 titles match 'Sabrina'"),
+    ('user,item,rating\n99,50,5\n1,50,5\n', "line 3, column 'user': the model knows this person already"),
+    ('item,rating\n50,good\n', "line 2, column 'rating': 'good' is no number. Drop or repair the row\n"),
+    ('item,rating\n50\n', 'Complete the line, or remove it'), ('item,count\n50,3\n', "no column for the rating")])
+def test_ratings_of_newcomers_that_cannot_be_name_their_line(content, words, movielens, ran, file):
+    r = ran('fold-in', movielens/'m', '--ratings', file(content, 'mine'))
+    assert r.code==1 and words in r.err and not re.search('--|update', r.err)
+
+# ---- places
+
+def rated(n, name='rating', low=1):
+    return [f'user,item,{name}\n'] + [f'{k//9},{k%9},{low + k*7%5}\n' for k in range(n)]
+
+@pytest.mark.parametrize('value,args,words', [
+    ('99', ['--range', 1, 5], "line 12, column 'rating': 99 is not between 1 and 5. Drop or repair the row, "
+     'leave it out with --missing 99, or give another --range'),
+    ('1e39', [], "line 12, column 'rating': 1e+39 is not between -3e+38 and 3e+38. Drop or repair the row\n"),
+    ('1e6', [], ' in second.csv, line 12. Correct it, drop it with --missing 1000000, or pass --range 1 1000000')])
+def test_a_rating_that_cannot_be_names_file_and_line_in_the_second_file_too(value, args, words, ran, file, tmp_path):
+    first = file(''.join(rated(90)), 'first.csv')
+    lines = rated(180)[91:]
+    second = file(''.join(['user,item,rating\n', '\n', *lines[:9], f'500,1,{value}\n', *lines[9:]]), 'second.csv')
+    r = ran('fit', first, second, '--out', tmp_path/'m', '--epochs', 1, *args)
+    assert r.code==1 and words in r.err and 'second.csv, line 12' in r.err
+
+def test_the_advice_about_a_far_rating_works(ran, file, tmp_path):
+    path = file(''.join([*rated(150), '500,1,1000000\n']))
+    assert ran('fit', path, '--out', tmp_path/'m', '--epochs', 1).code==1
+    for advice in (['--missing', 1_000_000], ['--range', 1, 1_000_000]):
+        assert ran('fit', path, '--out', tmp_path/'m', '--epochs', 1, '-q', *advice).code==0
+
+def test_pairs_rated_twice_are_shown_with_their_places(ran, file, tmp_path):
+    one,two = file(''.join(rated(90)), 'one.csv'),file(''.join(rated(90)), 'two.csv')
+    r = ran('fit', one, two, '--out', tmp_path/'m')
+    assert re.search(r'^one.csv, line 2 +0 +0 +1\ntwo.csv, line 2 +0 +0 +1$', r.err, re.M)
+
+def test_several_files_are_one_table(ran, file, tmp_path):
+    lines = rated(140)
+    one,two = file(''.join(lines[:71]), 'one.csv'),file(lines[0] + ''.join(lines[71:]), 'two.csv')
+    both = file(''.join(lines), 'both.csv')
+    for out,paths in (('a', [one, two]), ('b', [both])):
+        assert ran('fit', *paths, '--out', tmp_path/out, '--seed', 0, '--epochs', 1, '-q').code==0
+    assert (tmp_path/'a').read_bytes()==(tmp_path/'b').read_bytes()
+
+@pytest.mark.parametrize('content,cure', [('user,item,rating\n1,2,3,4\n2,2,3,4\n', 'mend the first line, or remove it'),
+    ('user,item,rating\n1,2,3\n1,3\n', 'Complete the line, or remove it'),
+    ('user,item,rating\n1,2,3\n1,Dune, part 1,3\n', 'stands in "quotation marks"')])
+def test_a_torn_line_says_how_it_is_mended(content, cure, file):
+    with pytest.raises(TableError, match=r'line \d: \d fields where the first line has 3') as e:
+        read_ratings(file(content))
+    assert cure in str(e.value)
+
+# ---- anything at all
+
+odd_words = ['', '0', '-1', '1e999', 'nan', '٣', '9'*400, '\x00', '\udcff', '--', '~nobody/x', '{}', '\\',
+             'a\tb', '1_000', 'idna', 'punycode', 'undefined', '.*']
+
+@pytest.mark.parametrize('odd', odd_words, ids=ascii)
+def test_whatever_is_typed_ends_in_words(odd, movielens, ran, tmp_path):
+    m,r = movielens/'m',movielens/'ratings.csv'
+    fit = ['fit', r, '--out', tmp_path/'o', '-q', '--epochs', 1, '--factors', 2]
+    for args in ([odd], ['info', odd], ['recommend', odd, '--user', 1], ['recommend', m, '--user', odd],
+                 ['recommend', m, '--all', '-n', odd], ['similar', m, '--item', odd], ['similar', m, '--title', odd],
+                 ['fold-in', m, f'--rate={odd}=3'], ['fold-in', m, f'--rate=50={odd}'],
+                 ['fold-in', m, '--ratings', odd], ['recommend', m, '--user', 1, '--allowed', odd],
+                 ['evaluate', m, odd], ['evaluate', m, r, '--encoding', odd], ['fit', r, odd, '--out', tmp_path/'o'],
+                 [*fit, '--sep', odd], [*fit, '--user', odd], [*fit, '--range', odd, 5], [*fit, '--titles', odd],
+                 [*fit, '--encoding', odd], ['fetch', 'ml-100k', '--out', odd]):
+        got = ran(*args)
+        assert got.code in (0, 1, 2) and bool(got.err or got.out), args
+        assert 'Traceback' not in got.err and 'codec' not in got.err and 'np.' not in got.err, got.err
+
+def test_bytes_that_the_locale_cannot_read_are_utf_8(movielens):
+    env = {**os.environ, 'PYTHONPATH': str(Path(__file__).parents[1]), 'LC_ALL': 'C', 'PYTHONUTF8': '0',
+           'PYTHONCOERCECLOCALE': '0'}
+    program = [sys.executable, '-m', 'collab_course.command_line', 'similar', str(movielens/'m'), '--item']
+    p = subprocess.run([*program, 'Café', '-n', '1', '--json'], capture_output=True, env=env, timeout=120)
+    assert p.returncode==0 and len(p.stdout.splitlines())==1, p.stderr
+
+@pytest.mark.skipif(os.name=='nt', reason='needs a shell that closes files')
+def test_a_closed_input_is_a_sentence():
+    command = f'{shlex.quote(sys.executable)} -m collab_course.command_line fit - --out m <&-'
+    p = subprocess.run(command, shell=True, capture_output=True, cwd=Path(__file__).parents[1], timeout=120)
+    assert (p.returncode, p.stderr)==(1, b'collab-course: standard input is closed: name a file\n')
+
 # ---- mistyped words
 
 @pytest.mark.parametrize('args,words', [(['recomend', 'm'], "did you mean 'recommend'"),
     (['fit', 'r.csv', '--epoch', '3'], "there is no option --epoch (did you mean '--epochs'?)"),
-    (['fit', 'r.csv', '--out', 'a', '--out=b'], '--out is given twice')])
+    (['fit', 'r.csv', '--out', 'a', '--out=b'], '--out is given twice'),
+    (['fit', 'r.csv', '--out', 'a', 'more.csv'], 'no place for more.csv: files stand side by side')])
 def test_mistyped_and_repeated_words_are_named_first(args, words, ran):
     r = ran(*args)
     assert r.code==2 and words in r.err
