@@ -203,6 +203,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'collab_course.checks.check_columns': ( 'library/checks.html#check_columns',
                                                                               'collab_course/checks.py'),
                                       'collab_course.checks.check_flag': ('library/checks.html#check_flag', 'collab_course/checks.py'),
+                                      'collab_course.checks.check_long': ('library/checks.html#check_long', 'collab_course/checks.py'),
                                       'collab_course.checks.check_no_gaps': ( 'library/checks.html#check_no_gaps',
                                                                               'collab_course/checks.py'),
                                       'collab_course.checks.check_range': ('library/checks.html#check_range', 'collab_course/checks.py'),

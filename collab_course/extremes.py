@@ -20,7 +20,6 @@ import pandas as pd
 from collections.abc import Callable, Hashable
 from typing import Any
 from .checks import Arg, ArgError, ArgWarning, as_list, brief, check_choice
-from .checks import listed
 from .checks import check_flag, check_range, check_rate, check_seed, check_share
 from .checks import check_spread, check_table
 from .checks import ArgTypeError, check_whole, is_number, is_numeric, must_be
@@ -252,7 +251,7 @@ def codes_of(
             if n[end]>=least_rows and (is_apart(values[end], values[rest])
                 or is_frequent_zero(values[end], values[rest], n[end], n[rest]))}
 
-# %% ../nbs/library/extremes.ipynb #1b4ad849
+# %% ../nbs/library/extremes.ipynb #8c5b824f
 # rare: at most a twentieth of the rows and not more than a few, but three in any table
 odd_share = 0.05
 odd_rows = 3
@@ -374,18 +373,19 @@ def doubt_of_ends(
     odd: list[float], # Those that stand apart
 ) -> ArgWarning:
     "Make the warning about ratings that stand apart"
-    is_odd = y.isin(odd).to_numpy()
-    at = int(np.flatnonzero(is_odd)[0])
+    is_odd = np.isin(y.to_numpy(float), odd)
+    row = Row.at(y, int(np.flatnonzero(is_odd)[0]))
     rest = y[~is_odd]
     n = int(is_odd.sum())
-    limits = tuple(map(shown, (y.min(), y.max())))
+    low,high = map(shown, (y.min(), y.max()))
     values = [*map(shown, odd)]
-    says = (f'{n:,} of {len(y):,} ratings {"is" if n==1 else "are"} {listed(values, 3)}, apart '
-            f'from the others, which go from {short(rest.min())} to {short(rest.max())}: see ')
-    parts = (f'. The model is made for {short(y.min())} to {short(y.max())} then. Correct it, '
-             'drop it with ', Arg('missing', values[0] if len(values)==1 else values))
-    return ArgWarning(says, Row.at(y, at), *parts, ', or pass ', Arg('rating_range', limits),
-                      ' if it is meant')
+    says = (f'{n:,} of {len(y):,} ratings {"is" if n==1 else "are"} '
+            f'{", ".join(map(short, odd[:3]))}, apart from the others, which go from '
+            f'{short(rest.min())} to {short(rest.max())}: see ')
+    return ArgWarning(says, row, f'. The model ranges from {short(low)} to {short(high)} then. '
+                      'Correct such rows, drop them with ',
+                      Arg('missing', values[0] if len(values)==1 else values),
+                      ', or pass ', Arg('rating_range', (low, high)), ' if they are meant')
 
 def doubtful(
     y: np.ndarray, # float64 ratings
