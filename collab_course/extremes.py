@@ -251,7 +251,7 @@ def codes_of(
             if n[end]>=least_rows and (is_apart(values[end], values[rest])
                 or is_frequent_zero(values[end], values[rest], n[end], n[rest]))}
 
-# %% ../nbs/library/extremes.ipynb #8c5b824f
+# %% ../nbs/library/extremes.ipynb #53bd7a30
 # rare: at most a twentieth of the rows and not more than a few, but three in any table
 odd_share = 0.05
 odd_rows = 3
@@ -274,11 +274,12 @@ def is_odd_gap(
     levels: np.ndarray, # Ratings up to the gap, once each, sorted
     n: np.ndarray, # How often they come
     beyond: float, # The first rating beyond it
+    step: float, # The widest step up to the gap
 ) -> bool:
     "Test whether neither scale nor tail explains a gap"
     gap = beyond - levels[-1]
     expected = expected_next(n)
-    if gap>odd_step*np.diff(levels).max() and expected>=sure_rows: return True
+    if gap>odd_step*step and expected>=sure_rows: return True
     if gap<=levels[-1] - levels[0]: return False
     return expected>=likely_rows or chance_of_gap(np.repeat(levels, n), beyond)<odd_chance
 
@@ -293,12 +294,16 @@ def n_odd_above(
     n: np.ndarray, # How often they come
 ) -> int: # 0: none
     "Count the highest ratings that stand apart and are rare"
-    beyond = n.sum() - np.cumsum(n)[:-1]
+    if len(levels)<3: return 0
+    rows = np.cumsum(n)
+    most = most_odd(rows[-1])
     gaps = np.diff(levels)
+    if rows[-1]>2*most: gaps[:np.searchsorted(rows, most, 'right')] = 0 # the other end may be odd
     widest = np.maximum.accumulate(gaps)
-    wider = np.append(False, gaps[1:]>widest[:-1])
-    for at in np.flatnonzero(wider & (beyond<=most_odd(n.sum()))) + 1:
-        if is_odd_gap(levels[:at], n[:at], levels[at]): return len(levels) - int(at)
+    wider = (gaps[1:]>widest[:-1]) & (widest[:-1]>0) & (rows[-1] - rows[1:-1]<=most)
+    for at in np.flatnonzero(wider) + 2:
+        step = widest[at-2]
+        if is_odd_gap(levels[:at], n[:at], levels[at], step): return len(levels) - int(at)
     return 0
 
 def is_lone_code(
