@@ -6,11 +6,12 @@
 __all__ = ['Table', 'OnUnknown', 'OnMissing', 'Duplicates', 'result_columns', 'columns_beside_ratings', 'stand_ins',
            'stand_in_advice', 'RatingHistory', 'pair_keys', 'with_counts', 'mean_by_row', 'RatingCounts',
            'rating_errors', 'check_measurable', 'n_seen_in', 'warn_of_rows', 'titles_of_table', 'warn_of_titles',
-           'check_is_no_table', 'titles_by_row', 'check_is_text', 'half_character_error', 'no_titles_error',
-           'title_array', 'title_list', 'titled_like', 'check_names', 'answer_table', 'as_pairs', 'popular_lists',
-           'mean_lists', 'joined_lists', 'Newcomers', 'check_turnable', 'check_new_ratings', 'known_item_rows',
-           'fold_newcomers', 'check_are_new', 'with_rows_up_to', 'with_folded', 'updated_model', 'with_new_ids',
-           'with_new_titles', 'largest_parts', 'reasons_by_ratings', 'reasons_table', 'reasons_by_factors']
+           'titles_of_frame', 'check_is_by_id', 'titles_by_row', 'check_is_text', 'half_character_error',
+           'no_titles_error', 'title_array', 'title_list', 'titled_like', 'check_names', 'answer_table', 'as_pairs',
+           'popular_lists', 'mean_lists', 'joined_lists', 'Newcomers', 'check_turnable', 'check_new_ratings',
+           'known_item_rows', 'fold_newcomers', 'check_are_new', 'with_rows_up_to', 'with_folded', 'updated_model',
+           'with_new_ids', 'with_new_titles', 'largest_parts', 'reasons_by_ratings', 'reasons_table',
+           'reasons_by_factors']
 
 # %% ../nbs/library/answers.ipynb #7a7711ad
 from collections.abc import Callable, Collection, Hashable, Iterable
@@ -20,17 +21,17 @@ from typing import Any, Literal
 import warnings
 import numpy as np
 import pandas as pd
-from .checks import Arg, ArgError, ArgTypeError, check_above, check_columns
-from .checks import check_table
+from .checks import Arg, ArgError, ArgTypeError, brief, check_above
+from .checks import check_columns, check_table, close_matches, kind_of
+from .checks import listed, must_be
 from .choices import Listable
-from .checks import brief, close_matches, kind_of, must_be
 from .folding import addends, check_newcomers, fold_rows, is_of_one, newcomers_of
 from .folding import newcomers_table
-from .frames import rows_frame
+from .frames import as_frame, rows_frame
 from .metrics import mae, rmse
 from .ranking import History, rank_items
 from .served import ServedModel
-from .vocab import Vocab
+from .vocab import Vocab, as_column, is_by_position
 
 # %% ../nbs/library/answers.ipynb #1fdb2679
 Table = pd.DataFrame|pd.Series # A DataFrame, also where a type checker can't tell
@@ -166,21 +167,47 @@ class RatingHistory:
         _,n_items = self.sizes
         return np.bincount(items, minlength=n_items)>0
 
+    def again(self,
+        rows: np.ndarray, # Row numbers of new ratings, shape (n, 2); no pair twice
+        n_items: int, # Rows of the items, new ones included
+    ) -> np.ndarray: # One for each known rating: which new one is of the same pair; -1: none
+        "Find out which pairs are rated again"
+        new = pd.Index(pair_keys(rows, n_items))
+        return new.get_indexer(pair_keys(self.rows, n_items))
+
+    def is_news(self,
+        rows: np.ndarray, # Row numbers of new ratings, shape (n, 2); no pair twice
+        ratings: np.ndarray, # The ratings, float32
+        sizes: tuple[int, int], # Rows of the users and of the items, new ones included
+    ) -> np.ndarray: # bool, one for each new rating
+        "Test which ratings aren't known yet, or differ from what is known"
+        again = self.again(rows, sizes[1])
+        is_old = again>=0
+        at = again[is_old]
+        n_known = np.bincount(at, minlength=len(rows))
+        n_equal = np.bincount(at, self.ratings[is_old]==ratings[at], len(rows))
+        return (n_known==0) | (n_equal<n_known)
+
     def with_ratings(self,
         rows: np.ndarray, # Row numbers of new ratings, shape (n, 2); no pair twice
-        ratings: np.ndarray, # The ratings
+        ratings: np.ndarray, # The ratings, float32
         sizes: tuple[int, int], # Rows of the users and of the items, new ones included
     ) -> 'RatingHistory':
-        "Create a history with more ratings to train on; a pair rated again replaces the old one"
-        _,n_items = sizes
-        again = np.isin(pair_keys(self.rows, n_items), pair_keys(rows, n_items))
+        "Create a history with more ratings; a pair rated again keeps its place"
+        again = self.again(rows, sizes[1])
+        known = self.ratings.copy()
+        known[again>=0] = ratings[again[again>=0]]
+        trained_again,first = np.unique(again[:self.n_train], return_index=True)
+        stays = again<0
+        stays[first] = True
+        is_new = ~np.isin(np.arange(len(rows)), trained_again)
         bounds = [0, self.n_train - self.n_added, self.n_train, len(self)]
-        fitted,added,kept_back = [np.flatnonzero(~again[low:high]) + low
+        fitted,added,kept_back = [np.flatnonzero(stays[low:high]) + low
                                   for low,high in zip(bounds, bounds[1:])]
         before = np.concatenate([fitted, added])
-        all_rows = [self.rows[before], rows, self.rows[kept_back]]
-        all_ratings = [self.ratings[before], ratings, self.ratings[kept_back]]
-        n_new = len(rows)
+        all_rows = [self.rows[before], rows[is_new], self.rows[kept_back]]
+        all_ratings = [known[before], ratings[is_new], known[kept_back]]
+        n_new = int(is_new.sum())
         return RatingHistory(np.concatenate(all_rows).astype(np.int32),
                              np.concatenate(all_ratings).astype(np.float32),
                              len(before) + n_new, sizes, len(added) + n_new)
@@ -304,11 +331,11 @@ def warn_of_rows(
 def titles_of_table(
     df: pd.DataFrame, # Ratings
     item_name: Hashable, # Column of item ids
-    titles: Any, # Column of titles in `df`, or a Series or dict from item id to title; None: none
+    titles: Any, # Column of `df`, item id → title, or a table with both; None: none
 ) -> pd.Series|dict|None:
     "Return titles from a column of the table, one an item"
     if titles is None or isinstance(titles, (dict, pd.Series)): return titles
-    check_is_no_table(titles, item_name)
+    if hasattr(titles, 'columns'): return titles_of_frame(titles, item_name)
     if not isinstance(titles, str) and (not isinstance(titles, Hashable) or titles not in df):
         raise must_be('titles', 'the name of a column, a Series or a dict from item id to title',
                       titles, ArgTypeError)
@@ -340,28 +367,51 @@ def warn_of_titles(
     warnings.warn(f'{len(ids):,} items have several titles, such as {brief(ids[0])}: '
                   f'{brief(texts[0])} and {brief(texts[1])}; the first is taken')
 
-def check_is_no_table(
-    titles: Any, # What was passed as titles
+def titles_of_frame(
+    titles: Any, # A table of items, of any kind
     item_name: Hashable, # Column of item ids
+) -> pd.Series:
+    "Return the titles of a table of items, by id"
+    df = as_frame(titles, 'titles')
+    for name in (item_name, 'title'):
+        n = int((df.columns==name).sum())
+        if n==1: continue
+        raise ArgError(Arg('titles'), f" has {n or 'no'} column{'s'*(n>1)} {name!r}; it has "
+                       f'{listed(df.columns)}: rename the right one', arg='titles')
+    return titles_of_table(df, item_name, 'title')
+
+def check_is_by_id(
+    titles: pd.Series, # Titles
+    vocab: Vocab, # Ids of the items
+    columns: Collection[Hashable] = (), # Columns of the ratings, which could be named instead
 ):
-    "Check that titles aren't a whole table"
-    if not isinstance(titles, pd.DataFrame): return
-    raise ArgTypeError(Arg('titles'), ' must be the name of a column, a Series or a dict from item '
-                       f"id to title, not a DataFrame: pass df.set_index({item_name!r})['title']",
-                       arg='titles', got=titles)
+    "Check that titles are indexed by id, not by position"
+    ids = vocab.index
+    if not is_by_position(titles.index, ids): return
+    name = 'title' if titles.name is None else titles.name
+    says = f' is indexed by position, 0 to {titles.index.max():,}, and ids of {vocab.name!r} go '
+    says += f'from {ids.min():,} to {ids.max():,}: '
+    item = repr(vocab.name)
+    advice = f'df.drop_duplicates({item}).set_index({item})[{name!r}]'
+    if name in columns: advice = Arg('titles', name)
+    raise ArgError(Arg('titles'), says + 'pass ', advice, '; if positions are ids, pass '
+                   'titles.to_dict()', arg='titles', got=titles)
 
 def titles_by_row(
-    titles: pd.Series|dict|None, # Titles by item id
+    titles: Any, # Item id → title, or a table with both; None: none
     vocab: Vocab, # Ids of the items
+    columns: Collection[Hashable] = (), # Columns of the ratings, for a message
 ) -> Any: # pandas array with a title for each row, missing where there is none; or None
     "Put titles in the order of the vocabulary"
     if titles is None: return None
     if isinstance(titles, dict):
         ids = pd.Index(list(titles), tupleize_cols=False)
         titles = pd.Series(list(titles.values()), index=ids, dtype=object)
-    check_is_no_table(titles, vocab.name)
+    if hasattr(titles, 'columns'): titles = titles_of_frame(titles, vocab.name)
     if not isinstance(titles, pd.Series):
         raise must_be('titles', 'a Series or a dict from item id to title', titles, ArgTypeError)
+    check_is_by_id(titles, vocab, columns)
+    titles = titles.set_axis(pd.Index(as_column(titles.index), tupleize_cols=False))
     twice = titles.index[titles.index.duplicated()].tolist()
     if twice:
         raise ArgError(Arg('titles'), f' has several entries for {brief(twice[0])}: keep one',
@@ -588,7 +638,7 @@ def known_item_rows(
     similar: Callable[[str], list]|None = None, # Function from a text to more item ids to suggest
 ) -> np.ndarray: # int64; 0 for items without training ratings
     "Return the rows of rated items, and warn of those that aren't known"
-    rows = items.rows(column, 'na', trained=True)
+    rows = items.rows(column, 'na', trained=True, similar=similar)
     known = rows>0
     if not known.any(): items.rows(column, trained=True, advice='leave it out', similar=similar)
     if not known.all():
@@ -605,7 +655,7 @@ def fold_newcomers(
     rating_name: Hashable, # Column of ratings
     rating_range: tuple[float, float], # Lowest and highest rating
     mean_user: np.ndarray, # Row of somebody without ratings
-    penalty: float = 10., # Price of a row's squared distance from the mean row
+    penalty: float = 10., # How strongly a row is pulled to the mean row
     similar: Callable[[str], list]|None = None, # Function from a text to more item ids to suggest
 ) -> Newcomers:
     "Find a row for each newcomer; ratings of unknown items are skipped"
@@ -652,7 +702,7 @@ def with_folded(
     rows: np.ndarray, # Row numbers of all ratings, shape (n, 2)
     ratings: np.ndarray, # The ratings, float64
     centre: np.ndarray, # Row of somebody without ratings
-    penalty: float, # Price of a row's squared distance from it
+    penalty: float, # How strongly a row is pulled to it
 ) -> ServedModel:
     "Return the model with new rows of some users, from their ratings"
     theirs = np.isin(rows[:,0], users)
@@ -667,9 +717,10 @@ def updated_model(
     rows: np.ndarray, # Row numbers of the new ratings, shape (n, 2)
     mean_user: np.ndarray, # Row of somebody without ratings
     mean_item: np.ndarray, # Row of an item without ratings
-    penalty: float, # Price of a row's squared distance from these
+    penalty: float, # How strongly rows are pulled to these
 ) -> ServedModel:
     "Return the model with rows for new items, and then for all who rated"
+    if not len(rows): return served
     users,items = map(np.unique, rows.T)
     late = items[~history.fitted_items[items]]
     n_users,n_items = history.sizes
@@ -686,9 +737,10 @@ def updated_model(
 def with_new_ids(
     vocab: Vocab, # Known ids
     column: pd.Series, # Ids, some of them new
+    similar: Callable[[str], list]|None = None, # Function from a text to more ids to suggest
 ) -> Vocab:
     "Create a vocabulary that has all ids of a column"
-    is_new = vocab.rows(column, 'na')==0
+    is_new = vocab.rows(column, 'na', similar=similar)==0
     return vocab.with_ids(column[is_new].drop_duplicates())
 
 def with_new_titles(
@@ -696,11 +748,12 @@ def with_new_titles(
     more: Any, # The same for all ids, or None
     n: int, # How many items there are now
 ) -> Any: # As `title_array` makes them, or None
-    "Return the known titles, and then those of new items"
+    "Return the new titles, and the known ones where there is no new one"
     if titles is None: return more
     known = title_list(titles)
+    known += [None]*(n - len(known))
     new = [None]*n if more is None else title_list(more)
-    return title_array(known + new[len(known):])
+    return title_array([old if title is None else title for old,title in zip(known, new)])
 
 # %% ../nbs/library/answers.ipynb #ec46da35
 def largest_parts(

@@ -250,6 +250,10 @@ def as_list(
     counted = hasattr(values, '__iter__') and hasattr(values, '__len__')
     if isinstance(values, (str, bytes)) or not counted:
         raise must_be(arg, 'a collection of ids', values, ArgTypeError)
+    if hasattr(values, 'columns'):
+        column = brief(next(iter(values.columns), 'id'))
+        raise ArgTypeError(Arg(arg), ' must be a collection of ids, not a table: pass one column, '
+                           f'such as df[{column}]', arg=arg, got=values)
     return list(values)
 
 # %% ../nbs/library/checks.ipynb #c64916d4

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ItemChoice', 'check_is_no_mask', 'id_column', 'rows_of_ids', 'mask_of_ids', 'flags_in_order', 'mask_of_flags',
-           'check_choice_table', 'history_of_table', 'Listable', 'joined_histories', 'warn_of_nothing', 'chosen_items',
-           'check_one_id', 'check_no_people', 'listable_items']
+           'check_choice_table', 'check_people', 'history_of_table', 'Listable', 'joined_histories', 'chosen_items',
+           'no_choice', 'warn_of_nothing', 'warn_of_people', 'check_one_id', 'check_no_people', 'listable_items']
 
 # %% ../nbs/library/choices.ipynb #91b105c5
 from collections.abc import Callable, Collection, Hashable, Mapping
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from .checks import Arg, ArgError, ArgTypeError, ArgWarning, as_list, brief, must_be
 from .ranking import History
-from .vocab import Vocab, check_sort
+from .vocab import Vocab, as_column, check_sort, sort_of
 
 # %% ../nbs/library/choices.ipynb #d953086a
 # Ids of items, a function of `.items` that gives a mask, or a table of users and items
@@ -54,18 +54,20 @@ def rows_of_ids(
     arg: str, # Name of the argument
     ids: pd.Series, # Ids of items
     vocab: Vocab, # Ids of the items, with counts
+    similar: Callable[[str], list]|None = None, # Function from a text to ids to suggest
 ) -> np.ndarray: # int64; 0 for an id without training ratings
     "Return the rows of ids, some of which may be unknown"
     if not len(ids): return np.zeros(0, np.int64)
-    return vocab.rows(ids, 'na', trained=True)
+    return vocab.rows(ids, 'na', trained=True, similar=similar)
 
 def mask_of_ids(
     arg: str, # Name of the argument
     ids: Any, # Ids of items
     vocab: Vocab, # Ids of the items, with counts
+    similar: Callable[[str], list]|None = None, # Function from a text to ids to suggest
 ) -> np.ndarray: # bool, one for each item row
     "Mark the rows of some ids"
-    rows = rows_of_ids(arg, id_column(arg, ids), vocab)
+    rows = rows_of_ids(arg, id_column(arg, ids), vocab, similar)
     mask = np.zeros(len(vocab), dtype=bool)
     mask[rows] = True
     mask[0] = False
@@ -73,14 +75,17 @@ def mask_of_ids(
 
 # %% ../nbs/library/choices.ipynb #ddec4b35
 def flags_in_order(
+    arg: str, # Name of the argument
     flags: pd.Series, # Answers, perhaps sorted
     n: int, # How many there must be
 ) -> pd.Series:
     "Put answers in the order of `.items`, by their index"
     rows = pd.RangeIndex(n)
-    if len(flags)==n and flags.index.is_unique and flags.index.isin(rows).all():
-        return flags.reindex(rows)
-    return flags
+    if len(flags)!=n: return flags
+    if flags.index.is_unique and flags.index.isin(rows).all(): return flags.reindex(rows)
+    raise ArgError(Arg(arg), ': the function returned a Series with another index than .items, '
+                   f'which goes from 0 to {n-1:,}, so whose answers they are is not known: keep '
+                   "the index, such as items['count']>50", arg=arg, got=flags)
 
 def mask_of_flags(
     arg: str, # Name of the argument
@@ -93,7 +98,7 @@ def mask_of_flags(
     if isinstance(flags, pd.DataFrame):
         advice = "return the condition, such as items['count']>50, not items[items['count']>50]"
         raise ArgTypeError(Arg(arg), f': {expected}, not a DataFrame: {advice}', arg=arg, got=flags)
-    if isinstance(flags, pd.Series): flags = flags_in_order(flags, n)
+    if isinstance(flags, pd.Series): flags = flags_in_order(arg, flags, n)
     values = np.asarray(flags)
     if values.dtype==object and all(isinstance(value, (bool, np.bool_)) for value in values.flat):
         values = values.astype(bool)
@@ -119,19 +124,35 @@ def check_choice_table(
             raise ArgError(Arg(arg), f' has no id in {gaps:,} of {len(table):,} rows of {name!r}: '
                            'drop them', arg=arg, got=table)
 
+def check_people(
+    arg: str, # Name of the argument
+    column: pd.Series, # People that a table names
+    people: pd.Index, # The people asked for
+):
+    "Check that a table names people as they are asked for"
+    if not len(column): return
+    if people.tolist()==['new'] and sort_of(column)!='string':
+        raise ArgError(Arg(arg), f' has {brief(column.tolist()[0])} in column {column.name!r}, and '
+                       "the newcomer is called 'new': write that there, or pass the ids of items "
+                       'alone', arg=arg)
+    check_sort(column, people)
+
 def history_of_table(
     arg: str, # Name of the argument
     table: pd.DataFrame, # Users and items
     asked: pd.Series, # Ids of the people asked for
     user_name: Hashable, # Column of users
     vocab: Vocab, # Ids of the items, with counts
+    similar: Callable[[str], list]|None = None, # Function from a text to ids to suggest
 ) -> History: # For each of `asked`, rows of items
     "Return the items that a table names for each person"
     check_choice_table(arg, table, (user_name, vocab.name))
+    asked = as_column(asked)
     people = pd.Index(asked.drop_duplicates(), tupleize_cols=False)
-    if len(table): check_sort(table[user_name], people)
-    who = people.get_indexer(pd.Index(table[user_name], tupleize_cols=False))
-    items = rows_of_ids(arg, table[vocab.name].reset_index(drop=True), vocab)
+    column = as_column(table[user_name])
+    check_people(arg, column, people)
+    who = people.get_indexer(pd.Index(column, tupleize_cols=False))
+    items = rows_of_ids(arg, table[vocab.name].reset_index(drop=True), vocab, similar)
     there = (who>=0) & (items>0)
     history = History.from_pairs(who[there], items[there], len(people))
     return history.of(people.get_indexer(pd.Index(asked, tupleize_cols=False)))
@@ -143,6 +164,21 @@ class Listable:
     mask: np.ndarray # bool, one for each item row
     only: History|None = None # Rows that each of them may be shown; None: all of `mask`
     hidden: History|None = None # Rows that each of them must not be shown; None: nothing
+
+    def left(self,
+        n_people: int, # How many are asked for
+    ) -> np.ndarray: # bool, one for each of them
+        "Test for whom anything is left"
+        if self.only is None and self.hidden is None: return np.full(n_people, self.mask.any())
+        n_items = len(self.mask)
+        hidden = np.zeros(0, np.int64) if self.hidden is None else self.hidden.keys(n_items)
+        if self.only is None:
+            who,items = np.divmod(np.unique(hidden), n_items)
+            return np.bincount(who[self.mask[items]], minlength=n_people)<self.mask.sum()
+        keys = self.only.keys(n_items)
+        who,items = np.divmod(keys, n_items)
+        can = self.mask[items] & ~np.isin(keys, hidden)
+        return np.bincount(who[can], minlength=n_people)>0
 
     def of(self,
         at: np.ndarray, # Positions among the people asked for
@@ -168,33 +204,64 @@ def joined_histories(
     who,items = map(np.concatenate, zip(*pairs))
     return History.from_pairs(who, items, len(one))
 
-def warn_of_nothing(
-    ids: Any, # Ids that are allowed
-    mask: np.ndarray, # The rows of those that are known
-):
-    "Warn if none of the allowed ids can be listed"
-    if mask.any() or not len(ids): return
-    first = brief(list(ids)[0])
-    warnings.warn(ArgWarning('none of the ids in ', Arg('allowed'), ' has a training rating, such '
-                             f'as {first}: nothing can be listed'))
-
 def chosen_items(
     arg: str, # 'allowed' or 'exclude'
     choice: ItemChoice, # What was passed: ids or a function
     vocab: Vocab, # Ids of the items, with counts
     items: Callable[[], pd.DataFrame], # Function that makes the table of items
+    similar: Callable[[str], list]|None = None, # Function from a text to ids to suggest
 ) -> np.ndarray: # bool, one for each item row
     "Mark the items that ids or a function choose"
     if callable(choice): return mask_of_flags(arg, choice(items()), len(vocab))
-    mask = mask_of_ids(arg, choice, vocab)
-    if arg=='allowed': warn_of_nothing(choice, mask)
-    return mask
+    return mask_of_ids(arg, choice, vocab, similar)
+
+def no_choice(
+    allowed: ItemChoice, # What was passed, none of which can be listed
+) -> tuple[str|Arg, ...]:
+    "Say that no item was chosen"
+    if callable(allowed) or not len(allowed): return (Arg('allowed'), ' chooses no item')
+    return ('none of the ids in ', Arg('allowed'), ' has a training rating, such as '
+            f'{brief(list(allowed)[0])}')
+
+def warn_of_nothing(
+    often: np.ndarray, # bool for each item row: has it ratings enough?
+    allowed: np.ndarray, # The same: is it allowed?
+    exclude: np.ndarray, # The same: is it left out?
+    choice: ItemChoice, # What was passed as allowed
+    min_count: int, # Training ratings that an item needs
+):
+    "Warn if nothing can be listed for anybody, and say why"
+    too_few = (f' has {min_count} training ratings, as ', Arg('min_count'), ' asks')
+    if not often.any(): why = ('no item', *too_few)
+    elif not allowed.any(): why = no_choice(choice)
+    elif not (often & allowed).any(): why = ('no item in ', Arg('allowed'), *too_few)
+    elif not (often & allowed & ~exclude).any(): why = (Arg('exclude'), ' leaves no item')
+    else: return
+    warnings.warn(ArgWarning(*why, ': nothing can be listed'))
+
+def warn_of_people(
+    listable: 'Listable', # What may be listed for each of them
+    asked: pd.Series, # The people asked for
+    user_name: Hashable, # Column of users
+):
+    "Warn if nothing can be listed for some people, and say why"
+    by_table = Listable(listable.mask, listable.only)
+    reasons = [(by_table, Arg('allowed'), ' names no item that can be listed for '),
+               (listable, Arg('exclude'), ' leaves no item for ')]
+    for part,arg,says in reasons:
+        empty = ~part.left(len(asked))
+        if not empty.any(): continue
+        first = asked[empty].tolist()[0]
+        people = f'{int(empty.sum()):,} of {len(asked):,} people, such as {user_name} '
+        warnings.warn(ArgWarning(arg, says + people + brief(first)))
+        return
 
 def check_one_id(
     **asked: Any, # Argument name with what was passed
 ):
     "Check that one id is asked for, not several"
     for arg,value in asked.items():
+        if pd.api.types.is_scalar(value) and pd.isna(value): raise must_be(arg, 'an id', value)
         if pd.api.types.is_hashable(value): continue
         advice = 'ask for one after the other'
         if arg=='user': advice = 'recommend_all(users=…) takes several'
@@ -219,16 +286,19 @@ def listable_items(
     items: Callable[[], pd.DataFrame], # Function that makes the table of items
     asked: pd.Series|None = None, # Ids of the people asked for; None: nobody is
     user_name: Hashable = 'user', # Column of users
+    similar: Callable[[str], list]|None = None, # Function from a text to ids to suggest
 ) -> Listable:
-    "Find what may be listed"
+    "Find what may be listed, and warn if nothing may"
     if asked is None: check_no_people(allowed=allowed, exclude=exclude)
-    listable = Listable(vocab.counts>=max(1, min_count))
-    if isinstance(allowed, pd.DataFrame):
-        listable.only = history_of_table('allowed', allowed, asked, user_name, vocab)
-    elif allowed is not None:
-        listable.mask &= chosen_items('allowed', allowed, vocab, items)
-    if isinstance(exclude, pd.DataFrame):
-        listable.hidden = history_of_table('exclude', exclude, asked, user_name, vocab)
-    elif exclude is not None:
-        listable.mask &= ~chosen_items('exclude', exclude, vocab, items)
+    often = vocab.counts>=max(1, min_count)
+    marks = dict(allowed=np.ones(len(vocab), bool), exclude=np.zeros(len(vocab), bool))
+    tables = dict(allowed=None, exclude=None)
+    for arg,choice in dict(allowed=allowed, exclude=exclude).items():
+        if choice is None: continue
+        if isinstance(choice, pd.DataFrame):
+            tables[arg] = history_of_table(arg, choice, asked, user_name, vocab, similar)
+        else: marks[arg] = chosen_items(arg, choice, vocab, items, similar)
+    listable = Listable(often & marks['allowed'] & ~marks['exclude'], *tables.values())
+    if not listable.mask.any(): warn_of_nothing(often, **marks, choice=allowed, min_count=min_count)
+    elif asked is not None: warn_of_people(listable, asked, user_name)
     return listable

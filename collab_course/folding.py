@@ -34,7 +34,7 @@ def scores_of(
 def ridge(
     X: np.ndarray, # float64, shape (n, width)
     y: np.ndarray, # float64, shape (n,)
-    penalty: float, # Price of the squared distance from `centre`
+    penalty: float, # How strongly the row is pulled to `centre`
     centre: np.ndarray, # float64, shape (width,)
 ) -> np.ndarray: # float64, shape (width,)
     "Return the w that minimises |y - Xw|² + penalty·|w - centre|²"
@@ -61,7 +61,7 @@ def fold_loss(
     row: np.ndarray, # float64, a user's row
     items: np.ndarray, # Item rows that were rated
     scores: np.ndarray, # float64, the scores that the ratings ask for
-    penalty: float, # Price of the squared distance from `centre`
+    penalty: float, # How strongly the row is pulled to `centre`
     centre: np.ndarray, # float64, the row of somebody without ratings
 ) -> float:
     "Compute what fold-in minimises"
@@ -74,7 +74,7 @@ def fold_row(
     model: Any, # A `ServedModel`
     items: np.ndarray, # Item rows that were rated
     scores: np.ndarray, # float64, the scores that the ratings ask for
-    penalty: float, # Price of the squared distance from `centre`
+    penalty: float, # How strongly the row is pulled to `centre`
     centre: np.ndarray, # float64, the row of somebody without ratings
     steps: int = 20, # At most so many steps where the model isn't linear
 ) -> np.ndarray: # float64
@@ -112,7 +112,7 @@ def fold_rows(
     who: np.ndarray, # Which newcomer has rated, counted from 0, one number a rating
     items: np.ndarray, # Item rows
     y: np.ndarray, # Ratings, float64
-    penalty: float, # Price of the squared distance from `centre`
+    penalty: float, # How strongly the row is pulled to `centre`
     centre: np.ndarray, # float64, the row of somebody without ratings
 ) -> np.ndarray: # float64, shape (newcomers, width)
     "Return a row for each newcomer"
@@ -132,7 +132,7 @@ def addends(
     item: int, # Item row whose score is explained
     items: np.ndarray, # Item rows that were rated
     y: np.ndarray, # Ratings, float64
-    penalty: float, # Price of the squared distance from `centre`
+    penalty: float, # How strongly the row is pulled to `centre`
     centre: np.ndarray, # float64, the row of somebody without ratings
 ) -> tuple: # What each rating adds, float64 of shape (n,), and the level, a float
     "Split the folded score of an item by the ratings behind it"

@@ -80,6 +80,8 @@ def rows_frame(
     if isinstance(rows, tuple): rows = list(rows)
     if isinstance(rows, Mapping) or isinstance(rows, list) and not rows:
         return from_records(rows, arg)
+    if isinstance(rows, list) and not is_records(rows):
+        raise must_be(arg, expected, rows, ArgTypeError)
     return as_frame(rows, arg)
 
 # %% ../nbs/library/frames.ipynb #29d20e32

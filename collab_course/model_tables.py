@@ -14,6 +14,7 @@ import numpy as np, pandas as pd, torch
 from .checks import ArgError, ArgTypeError, check_choice, check_whole, close_matches
 from .create_params import DotProductBias
 from .loaders import RatingsDataLoaders
+from .vocab import is_by_position
 
 # %% ../nbs/library/model_tables.ipynb #9f230ba8
 def check_loaders(
@@ -137,6 +138,10 @@ def entries_of(
     if not table.index.is_unique:
         twice = table.index[table.index.duplicated()].tolist()[0]
         raise ArgError(f'{arg} has several entries for {twice!r}: keep one', arg=arg)
+    if is_by_position(table.index, index):
+        raise ArgError(f'{arg} is indexed by position, not by {index.name!r}: pass '
+                       f'df.drop_duplicates({index.name!r}).set_index({index.name!r}), or one '
+                       'column of that', arg=arg)
     missing = index[~index.isin(table.index)]
     if len(missing):
         raise ArgError(f'{arg} has no entry for {len(missing):,} of {len(index):,} items, '

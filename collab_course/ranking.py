@@ -121,6 +121,13 @@ class History:
         counts = np.diff(self.bounds)
         return np.repeat(people, counts),self.items
 
+    def keys(self,
+        n_items: int, # How many items there are
+    ) -> np.ndarray: # int64
+        "Return a number for each rating, another one for another pair"
+        people,items = self.pairs()
+        return people*n_items + items
+
     def of(self,
         people: np.ndarray, # Which people; repeats are fine
     ) -> 'History':

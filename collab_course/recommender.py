@@ -449,7 +449,7 @@ class Recommender:
 
     def __init__(self,
         learn: 'Learner', # fastai `Learner` on loaders of fastai or ours; stays as it is
-        titles: pd.Series|dict|None = None, # Item id → title; None: ids alone
+        titles: Table|dict|None = None, # Item id → title, or a table; None: ids alone
     ):
         from collab_course.convert import check_learner
         advice = ('. From a table of ratings: Recommender.fit; '
@@ -462,7 +462,7 @@ class Recommender:
     def from_model(cls,
         model: 'nn.Module', # Trained model of ours or of fastai's `collab_learner`
         dls: 'DataLoaders', # The loaders that it was trained on
-        titles: pd.Series|dict|None = None, # Item id → title; None: ids alone
+        titles: Table|dict|None = None, # Item id → title, or a table; None: ids alone
     ) -> 'Recommender':
         "Create a Recommender from a model and its loaders"
         from collab_course.convert import served_with_loaders
@@ -513,7 +513,7 @@ class Recommender:
         user_name: Hashable|None = None, # Column of user ids; None, here and below: by its name
         item_name: Hashable|None = None, # Column of item ids
         rating_name: Hashable|None = None, # Column of ratings
-        titles: str|pd.Series|dict|None = None, # Column of `ratings`, or item id → title
+        titles: str|Table|dict|None = None, # Column of `ratings`, item id → title, or a table
         model: Literal['dot_product', 'neighbours'] = 'dot_product', # 'neighbours': see chapter 13
         user_features: Table|None = None, # For 'neighbours': a row a user, with `user_name`
         item_features: Table|None = None, # The same for items, with column `item_name`
@@ -548,7 +548,7 @@ class Recommender:
         from collab_course.fitting import CheckedRatings, fit_table, training_settings
         table = CheckedRatings.from_checked(df, *names, rating_range)
         by_id = titles_of_table(df, item_name, titles)
-        by_row = titles_by_row(by_id, table.items)
+        by_row = titles_by_row(by_id, table.items, df.columns)
         settings = training_settings(len(table), table.rating_range, model, n_factors, seed, bs,
                                      n_epoch, lr, wd)
         if missing is not None: settings['n_missing'] = n_missing
@@ -708,11 +708,11 @@ class Recommender:
         "List the items whose factors are nearest"
         check_similar(n, by, min_count, on_unknown, item=item)
         row = self._item_rows([item], on_unknown)[0]
-        mask = self._listable(allowed, exclude, min_count).mask
+        mask = self._listable(allowed, exclude, min_count).mask # warns if it's empty
         vectors = self.served.item_vectors
         best,scores = like_row(vectors, row, self.mean_item, mask, self.history.item_counts, n, by,
                                on_unknown, item)
-        warn_of_nothing_like(best, min_count)
+        if mask.any(): warn_of_nothing_like(best, min_count)
         return self._table(best, score=scores)
 
     def similar_users(self,
@@ -743,7 +743,7 @@ class Recommender:
     def fold_in(self,
         ratings: Table|dict, # Newcomers' ratings, or {item id: rating} of one
         n: int = 10, # How many items for each
-        penalty: float = 10., # Price of a row's squared distance from the mean row
+        penalty: float = 10., # How strongly a row is pulled to the mean row
         exclude_seen: bool = True, # Leave out what they have rated?
         allowed: ItemChoice = None, # As in `recommend`
         exclude: ItemChoice = None, # What to leave out, in the same forms
@@ -765,9 +765,9 @@ class Recommender:
 
     def update(self,
         ratings: Table, # New ratings with the columns of the training table
-        penalty: float = 10., # Price of a row's squared distance from the mean row
-        titles: str|pd.Series|dict|None = None, # Column of `ratings`, or item id → title
-    ) -> 'Recommender': # Mean rows and the rows of items trained on stay as they are
+        penalty: float = 10., # How strongly a row is pulled to the mean row
+        titles: str|Table|dict|None = None, # As in `fit`; also of known items
+    ) -> 'Recommender': # The rows of items trained on stay; ratings sent again change nothing
         "Create a Recommender that knows more ratings, people and items"
         if is_of_one(ratings):
             raise ArgTypeError('update needs a DataFrame: people who stay need an id')
@@ -776,13 +776,17 @@ class Recommender:
         columns = (self.user_name, self.item_name, self.rating_name)
         df = check_new_ratings(ratings, columns, self.rating_range, self.served.y_range)
         users = with_new_ids(self.users_vocab, df[self.user_name])
-        items = with_new_ids(self.items_vocab, df[self.item_name])
+        items = with_new_ids(self.items_vocab, df[self.item_name], self._titled_like)
         check_names((users.name, items.name), self.rating_name, titles is not None)
         by_id = titles_of_table(df, items.name, titles)
-        by_row = with_new_titles(self.titles, titles_by_row(by_id, items), len(items) - 1)
+        new_titles = titles_by_row(by_id, items, df.columns)
+        by_row = with_new_titles(self.titles, new_titles, len(items) - 1)
         rows = np.stack([users.rows(df[users.name]), items.rows(df[items.name])], axis=1)
         y = df[self.rating_name].to_numpy(np.float32)
-        history = self.history.with_ratings(rows, y, (len(users), len(items)))
+        sizes = (len(users), len(items))
+        news = self.history.is_news(rows, y, sizes)
+        rows = rows[news]
+        history = self.history.with_ratings(rows, y[news], sizes)
         means = (self.mean_user, self.mean_item)
         served = updated_model(self.served, history, rows, *means, float(penalty))
         report = self.report | dict(n_added=history.n_added)
@@ -815,7 +819,7 @@ class Recommender:
 
     def evaluate(self,
         ratings: Table, # Ratings that were kept back, with the columns of the training table
-    ) -> dict[str, Any]: # rmse, mae, baseline_rmse, n, n_unknown, n_seen (None: no history)
+    ) -> dict[str, Any]: # rmse, mae, baseline_rmse, n, n_unknown, n_seen; no history: NaN and None
         "Measure how far predictions are from ratings of known ids"
         df = as_frame(ratings)
         check_columns(df, trained=True, user_name=self.user_name, item_name=self.item_name,
@@ -880,7 +884,7 @@ class Recommender:
         "Return what may be listed for the people asked for"
         check_whole(min_count=min_count)
         return listable_items(allowed, exclude, min_count, self.items_vocab, lambda: self.items,
-                              asked, self.user_name)
+                              asked, self.user_name, self._titled_like)
 
     def _recommend(self, asked, n, exclude_seen, choices, on_unknown):
         "Return the table of recommendations for a column of users"

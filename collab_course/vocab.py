@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['na', 'sort_names', 'id_dtypes', 'as_column', 'distinct_numbers', 'distinct', 'make_vocab', 'sort_of', 'kinds_of',
-           'check_sort', 'fitting_dtype', 'plain_kind', 'ids_index', 'is_rounded', 'Vocab', 'ids_to_rows']
+           'advice_for', 'check_sort', 'fitting_dtype', 'plain_kind', 'is_by_position', 'ids_index', 'is_rounded',
+           'Vocab', 'ids_to_rows']
 
 # %% ../nbs/library/vocab.ipynb #e39618a4
 from collections.abc import Callable, Hashable, Sequence
@@ -79,9 +80,22 @@ def kinds_of(
     kind = kind_of(value)
     return {'text': 'text', 'a whole number': 'whole numbers'}.get(kind, f'of type {kind}')
 
+def advice_for(
+    text: str, # A text, where ids are numbers
+    noun: Hashable, # The word for one of them
+    similar: Callable[[str], list]|None = None, # Function from a title to ids
+) -> str:
+    "Say what to do about a text that stands where a number should"
+    near = [] if similar is None else similar(text)
+    if near: return f'pass the id: the nearest title is that of {noun} {brief(near[0])}'
+    try: float(text)
+    except ValueError: return 'pass an id'
+    return 'convert it'
+
 def check_sort(
     ids: pd.Series, # Ids to look up; its name names the column
     known: pd.Index|pd.Series, # Known ids
+    similar: Callable[[str], list]|None = None, # Function from a text to ids to suggest
 ):
     "Check that ids are of the same sort as the known ones"
     known = pd.Index(known, tupleize_cols=False)
@@ -93,9 +107,12 @@ def check_sort(
     odd = next((o for o in here if sort_of(pd.Series([o]))!=sort_of(known)), here[0])
     if not pd.api.types.is_hashable(odd):
         raise ArgError(f'{where} holds what cannot be an id, such as {brief(odd)}', got=odd)
+    advice = 'convert it'
+    if isinstance(odd, str) and sort_of(known)=='number':
+        advice = advice_for(odd, 'id' if ids.name is None else ids.name, similar)
     raise ArgError(f'{where} holds ids of another type than the known ones: {brief(odd)} is '
                    f'{kind_of(odd)} and the ids are {kinds_of(there)}, such as {brief(there)}: '
-                   'convert it', got=odd)
+                   f'{advice}', got=odd)
 
 # %% ../nbs/library/vocab.ipynb #cb8ba477
 id_dtypes = {
@@ -128,6 +145,17 @@ def plain_kind(
         ids = np.array(values)
     if ids.dtype.kind in 'iu': return 'int'
     return 'float' if ids.dtype.kind=='f' and np.isfinite(ids).all() else None
+
+# %% ../nbs/library/vocab.ipynb #81338d08
+def is_by_position(
+    index: pd.Index, # Index of titles, or of what else is known of items
+    ids: pd.Index, # Ids of the items
+) -> bool:
+    "Test for an index that counts rows, where ids don't"
+    if not len(index) or index.name is not None: return False
+    if index.dtype.kind not in 'iu' or ids.dtype.kind not in 'iuf' or index.min()!=0: return False
+    if isinstance(index, pd.RangeIndex): return index.max()!=ids.max()
+    return ids.min()>0 # the first row has number 0, and no item
 
 # %% ../nbs/library/vocab.ipynb #ffe8f7de
 def ids_index(
@@ -259,7 +287,7 @@ class Vocab:
         if lone and not (trained and self.counts is not None and self.counts[lone]==0):
             return np.array([lone])
         col = as_column(ids)
-        self.check_column(col)
+        self.check_column(col, similar)
         rows = self.find(col)
         unknown = ~self.known(rows) if trained else rows==0
         if on_unknown=='raise' and unknown.any():
@@ -269,6 +297,7 @@ class Vocab:
 
     def check_column(self,
         col: pd.Series, # Ids to look up
+        similar: Callable[[str], list]|None = None, # Function from a text to ids to suggest
     ):
         "Check that no id is missing, of another type, or rounded"
         gaps = int(col.isna().sum())
@@ -281,7 +310,7 @@ class Vocab:
             raise ArgError(f'{self.column} holds ids as floats, which cannot tell '
                            f'{large.iloc[0]:.0f} from its neighbour: pass whole numbers, such as '
                            'the one-row frame df.iloc[[0]] instead of the row df.iloc[0]')
-        check_sort(col.rename(self.name), self.index)
+        check_sort(col.rename(self.name), self.index, similar)
 
     def hint(self,
         asked: Any, # An unknown id

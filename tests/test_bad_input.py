@@ -144,7 +144,7 @@ ASK = {
     'bytes as an id': (lambda r: r.recommend(b'p01'), ValueError, "b'p01' is bytes and the ids are text"),
     'a date as an id': (lambda r: r.recommend(pd.Timestamp('2020-01-01')), ValueError,
                         'Timestamp and the ids are text'),
-    'no id at all': (lambda r: r.recommend(None), ValueError, "column 'who' has no id in 1 of 1 rows"),
+    'no id at all': (lambda r: r.recommend(None), ValueError, 'user must be an id, not None'),
     'a pair without an id': (lambda r: r.predict(pair(who=None)), ValueError, "column 'who' has no id in 1 of 1 rows"),
     'a list as an id': (lambda r: r.recommend(['p01', 'p02']), (ValueError, TypeError),
                         "user must be one id, not .*: recommend_all.users=…. takes several"),

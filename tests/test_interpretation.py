@@ -255,8 +255,9 @@ def test_titles_are_attached_to_items_known_by_ids(model, dls, as_dict):
     ({i: 'x' for i in range(1, 40)}, ValueError, 'no entry for 1 of 40 items, such as 40'),
     ({str(i): 'x' for i in range(1, 41)}, ValueError, 'no entry for 40 of 40'),
     (pd.Series(['x']*41, index=[*range(1, 41), 7]), ValueError, 'several entries for 7'),
+    (pd.Series(['x']*99), ValueError, r"by position, not by 'movie'.*set_index\('movie'\)"),
     (pd.DataFrame(dict(title=['x'])), TypeError, 'must be a Series or a dict')],
-    ids=['missing', 'other type', 'doubled', 'frame'])
+    ids=['missing', 'other type', 'doubled', 'by position', 'frame'])
 def test_titles_that_do_not_fit_are_refused(model, dls, titles, error, words):
     for f in (lambda: bias_ranking(model, dls, titles=titles), lambda: nearest(model, dls, 3, titles=titles),
               lambda: plot_factors(model, dls, titles=titles)):

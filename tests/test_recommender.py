@@ -11,7 +11,7 @@ from fastai.collab import CollabDataLoaders, EmbeddingDotBias, EmbeddingNN, coll
 from fastai.learner import Learner
 from fastai.losses import MSELossFlat
 from fastai.tabular.core import TabDataLoader
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from torch import nn
 from torch.testing import assert_close
 
@@ -214,9 +214,49 @@ def test_a_stock_that_nobody_has_rated_lists_nothing_and_says_so():
     with pytest.warns(UserWarning, match='none of the ids in allowed has a training rating, such as 999'):
         assert not len(rec.recommend(1, allowed=[999]))
 
+NOTHING_LEFT = {
+    'too many ratings asked': (dict(min_count=10**6), 'no item has 1000000 training ratings, as min_count asks'),
+    'no stock': (dict(allowed=[]), 'allowed chooses no item'),
+    'a condition that nothing meets': (dict(allowed=lambda items: items['count']<0), 'allowed chooses no item'),
+    'few ratings in stock': (dict(allowed=lambda items: items['count']<15, min_count=20),
+                             'no item in allowed has 20 training ratings, as min_count asks'),
+    'all left out': (dict(exclude=range(1, 31)), 'exclude leaves no item'),
+    'others asked for': (dict(allowed=pd.DataFrame({'user': [2], 'movie': [3]})),
+                         "allowed names no item that can be listed for 1 of 1 people, such as user 1"),
+    'all left out of one': (dict(exclude=pd.DataFrame({'user': 1, 'movie': range(1, 31)})),
+                            "exclude leaves no item for 1 of 1 people, such as user 1"),
+}
+
+@pytest.mark.parametrize('kw,msg', NOTHING_LEFT.values(), ids=NOTHING_LEFT)
+def test_an_empty_list_says_why(kw, msg):
+    with pytest.warns(UserWarning) as said: assert not len(rec.recommend(1, **kw))
+    assert len(said)==1 and msg in str(said[0].message)
+
+def test_full_lists_and_people_who_have_rated_everything_say_nothing(recwarn):
+    rec.recommend_all(3, allowed=all_pairs, exclude=planted)
+    seen_by_one = planted[planted.user==1].movie
+    assert not len(rec.recommend(1, allowed=seen_by_one)) and not recwarn.list
+
+def test_people_whose_lists_are_empty_are_counted():
+    with pytest.warns(UserWarning, match='for 38 of 40 people, such as user 2'):
+        assert set(rec.recommend_all(3, allowed=all_pairs[all_pairs.user.isin([1, 5])]).user)=={1, 5}
+
+def test_similar_says_once_that_nothing_is_left():
+    for kw in (dict(min_count=10**6), dict(allowed=[])):
+        with pytest.warns(UserWarning) as said: assert not len(rec.similar(1, **kw))
+        assert len(said)==1
+
 def test_answers_of_a_sorted_table_are_put_in_order_by_their_index():
     def often(items): return items['count']>20
     same(rec.recommend(1, allowed=often), rec.recommend(1, allowed=lambda items: often(items.sort_values('count'))))
+
+@pytest.mark.parametrize('answer', [
+    lambda items: items.set_index('movie').sort_values('title')['count']>20,
+    lambda items: items.set_index('movie')['count']>20,
+    lambda items: (items['count']>20).set_axis(items.title), lambda items: (items['count']>20).set_axis([0]*30)])
+def test_answers_with_another_index_than_the_table_are_refused(answer):
+    msg = 'allowed: the function returned a Series with another index than .items.*keep the index'
+    with pytest.raises(ValueError, match=msg): rec.recommend(1, allowed=answer)
 
 @either
 def test_a_table_says_for_each_person_what_may_be_listed(rec):
@@ -233,6 +273,20 @@ def test_a_table_says_for_each_person_what_may_be_listed(rec):
     newcomers = pd.DataFrame({'user': [900, 901], 'movie': [1, 2], 'rating': [5., 1.]})
     res = rec.fold_in(newcomers, 3, allowed=pd.DataFrame({'user': [900, 900, 901], 'movie': [7, 9, 12]}))
     assert sorted(zip(res.user, res.movie))==[(900, 7), (900, 9), (901, 12)]
+
+def as_categories(df): return df.astype({name: 'category' for name in ('user', 'movie')})
+
+def test_categories_count_by_their_values_wherever_ids_are_taken():
+    pairs = all_pairs.sample(300, random_state=0)
+    new = pd.DataFrame({'user': [900, 900, 901], 'movie': [1, 2, 3], 'rating': [5., 1., 4.]})
+    own = pd.DataFrame({'user': [900, 900, 901], 'movie': [7, 9, 12]})
+    for call in (lambda f: rec.recommend(1, allowed=f(pairs)), lambda f: rec.recommend_all(3, exclude=f(pairs)),
+                 lambda f: rec.recommend_all(3, users=f(pairs).user, allowed=f(pairs).movie),
+                 lambda f: rec.similar(1, exclude=f(pairs).movie[:9]), lambda f: rec.fold_in(f(new), allowed=f(own)),
+                 lambda f: rec.fold_in(f(new), exclude=f(own)), lambda f: rec.update(f(new)).recommend_all(3),
+                 lambda f: rec.predict(f(pairs))[['prediction']]):
+        same(call(as_categories), call(pd.DataFrame))
+    assert rec.evaluate(as_categories(planted))['rmse']==rec.evaluate(planted)['rmse']
 
 def test_strangers_get_their_own_choices_too():
     table = pd.DataFrame({'user': [998, 998, 999, 999, 999], 'movie': [3, 4, 5, 6, 7]})
@@ -379,10 +433,37 @@ def test_another_type_is_refused_whatever_may_stand_in():
             with pytest.raises(ValueError, match='convert it'): call()
     with pytest.raises(ValueError, match='on_unknown must be'): rec.recommend(1, on_unknown='na')
 
-@pytest.mark.parametrize('user', [None, float('nan'), pd.NA, pd.NaT])
-def test_a_missing_id_is_refused_whatever_may_stand_in(user):
+@pytest.mark.parametrize('none', [None, float('nan'), pd.NA, pd.NaT])
+def test_a_missing_id_is_refused_whatever_may_stand_in(none):
     for how in ('raise', 'mean', 'popular'):
-        with pytest.raises(ValueError, match='no id'): rec.recommend(user, on_unknown=how)
+        with pytest.raises(ValueError, match='user must be an id, not'): rec.recommend(none, on_unknown=how)
+        with pytest.raises(ValueError, match='item must be an id, not'): rec.similar(none, on_unknown=how)
+
+@pytest.mark.parametrize('text', ['Film № 7', 'film № 7'])
+def test_a_title_where_ids_are_numbers_is_answered_with_its_id(text):
+    for call in (lambda: rec.similar(text), lambda: rec.explain(1, text), lambda: rec.recommend(1, allowed=[text]),
+                 lambda: rec.recommend(1, exclude=[text]), lambda: rec.fold_in({text: 5}),
+                 lambda: rec.predict({'user': 1, 'movie': text}), lambda: rec.evaluate(planted[:1].assign(movie=text)),
+                 lambda: rec.update(planted[:1].assign(movie=text)),
+                 lambda: rec.recommend(1, allowed=pd.DataFrame({'user': [1], 'movie': [text]}))):
+        with pytest.raises(ValueError, match="pass the id: .* title is that of movie 7") as e: call()
+        assert 'convert' not in str(e.value)
+    with pytest.raises(ValueError, match="'7' is text and the ids are whole numbers.*: convert it"): rec.similar('7')
+    with pytest.raises(ValueError, match="'xyz' is text and .*: pass an id"): rec.similar('xyz')
+
+def test_a_newcomer_without_an_id_is_called_new_in_a_table_of_choices():
+    own = pd.DataFrame({'user': [1], 'movie': [7]})
+    with pytest.raises(ValueError, match="allowed.*the newcomer is called 'new'"): rec.fold_in({1: 5}, allowed=own)
+    with pytest.warns(UserWarning, match="such as user 'new'"): rec.fold_in({1: 5}, allowed=own.assign(user='1'))
+    assert rec.fold_in({1: 5}, allowed=own.assign(user='new')).movie.tolist()==[7]
+
+def test_a_table_where_ids_are_asked_is_told_to_pass_a_column():
+    with pytest.raises(TypeError, match=r"users must be a collection of ids, not a table: .* such as df\['user'\]"):
+        rec.recommend_all(users=rec.users)
+    assert len(rec.recommend_all(1, users=rec.users['user']))==40
+
+def test_a_lone_tuple_is_told_what_pairs_are():
+    with pytest.raises(TypeError, match=r"pairs must be .* a list of dicts, such as \[{'user': …"): rec.predict((1, 50))
 
 def test_text_ids_get_the_nearest_texts_and_titles():
     df = planted.assign(movie=planted.movie.map('film-{:02}'.format))
@@ -625,7 +706,7 @@ def test_a_known_person_who_rates_more_is_solved_for_with_old_and_new_ratings():
     others = np.arange(41)!=3
     np.testing.assert_array_equal(later.served.user_rows[others], rec.served.user_rows[others])
     np.testing.assert_array_equal(later.served.item_rows, rec.served.item_rows)
-    assert later.n_train==rec.n_train - (known[:,0]==3).sum() + old.sum() + 3 and later.report=={'n_added': 3}
+    assert later.n_train==rec.n_train - (known[:,0]==3).sum() + old.sum() + 3 and later.report=={'n_added': 2}
     assert not {*unseen} & set(later.recommend(3, 30).movie)
 
 @either
@@ -635,7 +716,53 @@ def test_a_pair_that_is_rated_again_replaces_the_old_rating(rec):
     pair = [dls.classes['user'].index(first.user.iloc[0]), dls.classes['movie'].index(first.movie.iloc[0])]
     at = (later.history.rows==pair).all(1)
     assert later.history.ratings[at].tolist()==[5.] and len(later.history)==len(rec.history)
-    assert later.report=={'n_added': 1} and rec.report=={}
+    assert later.report=={'n_added': 0} and rec.report=={}
+    np.testing.assert_array_equal(later.history.rows, rec.history.rows) # at its place
+    np.testing.assert_array_equal(later.served.item_rows, rec.served.item_rows)
+
+def bits(r):
+    "Everything that an answer depends on"
+    return [*r.served.state().values(), r.history.rows, r.history.ratings, r.history.n_train, r.history.n_added]
+
+@either
+def test_all_ratings_sent_again_change_nothing(rec):
+    more = pd.DataFrame({'user': [3, 900], 'movie': [777, 777], 'rating': [5, 4]})
+    for r,df in ((rec, planted), (rec.update(more), pd.concat([planted, more]))):
+        again = r.update(df.sample(frac=1, random_state=0))
+        for ours,theirs in zip(bits(again), bits(r), strict=True): np.testing.assert_array_equal(ours, theirs)
+        same(again.recommend_all(), r.recommend_all())
+        same(again.items, r.items)
+
+def test_of_a_whole_table_sent_again_only_what_is_new_counts():
+    news = pd.DataFrame({'user': [3, 901], 'movie': [1, 2], 'rating': [1, 4]})
+    both = pd.concat([planted, news]).drop_duplicates(['user', 'movie'], keep='last')
+    ours,theirs = rec.update(both),rec.update(news)
+    for a,b in zip(bits(ours), bits(theirs), strict=True): np.testing.assert_array_equal(a, b)
+
+def test_the_row_of_a_trained_item_stays_though_all_its_ratings_come_again():
+    users,items = rec.history.train_rows.T
+    at = items==1 + rec.history.item_counts[1:].argmin()
+    one = pd.DataFrame(dict(user=rec.users_vocab.ids(users[at]), movie=rec.items_vocab.ids(items[at]),
+                            rating=6 - rec.history.train_ratings[at]))
+    later = rec.update(one)
+    np.testing.assert_array_equal(later.served.item_rows, rec.served.item_rows)
+    assert (later.served.user_rows!=rec.served.user_rows).any(1).sum()==(one.rating!=3).sum()
+    assert later.history.n_added==0 and len(later.history)==len(rec.history)
+
+def test_a_rating_that_was_kept_back_is_trained_on_once_it_changes():
+    n = rec.history.n_train
+    users,items = rec.history.rows[n:].T
+    kept = pd.DataFrame(dict(user=rec.users_vocab.ids(users), movie=rec.items_vocab.ids(items),
+                             rating=rec.history.ratings[n:]))
+    assert len(kept)>10 and rec.update(kept).n_train==n
+    assert rec.update(kept.assign(rating=6 - kept.rating)).n_train==n + (kept.rating!=3).sum()
+
+def test_a_pair_with_several_ratings_gets_the_one_that_comes_again():
+    twice = pd.concat([planted, planted[:1].assign(rating=1), planted[:1].assign(rating=2)], ignore_index=True)
+    r = small_fit(twice, valid_pct=0, duplicates='keep')
+    later = r.update(planted[:1].assign(rating=2))
+    assert len(later.history)==len(planted) and later.n_train==len(planted)
+    same(later.update(planted[:1].assign(rating=2)).recommend_all(3), later.recommend_all(3))
 
 @either
 def test_new_items_get_rows_from_ratings_and_the_mean_rows_stay(rec):
@@ -646,7 +773,7 @@ def test_new_items_get_rows_from_ratings_and_the_mean_rows_stay(rec):
     stars = [later.predict(others.assign(movie=i)).prediction for i in (777, 778)]
     assert (stars[0] > stars[1]).all()
     titles = later.items.set_index('movie').title
-    assert titles[777]=='Loved' and pd.isna(titles[778]) and titles[1]=='Film № 1'
+    assert titles[777]=='Loved' and pd.isna(titles[778]) and titles[1]=='another title' and titles[2]=='Film № 2'
     np.testing.assert_array_equal(later.mean_item, rec.mean_item)
     np.testing.assert_array_equal(later.served.item_rows[:31], rec.served.item_rows)
     # what came later moves with more ratings, what was trained on doesn't
@@ -669,9 +796,12 @@ def test_an_update_with_any_ratings_explains_itself_and_lists_what_predict_gives
     rng = np.random.default_rng(seed)
     n = rng.integers(1, 12)
     columns = [rng.integers(1, end, n) for end in (60, 45, 6)]
-    df = pd.DataFrame(dict(zip(['user', 'movie', 'rating'], columns)))
-    later = rec.update(df.drop_duplicates(['user', 'movie']))
-    u = int(df.user.iloc[0])
+    df = pd.DataFrame(dict(zip(['user', 'movie', 'rating'], columns))).drop_duplicates(['user', 'movie'])
+    later = rec.update(df)
+    known = {*planted[['user', 'movie', 'rating']].itertuples(index=False, name=None)}
+    news = [row for row in df.itertuples(index=False, name=None) if row not in known]
+    assume(news)
+    u = news[0][0]
     best = later.recommend(u, 5)
     assert later.predict(best[['user', 'movie']]).prediction.tolist()==best.score.tolist()
     assert not set(best.movie) & set(df[df.user==u].movie)
@@ -787,8 +917,10 @@ def test_similar_users_of_strangers_and_with_few_ratings():
     assert rec.similar_users(999, 1, on_unknown='popular').user.tolist()==[counts.idxmax()]
     assert len(rec.similar_users(999, 3, on_unknown='mean'))==3
     with pytest.raises(ValueError, match='there is no user 999'): rec.similar_users(999)
-    with pytest.warns(UserWarning, match='nothing else that is allowed has 1000 training ratings, as min_count asks'):
+    with pytest.warns(UserWarning, match='no item has 1000 training ratings, as min_count asks'):
         assert not len(rec.similar(5, min_count=1000))
+    with pytest.warns(UserWarning, match='nothing else that is allowed has 2 training ratings, as min_count asks'):
+        assert not len(rec.similar(5, min_count=2, allowed=[5]))
 
 @pytest.mark.parametrize('call', [
     lambda: rec.similar([1, 2]), lambda: rec.recommend([1, 2]), lambda: rec.explain({1}, 2),
@@ -987,10 +1119,49 @@ def test_column_names_that_results_need_are_refused():
                           ({1: 7}, TypeError, 'must be text'),
                           ({'1': 'a'}, ValueError, "such as 1: its index.*such as '1', and the ids are a whole number"),
                           ({1: 'a\ud800'}, ValueError, 'titles hold half a character'),
-                          (pd.DataFrame({'movie': range(50), 'title': 'a'}), TypeError,
-                           r"^titles must be .*, not a DataFrame: pass df.set_index\('movie'\)\['title'\]$")])
+                          (pd.DataFrame({'movie': range(50), 'name': 'a', 'year': 2}), ValueError,
+                           "titles has no column 'title'; it has 'movie', 'name', 'year': rename"),
+                          (pd.DataFrame({'item': range(50), 'title': 'a'}), ValueError,
+                           "titles has no column 'movie'; it has 'item', 'title': rename")])
 def test_odd_titles_are_refused(odd, error, msg):
     with pytest.raises(error, match=msg): Recommender.from_model(dot(), dls, odd)
+
+films = pd.DataFrame({'movie': range(1, 31), 'title': [f'Film № {i}' for i in range(1, 31)]})
+right = films.set_index('movie').title
+with_titles = planted.assign(title=planted.movie.map(right))
+more_films = pd.DataFrame({'user': [3], 'movie': [31], 'rating': [5]})
+
+@pytest.mark.parametrize('titles', [
+    films.title, with_titles.title, with_titles.drop_duplicates('movie').title, pd.Series(films.title.tolist()),
+    films.sample(frac=1, random_state=0, ignore_index=True).sort_values('title').title],
+    ids=['films', 'ratings', 'first rows', 'a list', 'sorted'])
+def test_titles_by_position_are_refused_where_ids_are_no_positions(titles):
+    calls = (lambda: small_fit(planted, titles=titles), lambda: Recommender.from_model(dot(), dls, titles),
+             lambda: rec.update(more_films, titles=titles))
+    for call in calls:
+        with pytest.raises(ValueError, match=r"titles is indexed by position.*set_index\('movie'\)\['title'\]"): call()
+    with pytest.raises(ValueError, match="titles is indexed by position.* pass titles='title'"):
+        small_fit(with_titles, titles=titles.rename('title'))
+
+def test_the_forms_of_titles_that_are_advised_work():
+    assert Recommender.from_model(dot(), dls, right).items.title.tolist()==right.tolist()
+    r = small_fit(with_titles, titles='title', n_epoch=1)
+    assert r.items.title.tolist()==right.tolist()
+    for titles in (films.assign(year=1999), films.astype({'movie': 'category'}), films.astype({'title': 'category'}),
+                   films.title.set_axis(films.movie).rename(None), films.set_index('movie').title.to_dict(),
+                   pd.concat([films, films[:3]]), with_titles.drop_duplicates('movie').set_index('movie')['title']):
+        same(Recommender.from_model(dot(), dls, titles).items[['movie', 'title']], r.items[['movie', 'title']])
+
+def test_titles_by_position_are_taken_where_ids_are_positions():
+    d = loaders(planted.assign(movie=planted.movie - 1))
+    assert Recommender.from_model(dot(d), d, films.title).items.title.tolist()==right.tolist()
+    with pytest.raises(ValueError, match=r'pass titles.to_dict\(\)'):
+        Recommender.from_model(dot(d), d, pd.concat([films, films]).title.reset_index(drop=True))
+
+def test_an_update_can_change_titles():
+    later = rec.update(planted[:1], titles={1: 'Renamed', 30: 'Named at last'})
+    assert later.items.title.tolist()==['Renamed', *rec.items.title[1:-1], 'Named at last']
+    assert pd.isna(rec.items.title.iloc[-1]) and rec.items.title[0]=='Film № 1'
 
 # models
 
@@ -1416,7 +1587,7 @@ def test_serving_draws_no_random_numbers(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('kw,error,msg', [
     (dict(titles=['a']), TypeError, 'titles must be'),
-    (dict(titles=pd.DataFrame({'a': [1]})), TypeError, 'titles must be'),
+    (dict(titles=pd.DataFrame({'a': [1]})), ValueError, "titles has no column 'movie'"),
     (dict(user_name=['user']), TypeError, 'user_name must be'),
     (dict(seed=2**64), ValueError, 'below 2\\*\\*63'), (dict(on_report=3), TypeError, 'on_report'),
     (dict(on_epoch='x'), TypeError, 'on_epoch'), (dict(lr=1e30), ValueError, 'lr=1e.30 the training failed'),
