@@ -7,7 +7,7 @@ __all__ = ['model_kinds', 'most_weight', 'few_ratings', 'rating_limits', 'Checke
            'dot_product_settings', 'new_dot_product', 'train_dot_product', 'neighbours_settings', 'new_neighbours',
            'train_neighbours', 'ModelKind', 'training_settings', 'split_rows', 'datasets_of_rows', 'batches_of_rows',
            'loaders_of_rows', 'about', 'bags_of_features', 'feature_names', 'is_sound', 'enough_memory', 'train_model',
-           'in_rating_units', 'Fitted', 'train_on', 'measure', 'beats_biases', 'four_digits', 'advice_for',
+           'in_rating_units', 'Fitted', 'train_on', 'measure', 'beats_biases', 'four_digits', 'untuned', 'advice_for',
            'warn_of_report', 'epoch_watcher', 'report_line', 'plain_values', 'fit_table']
 
 # %% ../nbs/library/fitting.ipynb #6cef1ffb
@@ -27,10 +27,11 @@ from fastprogress import progress_bar
 from typing import Any
 from .answers import RatingHistory, rating_errors, with_counts
 from .checks import Arg, ArgError, ArgTypeError, ArgWarning, check_range, check_share
+from .checks import listed
 from .convert import own_served
 from .create_params import DotProductBias
 from .extremes import check_ratings, check_training_settings, doubts
-from .extremes import says_of_range, tail_of
+from .extremes import doubtful, says_of_range, shown, tail_of
 from .features import MultiHot, feature_bags
 from .frames import as_frame
 from .loaders import RatingBatches, RatingsDataLoaders, RatingsDataset
@@ -434,23 +435,35 @@ def four_digits(
 # with fewer ratings a user and item, averages are hard to beat (MovieLens 100k has 38)
 few_ratings = 20
 
+def untuned(
+    report: dict[str, Any], # The report of a training, with its settings
+    n_ratings: int, # Ratings in the table
+) -> list[str]: # Names of arguments
+    "Name settings that aren't those tuned for a table of this size"
+    tuned = model_kinds[report['model']].settings(n_ratings, report['bs'])
+    return [name for name in ('lr', 'wd', 'n_epoch') if report.get(name)!=tuned.get(name)]
+
 def advice_for(
     table: CheckedRatings, # The ratings
+    report: dict[str, Any], # The report of a training, with its settings
 ) -> list[str|Arg]: # Parts of a message
     "Say what to look at if a model is no better than biases"
+    codes,ends,rest = doubtful(table.ratings.astype(float))
+    odd = [shown(value) for value in sum(ends, [*codes])]
     doubt = says_of_range(table.ratings, table.rating_range)
     if doubt:
-        tail = tail_of(table.ratings)
-        logs = ', train on the logarithm if the highest are meant' if tail else ''
+        logs = ', train on the logarithm if the highest are meant' if tail_of(rest) else ''
         return [f'{doubt}. Drop ratings that are mistakes{logs}, or give another ',
                 Arg('rating_range')]
+    if odd: return [f'look first at the ratings {listed(odd, 3)}, which stand apart']
     n_ids = len(table.users) + len(table.items) - 2
     each = len(table)/n_ids
     if each<few_ratings:
         return [f'a table with {each:.1f} ratings for each user and item is small for that: '
                 'bring more ratings, or try fewer ', Arg('n_factors')]
-    return ['try fewer ', Arg('n_factors'), ', or leave ', Arg('lr'), Arg('wd'), Arg('n_epoch'),
-            ' as they are tuned']
+    given = [Arg(name) for name in untuned(report, len(table))]
+    if not given: return ['try fewer ', Arg('n_factors')]
+    return ['try fewer ', Arg('n_factors'), ', or leave ', *given, ' as tuned']
 
 def warn_of_report(
     report: dict[str, Any], # As `measure` gives it, and the settings
@@ -466,7 +479,7 @@ def warn_of_report(
         baseline = four_digits(report['baseline_rmse'])
         says = (f"on {report['n_valid']:,} ratings kept back the model (RMSE {rmse}) is no better "
                 f'than biases alone ({baseline}): ')
-        warnings.warn(ArgWarning(says, *advice_for(table)))
+        warnings.warn(ArgWarning(says, *advice_for(table, report)))
 
 # %% ../nbs/library/fitting.ipynb #56ef7d78
 def epoch_watcher(

@@ -7,6 +7,7 @@ __all__ = []
 
 # %% ../nbs/library/quiet.ipynb #c6efb9af
 import collab_course.forks # noqa: F401
+import random
 import warnings
 import pandas as pd
 
@@ -15,5 +16,7 @@ with warnings.catch_warnings():
     warnings.simplefilter('ignore')
     options = {name: pd.get_option(name)
                for name in ('mode.chained_assignment', 'display.max_colwidth')}
+    state = random.getstate()
     import fastai.tabular.core # noqa: F401
+    random.setstate(state)
     for name,value in options.items(): pd.set_option(name, value)

@@ -35,7 +35,7 @@ from .bundle import BundleError, load_bundle, pack_ids, save_bundle, unpack_ids
 from .checks import Arg, ArgError, ArgTypeError, ArgWarning, as_list, brief
 from .checks import check_above
 from .checks import check_choice
-from .checks import check_columns, check_flag
+from .checks import check_columns, check_flag, check_long
 from .checks import check_values, check_whole, is_number, must_be, type_name
 from .choices import ItemChoice, check_one_id, listable_items
 from .distances import measures, nearest_rows
@@ -428,7 +428,9 @@ def column_names(
         found = usual_columns(columns, role, taken)
         if len(found)==1: names[role] = columns[found[0]]
         else: doubt[role] = found
-    if doubt: raise unsure('ratings', columns, doubt)
+    if doubt:
+        check_long(df)
+        raise unsure('ratings', columns, doubt)
     return tuple(names.values())
 
 # %% ../nbs/library/recommender.ipynb #8809aaa1

@@ -51,7 +51,7 @@ def test_one_column_cannot_play_two_parts():
 def test_swapped_columns_are_seen_and_can_be_insisted_on():
     df = pd.DataFrame(dict(user=[1, 2, 3, 4, 5]*40, movie=np.repeat(range(40), 5), rating=range(200)))
     df = pd.concat([df, df.assign(movie=df.movie+40), df.assign(movie=df.movie+80)], ignore_index=True)
-    with pytest.raises(ValueError, match=r'are they swapped\? If it is right, pass rating_range=\(0, 199\)'):
+    with pytest.raises(ValueError, match=r'are they swapped\? If it is right, pass rating_range with the ends'):
         validate_ratings(df)
     assert validate_ratings(df, rating_range=(0, 199)) is df
 
