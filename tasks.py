@@ -265,11 +265,14 @@ def server_info(
     env,         # its environment
     timeout=90,  # seconds
 ):
-    "What the server wrote about itself once it listened: the true port and token"
+    "What the server wrote about itself, once it answers: the true port and token"
     info = Path(env['JUPYTER_RUNTIME_DIR'])/f'jpserver-{p.pid}.json'
     for _ in range(timeout*5):
         if p.poll() is not None: raise TaskError('JupyterLab ended at once: what it said is above.', p.returncode)
-        with suppress(OSError, ValueError): return json.loads(info.read_text(encoding='utf-8'))
+        with suppress(OSError, ValueError):
+            found = json.loads(info.read_text(encoding='utf-8'))
+            ask(found, 'api/status')  # on a busy machine it may have written before it listens
+            return found
         time.sleep(.2)
     raise TaskError(f'JupyterLab did not start within {timeout} seconds.')
 
