@@ -1082,7 +1082,8 @@ def add_encoding(
 ):
     "Add the encoding of files"
     p.add_argument('--encoding', default='utf-8', metavar='NAME',
-                   help='how files write letters as bytes, such as latin-1 (default: utf-8)')
+                   help='how files write letters as bytes, such as latin-1 (default: utf-8); '
+                        'a file that is valid UTF-8 is read so in any case')
 
 def add_form(
     p: ArgumentParser, # Parser of a command
@@ -1182,7 +1183,7 @@ def add_fit(
                         'may be given several times')
     p.add_argument('--no-history', action='store_true',
                    help='save the model without who rated what; `recommend` then needs '
-                        '--include-seen, or --exclude with what people know')
+                        '--include-seen, together with --exclude for what people know')
     add_training(p)
 
 # %% ../nbs/library/command_line.ipynb #10f62df0

@@ -6,13 +6,13 @@
 __all__ = ['TableError', 'candidates', 'known_columns', 'name_them', 'unsure', 'RatingsTable', 'read_ratings']
 
 # %% ../nbs/library/reading.ipynb #433483ca
-import ast, bz2, csv, gzip, io, json, lzma, os, re, sys, zipfile, zlib
+import ast, bz2, codecs, csv, gzip, io, json, lzma, os, re, sys, warnings, zipfile, zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
-from collab_course.checks import Arg, ArgError, ArgTypeError, brief, did_you_mean, join_parts
+from collab_course.checks import Arg, ArgError, ArgTypeError, ArgWarning, brief, did_you_mean, join_parts
 from collab_course.checks import must_be, no_ratings, one_of
 if TYPE_CHECKING: import numpy as np, pandas as pd, pyarrow as pa
 
@@ -180,15 +180,48 @@ def read_file(
     return path.name,unpack(path.read_bytes(), path.name, inside)
 
 # %% ../nbs/library/reading.ipynb #d72f9efa
+def wide_encoding(
+    data: bytes, # Content of a file
+) -> str|None: # None: letters are not of two or four bytes
+    "Return the encoding that a mark or zeros at every other place show"
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)): return 'utf-32'
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)): return 'utf-16'
+    head = data[:2**12]
+    zeros = [head[i::2].count(0) for i in (0, 1)]
+    if min(zeros) or max(zeros) <= len(head)/4: return None
+    return 'utf-16-be' if zeros[0] else 'utf-16-le'
+
+def is_utf_8(
+    data: bytes, # Content of a file
+) -> bool:
+    "Test for letters beyond ASCII that are all valid UTF-8"
+    if data.isascii(): return False
+    try: data.decode()
+    except UnicodeDecodeError: return False
+    return True
+
+def true_encoding(
+    data: bytes, # Content of a file
+    name: str, # Its name, for messages
+    encoding: str, # What the caller says
+) -> str:
+    "Return the encoding that the bytes show, or else what the caller says"
+    wide = wide_encoding(data)
+    if wide: return wide
+    if codecs.lookup(encoding).name.startswith('utf-8') or not is_utf_8(data): return encoding
+    warnings.warn(ArgWarning(f'{name} is valid UTF-8 and read so, not by ',
+                             Arg('encoding', encoding)))
+    return 'utf-8'
+
 def decode(
     data: bytes, # Content of a file
     name: str, # Its name, for messages
     encoding: str, # How letters are written as bytes
 ) -> str:
     "Decode bytes, or say which one can't be decoded"
-    utf_16 = data[:2] in (b'\xff\xfe', b'\xfe\xff')
-    if utf_16 and encoding.lower() in ('utf-8', 'utf8'): encoding = 'utf-16'
-    try: return data.decode(encoding).removeprefix('\ufeff')
+    try:
+        encoding = true_encoding(data, name, encoding)
+        return data.decode(encoding).removeprefix('\ufeff')
     except LookupError:
         raise TableError(f'there is no encoding {encoding!r}: '
                          'known are utf-8, latin-1, cp1252, utf-16 and more') from None

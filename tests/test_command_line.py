@@ -268,7 +268,7 @@ calls = {
     'zero': ('1,2,3\n', dict(user_name='0'), 'name a column by number, 1 to 3'),
     'one column twice': (plain, dict(user_name='item', item_name='item'), 'need a column each'),
     'unknown encoding': (plain, dict(encoding='klingon'), "there is no encoding 'klingon'"),
-    'wrong encoding': (plain, dict(encoding='ascii'), 'x is not ascii: byte 0xc3'),
+    'wrong encoding': (plain.encode('latin-1'), dict(encoding='ascii'), 'x is not ascii: byte 0xc9'),
     'wrong separator': (plain, dict(sep=';'),
                         "x: ';' cuts the first line into 1 column. Omit --sep, and the separator is found out"),
                         'empty separator': (plain, dict(sep=''), 'the separator is empty'),
@@ -1046,6 +1046,16 @@ def test_a_history_may_stay_at_home_and_codes_for_missing_are_left_out(shelf, ra
     assert n>1 and r.code==0 and f'{n:,} rows left out: not rated' in r.err
     assert ran(*shlex.split(r.err.splitlines()[-1].removeprefix('try: collab-course '))).code==0
     assert ran('info', tmp_path/'m').code==0 and ran('info', tmp_path/'m', '--json').code==0
+
+def test_without_a_history_the_advice_of_recommend_is_followed_word_by_word(shelf, ran, file, tmp_path):
+    ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--epochs', 1, '--seed', 0, '--no-history')
+    known = file('book\n007\n', 'known.csv')
+    ask = ['recommend', tmp_path/'m', '--user', 'r3', '-n', 50, '--csv', '--exclude', known]
+    r = ran(*ask)
+    assert r.code==1 and 'the model was saved without its history' in r.err
+    assert 'pass --include-seen, together with --exclude for what they know\n' in r.err
+    r = ran(*ask, '--include-seen')
+    assert r.code==0 and len(r.out.splitlines())==24 and ',007,' not in r.out
 
 def test_files_of_what_is_listed_may_have_any_form_and_the_note_counts(movielens, ran, file, monkeypatch):
     ids = [52, 55, 999]
