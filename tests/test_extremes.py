@@ -222,6 +222,11 @@ def test_the_warning_about_a_small_table_counts_ratings_of_users_and_of_items():
     says = [str(o.message) for o in seen if 'no better' in str(o.message)][0]
     assert f'a table with {360/n_users:.0f} ratings a user and {360/n_items:.0f} an item is small for that' in says
 
+def test_a_third_of_zeros_in_a_table_of_stars_is_said():
+    y = np.random.default_rng(0).choice([0, 1, 2, 3, 4, 5], 3_000, p=[.33, .02, .04, .13, .23, .25])
+    says = [str(o) for o in doubts(pd.Series(y))]
+    assert len(says)==1 and 'ratings are 0' in says[0] and 'pass missing=0' in says[0]
+
 # float32
 
 close = {'1e9': 1e9 + np.arange(5), '2**60': 2**60 + np.arange(5), 'hundred millionths': 1 + np.arange(5)*1e-8,
