@@ -337,7 +337,8 @@ def check_out(
     check_folder(path)
     if path.exists() and not path.is_file() and not path.is_dir():
         raise CommandError(f'{path} is not a file: name another place with --out')
-    if not path.is_file(): return check_free(path) if path.exists() else None
+    if path.is_dir(): check_free(path)
+    if not path.is_file(): return
     try: check_free(path)
     except ValueError:
         raise CommandError(f'{path} is there, and is no whole model: '

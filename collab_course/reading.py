@@ -386,6 +386,13 @@ def counted(
     if n!=1: noun += 's'
     return f'{n:,} {noun}'
 
+def quoted_names(
+    names: Sequence[str], # Names of columns, or fields
+) -> str:
+    "Join the first thirty names for a sentence"
+    text = ', '.join(map(brief, names[:30]))
+    return f'{text} and {len(names)-30} more' if len(names)>30 else text
+
 def not_cut(
     text: str, # A table as text
     name: str, # Name of the file
@@ -929,13 +936,6 @@ def open_table(
     return Delimited(text, name, sep, max(2, least), no_header)
 
 # %% ../nbs/library/reading.ipynb #f6e19411
-def quoted_names(
-    names: Sequence[str], # Names of columns
-) -> str:
-    "Join the first thirty names for a sentence"
-    text = ', '.join(map(brief, names[:30]))
-    return f'{text} and {len(names)-30} more' if len(names)>30 else text
-
 def find_column(
     src: Source, # A table
     name: str|int, # Name of a column, or its number where there are no names
