@@ -1288,18 +1288,6 @@ def ratings_from_text(
     check_numbers(col, codes, texts)
     return np.array([float(text) for text in texts])[codes],note
 
-def ratings_with_gaps(
-    col: Column, # A column of ratings, some of which are missing
-) -> 'tuple[np.ndarray, str]': # Ratings, NaN for none, and a note as above
-    "Read the ratings that there are"
-    import numpy as np, pyarrow as pa
-    texts = plain_text(col.values).cast(pa.string()).fill_null('')
-    rated = [text.strip().lower() not in no_rating for text in texts.to_pylist()]
-    y = np.full(len(rated), np.nan)
-    if not any(rated): return y,''
-    y[rated],note = ratings_from_text(col._replace(values=texts.filter(pa.array(rated))))
-    return y,note
-
 # %% ../nbs/library/reading.ipynb #6c0f402f
 def ratings_of(
     col: Column, # A column of ratings
@@ -1322,6 +1310,19 @@ def ratings_of(
     whole = (abs(y)<2**53).all() and (y%1==0).all()
     if whole: y = y.astype('int64')
     return y,note
+
+# %% ../nbs/library/reading.ipynb #3529c0d0
+def ratings_with_gaps(
+    col: Column, # A column of ratings, some of which are missing
+) -> 'tuple[np.ndarray, str]': # Ratings, NaN for none, and a note as above
+    "Read the ratings that there are"
+    import numpy as np, pyarrow as pa
+    texts = plain_text(col.values).cast(pa.string()).fill_null('').to_pylist()
+    rated = [text.strip().lower() not in no_rating for text in texts]
+    # a whole number is right beside points and commas, and rows keep their numbers
+    filled = pa.array([text if known else '0' for text,known in zip(texts, rated)])
+    y,note = ratings_from_text(col._replace(values=pa.chunked_array([filled])))
+    return np.where(rated, y, np.nan),note
 
 # %% ../nbs/library/reading.ipynb #1fe07ca8
 class Note(str):

@@ -1088,6 +1088,8 @@ def test_gaps_of_any_file_are_left_out(kind, file, tmp_path):
     with pytest.raises(TableError) as e: read_ratings(path)
     assert 'there is no rating' in told(e) and '--missing nan' in told(e)
     assert read_ratings(path, missing=[-1, float('nan')]).ratings.rating.tolist()==[3.5, 4]
+    with pytest.raises(TableError, match="line 5, column 'rating': 'good' is no number"):
+        read_ratings(file(text + 'd;x;good\n'), missing=float('nan'))
 
 def test_a_column_without_a_name_is_called_by_its_number(file, movielens, ran):
     with pytest.raises(TableError) as e: read_ratings(file('1,7,4\n2,8,5\n3,8,good\n', 'x'))
