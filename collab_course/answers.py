@@ -268,7 +268,7 @@ class RatingCounts(RatingHistory):
         *advice: str|Arg, # What to do if it isn't known who rated what
     ):
         "Raise an error: it isn't known who rated what"
-        raise ArgError('this Recommender was saved without its history, so it does not know who '
+        raise ArgError('the model was saved without its history, so it does not know who '
                        'rated what: ', *(advice or ('use one that was saved with it',)))
 
     @property

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import collab_course
 from collab_course.checks import Arg, ArgError, close_matches, did_you_mean, one_of
 from collab_course.files import write_whole
-from collab_course.reading import RatingsTable, Source, beside, counted, home_path
-from collab_course.reading import is_plain_number
+from collab_course.reading import RatingsTable, Source, beside, counted, has_nan, home_path
+from collab_course.reading import is_plain_number, no_rating, without_gaps
 from collab_course.reading import join_ratings, match_titles, open_table, place_in, ratings_table
 from collab_course.reading import read_like, read_titles, wrong_rows
 if TYPE_CHECKING:
@@ -337,7 +337,12 @@ def check_out(
     check_folder(path)
     if path.exists() and not path.is_file() and not path.is_dir():
         raise CommandError(f'{path} is not a file: name another place with --out')
-    if path.exists(): check_free(path)
+    if path.is_dir(): check_free(path)
+    if not path.is_file(): return
+    try: check_free(path)
+    except ValueError:
+        raise CommandError(f'{path} is there, and is no whole model: '
+                           'name another file with --out, or remove it first') from None
 
 # %% ../nbs/library/command_line.ipynb #1cde0003
 def titles_for(
@@ -359,17 +364,6 @@ def in_python(
 ) -> str:
     "Translate a choice into the library's word"
     return 'raise' if word=='error' else word
-
-def drop_missing(
-    args: Namespace, # The command line
-    table: RatingsTable, # What was read
-) -> RatingsTable:
-    "Drop rows whose rating means not rated, and say how many"
-    if not args.missing: return table
-    from collab_course.extremes import without_missing
-    ratings,n = without_missing(table.ratings, table.names['rating_name'], args.missing)
-    if n: say(args, f'{counted(n, "row")} left out: not rated')
-    return table._replace(ratings=ratings)
 
 def next_step(
     args: Namespace, # The command line of `fit`
@@ -398,9 +392,9 @@ def checked_ratings(
     srcs = open_ratings(args)
     title = args.title if args.titles is None else None
     table = join_ratings(srcs, dict(user=args.user, item=args.item, rating=args.rating,
-                                    title=title))
+                                    title=title), has_nan(args.missing))
+    table = without_gaps(table, args.missing)
     say(args, *table.notes)
-    table = drop_missing(args, table)
     check_ratings(table, srcs, args.range)
     say(args, *check_pairs(table, srcs, in_python(args.duplicates)))
     return table.ratings,table.names | titles_for(args, table)
@@ -745,8 +739,8 @@ def ratings_in_file(
     "Read the ratings of newcomers"
     import pandas as pd
     names = dict(user=rec.user_name, item=rec.item_name, rating=rec.rating_name)
-    text = rec.items[rec.item_name].dtype.kind=='O'
-    kinds = dict(user=kind_of_ids(rec.users[rec.user_name]), item=str if text else None)
+    known = dict(user=rec.users[rec.user_name], item=rec.items[rec.item_name])
+    kinds = {role: str if ids.dtype.kind=='O' else None for role,ids in known.items()}
     df,src = read_like(args.ratings, names, kinds, args.encoding)
     ids = pd.Series(items_of_file(args, rec, df[rec.item_name], src))
     df = df.assign(**{rec.item_name: ids})
@@ -766,6 +760,21 @@ def new_ratings(
     if not rated: return df
     raise CommandError('--rate is for one person, and the file names several: use one of them')
 
+def fold_each(
+    rec: 'Recommender', # The model
+    df: 'pd.DataFrame', # Ratings of people whose ids are text, where the model has numbers
+    **how: Any, # Arguments of `Recommender.fold_in`
+) -> 'pd.DataFrame':
+    "List items for one person after the other, as their ids can't be the model's"
+    import pandas as pd
+    lists = []
+    for name,rows in df.groupby(rec.user_name, sort=False):
+        rated = dict(zip(rows[rec.item_name], rows[rec.rating_name].astype(float)))
+        one = rec.fold_in(rated, **how).drop(columns=rec.user_name)
+        one.insert(0, rec.user_name, name)
+        lists.append(one)
+    return pd.concat(lists, ignore_index=True)
+
 def fold_in_command(
     args: Namespace, # The command line
 ):
@@ -775,7 +784,10 @@ def fold_in_command(
     rec = load_model(args)
     ratings = new_ratings(args, rec)
     how = choices_of(args, rec, people=False)
-    res = rec.fold_in(ratings, args.n, exclude_seen=not args.include_seen, **how)
+    how |= dict(n=args.n, exclude_seen=not args.include_seen)
+    by_text = not isinstance(ratings, dict) and ratings[rec.user_name].dtype.kind=='O'
+    if by_text and rec.users[rec.user_name].dtype.kind!='O': res = fold_each(rec, ratings, **how)
+    else: res = rec.fold_in(ratings, **how)
     if isinstance(ratings, dict): res = res.drop(columns=rec.user_name, errors='ignore')
     show_table(res, args.form)
 
@@ -825,7 +837,8 @@ def ratings_like(
         there = name if name in (src.columns or []) else None
         named[role] = getattr(args, role) or there
     kinds = [kind_of_ids(ids) for ids in (rec.users[rec.user_name], rec.items[rec.item_name])]
-    table = ratings_table(src, named, *kinds)
+    table = ratings_table(src, named, *kinds, has_nan(args.missing))
+    table = without_gaps(table, args.missing)
     say(args, *table.notes)
     y = table.ratings[table.names['rating_name']]
     check_limits(y, [src], rec.rating_range, [trained_range])
@@ -855,13 +868,14 @@ def evaluate_command(
     "Measure how far predictions are from ratings"
     rec = load_model(args)
     df = ratings_like(args, rec)
+    known = [df[ids.columns[0]].isin(rated_ids(ids)) for ids in (rec.users, rec.items)]
+    if not (known[0] & known[1]).any(): raise no_known_pair(df, rec)
     res = rec.evaluate(df)
     out = res['n_unknown']
     if out:
         say(args, 'left out for a user or an item without training ratings: '
                   f'{out:,} of {out+res["n"]:,} rows')
     res = {name: None if value!=value else value for name,value in res.items()}
-    if not res['n']: raise no_known_pair(df, rec)
     if args.form: return show_facts(res, args.form)
     baseline = res['baseline_rmse']
     known = 'not known without a history' if baseline is None else f'{baseline:.4f}'
@@ -986,6 +1000,12 @@ def finite(
     if x-x!=0: raise ArgumentTypeError(f'{text!r} is no number')
     return x
 
+def finite_or_gap(
+    text: str, # What the person typed
+) -> float: # NaN: empty ratings
+    "Read a finite number, or a word for an empty rating"
+    return float('nan') if text.strip().lower() in no_rating else finite(text)
+
 # %% ../nbs/library/command_line.ipynb #934b3f59
 def word(
     text: str, # What the person typed
@@ -1018,6 +1038,9 @@ class Parser(ArgumentParser):
         "Parse, or name what is left over"
         args,rest = self.parse_known_args(args, namespace)
         if not rest: return args
+        first = getattr(args, 'ratings', None)
+        if isinstance(first, list) and not any(word.startswith('-') for word in rest):
+            self.error(f'put {" ".join(rest)} beside {first[-1]}: files stand side by side')
         self.error(f'there is no place for {" ".join(rest)}: '
                    'files stand side by side, and options have the names of the help')
 
@@ -1075,6 +1098,9 @@ def add_table(
                                  '(default: find out)')
     p.add_argument('--no-header', action='store_true',
                    help='the first line is a rating, whatever it looks like')
+    p.add_argument('--missing', type=finite_or_gap, action='append', metavar='VALUE',
+                   help='a rating that means "not rated", such as -1, or nan for empty ones; '
+                        'its rows are left out; may be given several times')
     add_encoding(p)
 
 def add_encoding(
@@ -1082,7 +1108,8 @@ def add_encoding(
 ):
     "Add the encoding of files"
     p.add_argument('--encoding', default='utf-8', metavar='NAME',
-                   help='how files write letters as bytes, such as latin-1 (default: utf-8)')
+                   help='how files write letters as bytes, such as latin-1 (default: utf-8); '
+                        'a file that is valid UTF-8 is read so in any case')
 
 def add_form(
     p: ArgumentParser, # Parser of a command
@@ -1177,12 +1204,9 @@ def add_fit(
                         '(default: as in the file)')
     p.add_argument('--duplicates', choices=('error', 'first', 'last', 'mean'), default='error',
                    help='which rating of a pair that was rated twice to keep (default: error)')
-    p.add_argument('--missing', type=finite, action='append', metavar='VALUE',
-                   help='a rating that means "not rated", such as -1; its rows are left out; '
-                        'may be given several times')
     p.add_argument('--no-history', action='store_true',
                    help='save the model without who rated what; `recommend` then needs '
-                        '--include-seen, or --exclude with what people know')
+                        '--include-seen, together with --exclude for what people know')
     add_training(p)
 
 # %% ../nbs/library/command_line.ipynb #10f62df0

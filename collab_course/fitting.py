@@ -7,8 +7,8 @@ __all__ = ['model_kinds', 'most_weight', 'few_ratings', 'rating_limits', 'Checke
            'dot_product_settings', 'new_dot_product', 'train_dot_product', 'neighbours_settings', 'new_neighbours',
            'train_neighbours', 'ModelKind', 'training_settings', 'split_rows', 'datasets_of_rows', 'batches_of_rows',
            'loaders_of_rows', 'about', 'bags_of_features', 'feature_names', 'is_sound', 'enough_memory', 'train_model',
-           'in_rating_units', 'Fitted', 'train_on', 'measure', 'beats_biases', 'four_digits', 'untuned', 'advice_for',
-           'warn_of_report', 'epoch_watcher', 'report_line', 'plain_values', 'fit_table']
+           'in_rating_units', 'Fitted', 'train_on', 'measure', 'beats_biases', 'four_digits', 'untuned', 'ratings_each',
+           'advice_for', 'warn_of_report', 'epoch_watcher', 'report_line', 'plain_values', 'fit_table']
 
 # %% ../nbs/library/fitting.ipynb #6cef1ffb
 import collab_course.quiet # noqa: F401
@@ -443,6 +443,14 @@ def untuned(
     tuned = model_kinds[report['model']].settings(n_ratings, report['bs'])
     return [name for name in ('lr', 'wd', 'n_epoch') if report.get(name)!=tuned.get(name)]
 
+def ratings_each(
+    table: CheckedRatings, # The ratings
+) -> str:
+    "Write how many ratings a user and an item have on average"
+    means = [len(table)/(len(ids)-1) for ids in (table.users, table.items)]
+    user,item = [f'{n:,.0f}' if n>=10 else f'{n:.1f}' for n in means]
+    return f'{user} ratings a user and {item} an item'
+
 def advice_for(
     table: CheckedRatings, # The ratings
     report: dict[str, Any], # The report of a training, with its settings
@@ -459,7 +467,7 @@ def advice_for(
     n_ids = len(table.users) + len(table.items) - 2
     each = len(table)/n_ids
     if each<few_ratings:
-        return [f'a table with {each:.1f} ratings for each user and item is small for that: '
+        return [f'a table with {ratings_each(table)} is small for that: '
                 'bring more ratings, or try fewer ', Arg('n_factors')]
     given = [Arg(name) for name in untuned(report, len(table))]
     if not given: return ['try fewer ', Arg('n_factors')]

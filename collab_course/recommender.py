@@ -846,8 +846,8 @@ class Recommender:
 
     def _hide_seen(self, listable, rows):
         "Leave out what users have rated"
-        self.history.need('pass ', Arg('exclude_seen', False), ', or what to leave out as ',
-                          Arg('exclude'))
+        self.history.need('pass ', Arg('exclude_seen', False), ', together with ',
+                          Arg('exclude'), ' for what they know')
         return listable.without(self.history.seen.of(rows))
 
     def _titled_like(self, text):

@@ -219,10 +219,10 @@ bad = {
                    "is not cut into 3 or more columns by tabs, commas, semicolons, |, :: or spaces. Its first line is "
                    "'ratings'"),
     'too many fields': (head + 'a,x,3\na,y,3,4\n',
-                        "x, line 3: 4 fields where the first line has 3: ['a', 'y', '3', '4']."),
-    'too few fields': (head + 'a,x,3\n\na,y\n', "x, line 4: 2 fields where the first line has 3: ['a', 'y']."),
+                        "x, line 3: 4 fields where the first line has 3: 'a', 'y', '3', '4'."),
+    'too few fields': (head + 'a,x,3\n\na,y\n', "x, line 4: 2 fields where the first line has 3: 'a', 'y'."),
     'open quote': (head + 'a,"x,3\nb,y,4\n',
-                   'line 2: 2 fields where the first line has 3: [\'a\', \'x,3\\nb,y,4\\n\']. Is a quotation mark '
+                   'line 2: 2 fields where the first line has 3: \'a\', \'x,3\\nb,y,4\\n\'. Is a quotation mark '
                    'not closed?'),
     'line break in an id': (head + 'a,"x\ny",3\nb,y,4\n',
                             "x, line 2, column 'item': the id holds a line break; is a quotation mark not closed?"),
@@ -268,9 +268,9 @@ calls = {
     'zero': ('1,2,3\n', dict(user_name='0'), 'name a column by number, 1 to 3'),
     'one column twice': (plain, dict(user_name='item', item_name='item'), 'need a column each'),
     'unknown encoding': (plain, dict(encoding='klingon'), "there is no encoding 'klingon'"),
-    'wrong encoding': (plain, dict(encoding='ascii'), 'x is not ascii: byte 0xc3'),
+    'wrong encoding': (plain.encode('latin-1'), dict(encoding='ascii'), 'x is not ascii: byte 0xc9'),
     'wrong separator': (plain, dict(sep=';'),
-                        "x: ';' cuts the first line into 1 column. Omit --sep, and the separator is found out"),
+                        "x: its first line has 1 column by semicolons. Omit --sep, and the separator is found out"),
                         'empty separator': (plain, dict(sep=''), 'the separator is empty'),
     'two columns of one name': ('user,item,item ,rating\na,x,y,3\n', {},
                                 "2 columns of x are called 'item': rename them"),
@@ -360,9 +360,10 @@ class Ran:
     def __init__(self, capsys): self.capsys = capsys
     def __call__(self, *args):
         self.capsys.readouterr()
-        self.code = main([str(o) for o in args])
-        self.out,self.err = self.capsys.readouterr()
-        return self
+        res = Ran(self.capsys)
+        res.code = main([str(o) for o in args])
+        res.out,res.err = self.capsys.readouterr()
+        return res
 
 @pytest.fixture
 def ran(capsys): return Ran(capsys)
@@ -550,9 +551,10 @@ def test_evaluate_warns_of_ratings_that_were_trained_on(shelf, ran):
     assert f'careful: {n:,} of {n:,} rows are in the history' in ran('evaluate', shelf/'model',
         shelf/'books.tsv').err
 
-def test_evaluate_with_strangers_alone_is_an_error(shelf, ran, file):
+def test_evaluate_with_strangers_alone_is_an_error_and_said_once(shelf, ran, file):
     r = ran('evaluate', shelf/'model', file('reader,book,score\nx,y,3\nz,y,3\n'))
     assert r.code==1 and r.out=='' and 'there is nothing to evaluate' in r.err
+    assert 'careful' not in r.err and 'left out' not in r.err
 
 def test_info_tells_what_is_inside(shelf, rec, ran):
     out,(lo,hi) = ran('info', shelf/'model').out,rec.rating_range
@@ -640,7 +642,7 @@ def test_a_model_is_replaced_and_nothing_else(shelf, ran, tmp_path):
     assert r.code==1 and 'is a folder, and a bundle is a file' in r.err
     assert [o.name for o in (tmp_path/'docs').iterdir()]==['letter.txt']
     r = ran(*args, tmp_path/'docs'/'letter.txt')
-    assert r.code==1 and "is in the way, since it isn't a bundle" in r.err
+    assert r.code==1 and 'is there, and is no whole model: name another file with --out' in r.err
     assert (tmp_path/'docs'/'letter.txt').read_text()=='x'
     assert 'is a file, and --out names a file in a folder' in ran(*args, tmp_path/'docs'/'letter.txt'/'deeper').err
 
@@ -875,7 +877,7 @@ def test_a_file_where_a_model_is_due_is_said(shelf, ran):
 def test_a_damaged_model_can_be_replaced_after_it_is_removed(shelf, ran, tmp_path):
     (tmp_path/'m').write_bytes((shelf/'model').read_bytes()[:-1])
     r = ran('fit', shelf/'books.tsv', '--out', tmp_path/'m')
-    assert r.code==1 and 'is in the way, since it is truncated' in r.err and 'save under another name' in r.err
+    assert r.code==1 and 'is there, and is no whole model: name another file with --out, or remove it' in r.err
     assert 'RMSE' not in r.err
     (tmp_path/'m').unlink()
     assert ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--epochs', 1, '-q').code==0
@@ -1047,6 +1049,68 @@ def test_a_history_may_stay_at_home_and_codes_for_missing_are_left_out(shelf, ra
     assert ran(*shlex.split(r.err.splitlines()[-1].removeprefix('try: collab-course '))).code==0
     assert ran('info', tmp_path/'m').code==0 and ran('info', tmp_path/'m', '--json').code==0
 
+def test_without_a_history_the_advice_of_recommend_is_followed_word_by_word(shelf, ran, file, tmp_path):
+    ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--epochs', 1, '--seed', 0, '--no-history')
+    known = file('book\n007\n', 'known.csv')
+    ask = ['recommend', tmp_path/'m', '--user', 'r3', '-n', 50, '--csv', '--exclude', known]
+    r = ran(*ask)
+    assert r.code==1 and 'the model was saved without its history' in r.err
+    assert 'pass --include-seen, together with --exclude for what they know\n' in r.err
+    r = ran(*ask, '--include-seen')
+    assert r.code==0 and len(r.out.splitlines())==24 and ',007,' not in r.out
+
+gap_files = {'empty': '{u},{i},\n', 'NaN': '{u},{i},NaN\n', 'NA': '{u},{i},NA\n'}
+
+@pytest.mark.parametrize('gap', gap_files)
+def test_the_advice_about_empty_ratings_works(gap, ran, file, tmp_path):
+    lines = rated(60)
+    path = file(''.join([*lines, *(gap_files[gap].format(u=90+k, i=1) for k in range(3))]))
+    fit = ['fit', path, '--out', tmp_path/'m', '--epochs', 1, '--valid-pct', 0]
+    r = ran(*fit)
+    assert r.code==1 and "line 62, column 'rating'" in r.err and '(and 2 more)' in r.err
+    advice = re.search('leave out all without a rating with (--missing nan)\n', r.err)[1]
+    for missing in (advice.split(), ['--missing', ''], ['--missing=NaN']):
+        r = ran(*fit, *missing)
+        assert r.code==0 and '3 rows left out: not rated' in r.err
+    assert '60 (rating)' in ran('info', tmp_path/'m').out
+    table = read_ratings(path, missing=float('nan'))
+    assert len(table.ratings)==60 and table.notes[-1]=='3 rows left out: not rated'
+    r = ran('evaluate', tmp_path/'m', path, '--missing', 'nan', '--json')
+    assert json.loads(r.out)['n']==60
+
+@pytest.mark.parametrize('kind', ['null', 'nan', 'decimal comma'])
+def test_gaps_of_any_file_are_left_out(kind, file, tmp_path):
+    text = 'user;item;rating\na;x;3,5\nb;y;\nc;x;4\n'
+    path = file(text)
+    if kind!='decimal comma':
+        y = pa.array([3.5, None, 4.]) if kind=='null' else pa.array([3.5, float('nan'), 4.])
+        pq.write_table(pa.table(dict(user=['a', 'b', 'c'], item=['x', 'y', 'x'], rating=y)), path)
+    with pytest.raises(TableError) as e: read_ratings(path)
+    assert 'there is no rating' in told(e) and '--missing nan' in told(e)
+    assert read_ratings(path, missing=[-1, float('nan')]).ratings.rating.tolist()==[3.5, 4]
+    with pytest.raises(TableError, match="line 5, column 'rating': 'good' is no number"):
+        read_ratings(file(text + 'd;x;good\n'), missing=float('nan'))
+
+def test_a_column_without_a_name_is_called_by_its_number(file, movielens, ran):
+    with pytest.raises(TableError) as e: read_ratings(file('1,7,4\n2,8,5\n3,8,good\n', 'x'))
+    assert "x, line 3, column 3: 'good' is no number" in told(e)
+    r = ran('fold-in', movielens/'m', '--ratings', file('50,5\n52,9\n', 'mine'))
+    assert 'mine, line 2, column 2: 9 is not between 1 and 5' in r.err
+    with pytest.raises(TableError) as e: read_ratings(file('1,7,4\n2,8,5\n', 'x'), sep='tab')
+    assert 'x: its first line has 1 column by tabs. Omit --sep' in told(e)
+
+def test_newcomers_may_have_names_where_the_model_has_numbers(movielens, ran, file):
+    rows = [(1, 50, 5), (2, 52, 1), (1, 52, 2), (2, 55, 4)]
+    table = ''.join(f'{{{u}}},{i},{y}\n' for u,i,y in rows)
+    texts = ['user,item,rating\n' + table.format(0, *who) for who in (('ann', 'bob'), (901, 902))]
+    named,numbered = (ran('fold-in', movielens/'m', '--ratings', file(text), '--csv', '-n', 4) for text in texts)
+    assert named.code==0 and numbered.out.replace('901', 'ann').replace('902', 'bob')==named.out!=''
+
+def test_a_file_in_a_zip_is_called_by_its_own_name(file):
+    path = file(zipped(plain, plain), 'both.zip')
+    assert read_ratings(path/'part1.csv').notes[0].startswith('both.zip/part1.csv: separated by commas')
+    assert read_ratings(file(zipped(plain), 'one.zip')).notes[0].startswith('one.zip/part0.csv: ')
+
 def test_files_of_what_is_listed_may_have_any_form_and_the_note_counts(movielens, ran, file, monkeypatch):
     ids = [52, 55, 999]
     as_json = ''.join(json.dumps({'id': i, 'shelf': 'A'}) + '\n' for i in ids)
@@ -1186,7 +1250,7 @@ def test_a_closed_input_is_a_sentence():
 @pytest.mark.parametrize('args,words', [(['recomend', 'm'], "did you mean 'recommend'"),
     (['fit', 'r.csv', '--epoch', '3'], "there is no option --epoch (did you mean '--epochs'?)"),
     (['fit', 'r.csv', '--out', 'a', '--out=b'], '--out is given twice'),
-    (['fit', 'r.csv', '--out', 'a', 'more.csv'], 'no place for more.csv: files stand side by side')])
+    (['fit', 'r.csv', '--out', 'a', 'more.csv'], 'put more.csv beside r.csv: files stand side by side')])
 def test_mistyped_and_repeated_words_are_named_first(args, words, ran):
     r = ran(*args)
     assert r.code==2 and words in r.err

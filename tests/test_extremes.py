@@ -212,6 +212,21 @@ def test_the_warning_about_a_poor_model_calls_no_large_table_small():
     says = [str(o.message) for o in seen if 'no better' in str(o.message)][0]
     assert 'small' not in says and says.endswith('try fewer n_factors, or leave wd, n_epoch as tuned')
 
+def test_the_warning_about_a_small_table_counts_ratings_of_users_and_of_items():
+    some = [(u, i) for u in range(30) for i in range(25)][::2][:360]
+    noise = pd.DataFrame(some, columns=['user', 'movie'])
+    noise['rating'] = np.random.default_rng(0).integers(1, 6, 360)
+    n_users, n_items = noise.user.nunique(), noise.movie.nunique()
+    with pytest.warns(UserWarning, match='no better than biases') as seen:
+        Recommender.fit(noise, n_factors=9, wd=0., n_epoch=20, seed=0, progress=False)
+    says = [str(o.message) for o in seen if 'no better' in str(o.message)][0]
+    assert f'a table with {360/n_users:.0f} ratings a user and {360/n_items:.0f} an item is small for that' in says
+
+def test_a_third_of_zeros_in_a_table_of_stars_is_said():
+    y = np.random.default_rng(0).choice([0, 1, 2, 3, 4, 5], 3_000, p=[.33, .02, .04, .13, .23, .25])
+    says = [str(o) for o in doubts(pd.Series(y))]
+    assert len(says)==1 and 'ratings are 0' in says[0] and 'pass missing=0' in says[0]
+
 # float32
 
 close = {'1e9': 1e9 + np.arange(5), '2**60': 2**60 + np.arange(5), 'hundred millionths': 1 + np.arange(5)*1e-8,

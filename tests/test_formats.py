@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd, pyarrow as pa, pytest
 
-from collab_course.command_line import in_words
+from collab_course.command_line import in_words, main
 from collab_course.reading import TableError, known_columns, read_ratings, read_titles
 
 def planted(n=240, seed=1, stars=(1, 2, 3, 4, 5)):
@@ -214,12 +214,13 @@ def test_separators_may_be_typed_with_backslashes(file):
 def test_an_empty_column_and_an_empty_field_stay_what_they_are(file):
     t = read_ratings(file('user\titem\tnote\trating\n1\t2\t\t5\n2\t3\t\t4\n'))
     assert t.ratings.values.tolist()==[[1, 2, 5], [2, 3, 4]]
-    with pytest.raises(TableError, match="line 2, column 'item': there is no id"):
+    with pytest.raises(TableError, match='line 2, column 2: there is no id'):
         read_ratings(file('1\t\t7\t\t5\n1\t\t\t\t5\n'))
 
 def test_lines_keep_their_numbers_after_remarks_and_blocks(file):
-    for text,n in ((matrix + '1 1 3\n1 2 x\n', 5), ('1:\n7,3,2005-09-06\n2:\n7,x,2005-09-06\n', 4)):
-        with pytest.raises(TableError, match=f"line {n}, column 'rating': 'x' is no number"): read_ratings(file(text))
+    netflix = '1:\n7,3,2005-09-06\n2:\n7,x,2005-09-06\n'
+    for text,n,name in ((matrix + '1 1 3\n1 2 x\n', 5, '3'), (netflix, 4, "'rating'")):
+        with pytest.raises(TableError, match=f"line {n}, column {name}: 'x' is no number"): read_ratings(file(text))
 
 def test_a_file_of_a_zip_is_named_by_a_path(file, tmp_path):
     text = lines('{u},{i},{r}', head='userId,movieId,rating\n')
@@ -371,3 +372,32 @@ def test_a_damaged_file_is_read_or_refused_in_words(tmp_path):
     assert counts['read']>30 and counts['refused']>300
     (tmp_path/'x').write_text('B000000018,A000000000007,3.0,1400000000\nB000015838\n')
     with pytest.raises(TableError, match='1 field'): read_ratings(tmp_path/'x')
+
+letters = ''.join(f'José {u},Çe{i},{1 + (u+i)%5}\n' for u in range(6) for i in range(6))
+
+def test_what_is_valid_utf_8_is_read_so_and_a_note_says_it(tmp_path):
+    path = tmp_path/'r.csv'
+    path.write_bytes(('user,item,rating\n' + letters).encode())
+    for encoding in ('latin-1', 'cp1252', 'ascii'):
+        with pytest.warns(UserWarning, match='r.csv is valid UTF-8 and read so, not by encoding=') as seen:
+            table = read_ratings(path, encoding=encoding)
+        assert in_words(seen[0].message)==f'r.csv is valid UTF-8 and read so, not by --encoding {encoding}'
+        assert table.ratings.user[0]=='José 0' and table.ratings.item[0]=='Çe0'
+
+def test_one_encoding_does_for_utf_8_ratings_and_older_titles(tmp_path, capsys):
+    (tmp_path/'r.csv').write_bytes(('user,item,rating\n' + letters).encode())
+    titles = ''.join(f'Çe{i},Café {i}\n' for i in range(6))
+    (tmp_path/'t.csv').write_bytes(('item,title\n' + titles).encode('latin-1'))
+    fit = ['fit', str(tmp_path/'r.csv'), '--titles', str(tmp_path/'t.csv'), '--out', str(tmp_path/'m'),
+           '--epochs', '1', '--valid-pct', '0']
+    assert main(fit)==1 and 't.csv is not utf-8' in (err := capsys.readouterr().err) and '--encoding' in err
+    assert main([*fit, '--encoding', 'latin-1'])==0
+    assert 'careful: r.csv is valid UTF-8 and read so' in capsys.readouterr().err
+    assert main(['recommend', str(tmp_path/'m'), '--user', 'José 3', '--include-seen', '--csv'])==0
+    assert ',Çe1,Café 1,' in capsys.readouterr().out
+
+@pytest.mark.parametrize('encoding', ['utf-16-le', 'utf-16-be', 'utf-16', 'utf-32'])
+@pytest.mark.parametrize('said', ['utf-8', 'latin-1', 'utf-16'])
+def test_letters_of_several_bytes_are_known_with_and_without_a_mark(encoding, said, tmp_path):
+    (tmp_path/'r.csv').write_bytes(('user,item,rating\n' + letters).encode(encoding))
+    assert read_ratings(tmp_path/'r.csv', encoding=said).ratings.user[0]=='José 0'

@@ -1446,7 +1446,8 @@ def test_lists_need_no_history_where_nothing_is_left_out(forgetful):
 def test_what_needs_a_history_says_so_and_its_advice_works(forgetful, tmp_path):
     _,bare,_ = forgetful[0]
     more = pd.DataFrame({'user': [1], 'movie': [2], 'rating': [3]})
-    for call,advice in ((lambda: bare.recommend(1), 'pass exclude_seen=False, or what to leave out as exclude'),
+    both = 'pass exclude_seen=False, together with exclude for what they know'
+    for call,advice in ((lambda: bare.recommend(1), both),
                         (lambda: bare.recommend_all(), 'pass exclude_seen=False'),
                         (lambda: bare.explain(1, 2), "explain by factors, with by='factors'"),
                         (lambda: bare.update(more), 'update one that was saved with it'),
