@@ -123,6 +123,10 @@ def test_notebooks_in_folders_are_found_too(tmp_path):
     with pytest.raises(NotebookError, match='no notebook `02`; there are: 01_a, practice/01_a, practice/02_b'):
         names('02')
 
+def test_a_whole_name_goes_before_the_end_of_another(tmp_path):
+    for name in ('tables', 'model_tables'): write(tmp_path/f'{name}.ipynb', '1')
+    assert [o.stem for o in notebooks(['tables'], tmp_path)]==['tables']
+
 def test_two_at_a_time_and_one_that_fails_does_not_stop_the_other(tmp_path):
     wait = ('import time, pathlib\npathlib.Path("{0}").touch()\nend = time.time()+60\n'
             'while not pathlib.Path("{1}").exists() and time.time()<end: time.sleep(.05)\nassert time.time()<end')

@@ -37,8 +37,9 @@ def _find(name, every, folder):
     if Path(name).is_file(): return [Path(name).resolve()]
     if inside := [o for o in every if o.parent!=folder and o.parent==folder/name]: return inside
     sub,_,stem = name.rpartition('/')
+    if whole := [o for o in every if o.parent==folder/sub and stem in (o.name, o.stem)]: return whole
     found = [o for o in every if o.parent==folder/sub
-             and stem in (o.name, o.stem, o.stem.split('_')[0], o.stem.split('_', 1)[-1])]
+             and stem in (o.stem.split('_')[0], o.stem.split('_', 1)[-1])]
     if len(found)!=1:
         raise NotebookError(
             f"no notebook `{name}`; there are: "
