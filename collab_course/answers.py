@@ -6,12 +6,11 @@
 __all__ = ['Table', 'OnUnknown', 'OnMissing', 'Duplicates', 'result_columns', 'columns_beside_ratings', 'stand_ins',
            'stand_in_advice', 'RatingHistory', 'pair_keys', 'with_counts', 'mean_by_row', 'RatingCounts',
            'rating_errors', 'check_measurable', 'n_seen_in', 'warn_of_rows', 'titles_of_table', 'warn_of_titles',
-           'titles_of_frame', 'check_is_by_id', 'titles_by_row', 'check_is_text', 'half_character_error',
-           'no_titles_error', 'title_array', 'title_list', 'titled_like', 'check_names', 'answer_table', 'as_pairs',
-           'popular_lists', 'mean_lists', 'joined_lists', 'Newcomers', 'check_turnable', 'check_new_ratings',
-           'known_item_rows', 'fold_newcomers', 'check_are_new', 'with_rows_up_to', 'with_folded', 'updated_model',
-           'with_new_ids', 'with_new_titles', 'largest_parts', 'reasons_by_ratings', 'reasons_table',
-           'reasons_by_factors']
+           'titles_of_frame', 'check_is_by_id', 'titles_by_row', 'check_is_text', 'no_titles_error', 'title_array',
+           'title_list', 'titled_like', 'check_names', 'answer_table', 'as_pairs', 'popular_lists', 'mean_lists',
+           'joined_lists', 'Newcomers', 'check_turnable', 'check_new_ratings', 'known_item_rows', 'fold_newcomers',
+           'check_are_new', 'with_rows_up_to', 'with_folded', 'updated_model', 'with_new_ids', 'with_new_titles',
+           'largest_parts', 'reasons_by_ratings', 'reasons_table', 'reasons_by_factors']
 
 # %% ../nbs/library/answers.ipynb #7a7711ad
 from collections.abc import Callable, Collection, Hashable, Iterable
@@ -31,6 +30,7 @@ from .frames import as_frame, rows_frame
 from .metrics import mae, rmse
 from .ranking import History, rank_items
 from .served import ServedModel
+from .tables import is_half
 from .vocab import Vocab, as_column, is_by_position
 
 # %% ../nbs/library/answers.ipynb #1fdb2679
@@ -434,15 +434,9 @@ def check_is_text(
 ):
     "Check that titles hold no half of a character"
     for title in titles:
-        try: title.encode()
-        except UnicodeEncodeError: raise half_character_error(title) from None
-
-def half_character_error(
-    title: str, # A title
-) -> ArgError:
-    "Make the error about a title with half a character"
-    return ArgError(Arg('titles'), f' hold half a character, in {brief(title)}, which no file can '
-                    'keep: read the table again, with the right encoding', arg='titles')
+        if not is_half(title): continue
+        raise ArgError(Arg('titles'), f' hold half a character, in {brief(title)}, which no file '
+                       'can keep: read the table again, with the right encoding', arg='titles')
 
 def no_titles_error(
     titles: pd.Series, # Titles by item id

@@ -9,7 +9,7 @@ __all__ = ['activation_names', 'converters', 'most_apart', 'lost_digits', 'unwra
            'feature_network_tables', 'converts', 'predicts_as', 'looks_up_as', 'convert_fastai_dot',
            'convert_dot_product', 'convert_feature_network', 'convert_network', 'convert_fastai_network',
            'convert_svdpp', 'embedding_tables', 'convert_embeddings', 'convert', 'check_served', 'is_close',
-           'check_same', 'frozen_copy', 'own_served', 'to_served', 'check_learner', 'rows_of_loaders',
+           'check_same', 'frozen_copy', 'checked_tables', 'own_served', 'to_served', 'check_learner', 'rows_of_loaders',
            'served_with_loaders']
 
 # %% ../nbs/library/convert.ipynb #a628ba98
@@ -396,14 +396,21 @@ def frozen_copy(
     "Copy a model for evaluation"
     return deepcopy(unwrapped(model)).cpu().float().eval().requires_grad_(False)
 
+def checked_tables(
+    model: nn.Module, # A model, as `frozen_copy` returns it
+    classes: dict[Hashable, list], # {user column: vocabulary, item column: vocabulary}
+) -> ServedModel:
+    "Convert a model, and check its tables"
+    served = convert(model, classes)
+    check_served(served, classes)
+    return served
+
 def own_served(
     model: nn.Module, # A model that this library has made and trained
     classes: dict[Hashable, list], # {user column: vocabulary, item column: vocabulary}
 ) -> ServedModel:
     "Convert a model whose class is known, without a proof"
-    served = convert(frozen_copy(model), classes)
-    check_served(served, classes)
-    return served
+    return checked_tables(frozen_copy(model), classes)
 
 def to_served(
     model: nn.Module, # Trained model of any registered kind; stays as it is
@@ -411,8 +418,9 @@ def to_served(
     known: np.ndarray, # int64 row numbers of some pairs, shape (n, 2)
 ) -> ServedModel:
     "Convert a trained model to tables that are proved to predict the same"
-    served = own_served(model, classes)
-    check_same(frozen_copy(model), served, known)
+    model = frozen_copy(model)
+    served = checked_tables(model, classes)
+    check_same(model, served, known)
     return served
 
 # %% ../nbs/library/convert.ipynb #21455c70

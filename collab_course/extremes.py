@@ -6,7 +6,7 @@
 __all__ = ['most_rounding', 'least_spread', 'most_stretch', 'rare_share', 'few_rows', 'few_share', 'least_chance', 'n_wall',
            'n_tail', 'least_levels', 'code_rows', 'code_step', 'code_peak', 'most_levels', 'most_uneven', 'odd_share',
            'odd_rows', 'odd_step', 'sure_rows', 'likely_rows', 'odd_chance', 'long_tail', 'usual_share', 'least_use',
-           'model_names', 'most_factors', 'shown', 'short', 'above_lowest', 'check_float32', 'most_far', 'in_order',
+           'model_names', 'most_factors', 'shown', 'short', 'above_lowest', 'check_float32', 'most_far', 'levels_of',
            'chance_of_gap', 'n_far_above', 'usual_limits', 'Row', 'check_far', 'has_even_steps', 'is_frequent_zero',
            'is_apart', 'codes_of', 'expected_next', 'is_odd_gap', 'most_odd', 'n_odd_above', 'is_lone_code', 'odd_ends',
            'tail_of', 'log_advice', 'check_meaning', 'doubt_of_code', 'doubt_of_ends', 'doubtful', 'doubts',
@@ -102,12 +102,12 @@ def most_far(
     "Compute how many ratings may be far from all others"
     return max(1, min(few_rows, int(few_share*n)), int(rare_share*n))
 
-def in_order(
+def levels_of(
     y: np.ndarray, # float64 ratings
-) -> np.ndarray:
-    "Sort ratings; quick, since few of them differ"
+) -> tuple[np.ndarray, np.ndarray]: # Ratings, once each, sorted; and how often they come
+    "Count equal ratings; quick, since few of them differ"
     counts = pd.Series(y).value_counts(sort=False).sort_index()
-    return np.repeat(counts.index.to_numpy(), counts.to_numpy())
+    return counts.index.to_numpy(),counts.to_numpy()
 
 def chance_of_gap(
     y: np.ndarray, # Sorted ratings without those beyond the gap
@@ -145,7 +145,7 @@ def usual_limits(
     y: np.ndarray, # float64 ratings
 ) -> tuple[float, float]: # Lowest and highest
     "Return the range of the ratings that aren't far from all others"
-    y = in_order(y)
+    y = np.repeat(*levels_of(y))
     y = y[:len(y) - n_far_above(y)]
     y = y[n_far_above(-y[::-1]):]
     return float(y[0]),float(y[-1])
@@ -241,9 +241,7 @@ def codes_of(
     y: np.ndarray, # float64 ratings
 ) -> dict[float, int]: # Code → rows
     "Find ratings that look like codes, and count them"
-    counts = pd.Series(y).value_counts(sort=False).sort_index()
-    values = counts.index.to_numpy()
-    n = counts.to_numpy()
+    values,n = levels_of(y)
     if len(values)<least_levels: return {}
     ends = {0: slice(1, None), -1: slice(None, -1)}
     least_rows = max(code_rows, rare_share*len(y))
@@ -318,9 +316,7 @@ def odd_ends(
     y: np.ndarray, # float64 ratings
 ) -> list[list[float]]: # Low ones and high ones, as far as there are any
     "Find rare ratings that stand apart from all others"
-    counts = pd.Series(y).value_counts(sort=False).sort_index()
-    levels = counts.index.to_numpy()
-    n = counts.to_numpy()
+    levels,n = levels_of(y)
     n_high = n_odd_above(levels, n)
     stop = len(levels) - n_high
     n_low = n_odd_above(-levels[:stop][::-1], n[:stop][::-1])

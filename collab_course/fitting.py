@@ -8,7 +8,7 @@ __all__ = ['model_kinds', 'most_weight', 'few_ratings', 'rating_limits', 'Checke
            'train_neighbours', 'ModelKind', 'training_settings', 'split_rows', 'datasets_of_rows', 'batches_of_rows',
            'loaders_of_rows', 'about', 'bags_of_features', 'feature_names', 'is_sound', 'enough_memory', 'train_model',
            'in_rating_units', 'Fitted', 'train_on', 'measure', 'beats_biases', 'four_digits', 'untuned', 'ratings_each',
-           'advice_for', 'warn_of_report', 'epoch_watcher', 'report_line', 'plain_values', 'fit_table']
+           'advice_for', 'warn_of_report', 'epoch_watcher', 'report_line', 'json_values', 'fit_table']
 
 # %% ../nbs/library/fitting.ipynb #6cef1ffb
 import collab_course.quiet # noqa: F401
@@ -521,7 +521,7 @@ def report_line(
     return f"{measured} ({but}biases alone: {baseline}){then}"
 
 # %% ../nbs/library/fitting.ipynb #29cbbc0b
-def plain_values(
+def json_values(
     report: dict[str, Any], # Values of any kind
 ) -> dict[str, Any]: # Values that JSON gives back as they are
     "Convert numpy numbers and tuples to Python's numbers and lists"
@@ -553,7 +553,7 @@ def fit_table(
         return train_on(table, order, n, settings, bags, watcher)
     fitted = train(n_train)
     names = feature_names(table, **features)
-    report = plain_values(measure(fitted, table.rating_range) | dict(refit=refit) | settings
+    report = json_values(measure(fitted, table.rating_range) | dict(refit=refit) | settings
                           | names)
     warn_of_report(report, table)
     if on_report: on_report(report)

@@ -44,7 +44,10 @@ def is_half(
     text: Any, # An id or a name
 ) -> bool:
     "Test for text with half a character, which no file can hold"
-    return isinstance(text, str) and any('\ud800'<=c<='\udfff' for c in text)
+    if not isinstance(text, str): return False
+    try: text.encode()
+    except UnicodeEncodeError: return True
+    return False
 
 def check_text_ids(
     ids: pd.Series, # Column of ids, without gaps

@@ -18,6 +18,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 @pytest.fixture(scope='session')
 def root(): return ROOT
 
+@pytest.fixture
+def file(tmp_path):
+    "Writes a file and gives its path"
+    def write(content, name='ratings.csv'):
+        (tmp_path/name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        return tmp_path/name
+    return write
+
 def _launch(p):
     "Chromium: of this machine, or else Playwright's own, which is fetched once"
     exe = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome', 'chrome'))), None)

@@ -16,14 +16,6 @@ plain = 'user,item,rating,title\nann,007,5,"Dune, part 1"\nbob,7,4.5,Émile\nann
 frame = pd.DataFrame(dict(user=['ann', 'bob', 'ann'], item=['007', '7', '7'], rating=[5, 4.5, 1],
                           title=['Dune, part 1', 'Émile', 'Émile']))
 
-@pytest.fixture
-def file(tmp_path):
-    "Writes a file and gives its path"
-    def write(content, name='ratings.csv'):
-        (tmp_path/name).write_bytes(content if isinstance(content, bytes) else content.encode())
-        return tmp_path/name
-    return write
-
 def told(e):
     "The message of an error in the words of the program"
     return in_words(e.value)

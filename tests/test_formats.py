@@ -106,14 +106,6 @@ read = {
     'Feather, not packed': (feather('uncompressed'), int, int),
     'JSON Lines, packed': (gzip.compress(json_lines('user', 'item', 'rating', 't').encode()), int, int)}
 
-@pytest.fixture
-def file(tmp_path):
-    "Writes a file and gives its path"
-    def write(content, name='ratings.csv'):
-        (tmp_path/name).write_bytes(content if isinstance(content, bytes) else content.encode())
-        return tmp_path/name
-    return write
-
 def found(table):
     "Rows as a set of (user, item, rating), whatever the order of rows and columns"
     cols = [table.names[o] for o in ('user_name', 'item_name', 'rating_name')]
