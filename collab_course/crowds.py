@@ -82,7 +82,7 @@ def crowd_size(
     n_watch: int, # Films that each person watches
     explore: int, # Places of the list that go to random films
 ) -> int: # People in each crowd
-    "Return the size of a crowd, if all can be had"
+    "Return the size of a crowd, if all of its people exist"
     n_people = len(planted.user_bias)
     n_films = len(planted.item_bias)
     if n_people<rounds:

@@ -349,7 +349,7 @@ def test_a_model_of_clicks_says_why_it_has_no_rmse_and_serves_newcomers():
     r = Recommender.from_model(DotProductBias(dls.n_users, dls.n_items, 3, y_range=None), dls)
     assert len(r.recommend(1, 3))==3
     assert len(r.fold_in({1: 1., 2: 1.}))
-    assert 'so its scores are no ratings' in refusal(r.evaluate, PAIRS.assign(rating=1.).head(20))[0]
+    assert "so its scores aren't ratings" in refusal(r.evaluate, PAIRS.assign(rating=1.).head(20))[0]
 
 # rows without a rating
 

@@ -151,7 +151,7 @@ def _list(late=True, untrained=False, cut=False, stranger='refuse', flip=False):
     def _(user, scores, users, items, x, n_train, n, allowed):
         row,train = users.index(user) if user in users else 0,x[:n_train]
         if stranger=='vocabulary' and row==0 or stranger=='refuse' and not (train[:,0]==row).any():
-            raise ValueError('a stranger')
+            raise ValueError('unknown')
         past = x if late else train
         seen,known = (past[past[:,0]==row, 1].tolist(),set(range(1, len(items))) if untrained
                       else set((x if untrained is None else train)[:,1].tolist()))
@@ -171,11 +171,11 @@ for _says,_f in {
     'learned nothing about them.': _list(untrained=None),
     'the list is cut at `n` first and films go afterwards, so it gets too short: the cut comes '
     'last.': _list(cut=True),
-    'a stranger gets a list from row 0, which belongs to nobody: raise a `ValueError`.':
+    'an unknown person gets a list from row 0, which belongs to nobody: raise a `ValueError`.':
         _list(stranger='serve'),
-    'who stands in the vocabulary was taken for known. With ratings that were kept back only, '
+    'everybody in the vocabulary was taken for known. With ratings that were kept back only, '
     'nothing has shaped that row.': _list(stranger='vocabulary'),
-    'equal scores came in the reverse order: the vocabulary\'s order is asked for.':
+    'equal scores came in the reverse order: keep the order of the vocabulary.':
         _list(flip=True),
 }.items(): ex.best_for.mistake(_says)(_f)
 
@@ -420,8 +420,8 @@ def _(lines, seps): return _separators(lines, seps, least=2)
                        'must have equally many.')
 def _(lines, seps): return [s for s in seps if lines and all(_fields(o, s)>=3 for o in lines)]
 
-@ex.separators.mistake('only one was kept: where two cut all lines alike, both may be it, and '
-                       'nobody should choose in silence.')
+@ex.separators.mistake('only one was kept: where two cut all lines alike, both may be it, '
+                       'and nobody should choose silently.')
 def _(lines, seps): return _separators(lines, seps)[:1]
 
 # %% ../../../nbs/teaching/15_recommender.ipynb #21959a7b
@@ -485,11 +485,11 @@ def _(columns, known): return _who(columns, known, plain=str.lower)
                        '`\\w` stands for.')
 def _(columns, known): return _who(columns, known, plain=lambda c: re.sub(r'\W', '', c).lower())
 
-@ex.who_is_who.mistake('a name was looked for inside other names: `superuser` is no user and '
-                       '`rating_count` no rating. Compare whole names.')
+@ex.who_is_who.mistake('a name was looked for inside other names: `superuser` isn\'t a user '
+                       'and `rating_count` isn\'t a rating. Compare whole names.')
 def _(columns, known): return _who(columns, known, fits=lambda c, names: any(n in c for n in names))
 
-@ex.who_is_who.mistake('the first of several was taken in silence: where two could be it, both '
+@ex.who_is_who.mistake('the first of several was taken silently: where two could be it, both '
                        'come back, and the person is asked.')
 def _(columns, known):
     return _who(columns, known, choose=lambda found, ids: ids if len(ids)==1 else found[:1])
@@ -554,7 +554,7 @@ def _try(f, texts):
                      '`str` gives back what was written.')
 def _(texts): return _try(int, texts)
 
-@ex.read_ids.mistake('by way of floats `1e3` and `1000` become one id, and so do neighbours above '
+@ex.read_ids.mistake('through floats `1e3` and `1000` become one id, and so do neighbours above '
                      '2**53: an id never passes through a float.')
 def _(texts): return _try(lambda s: int(float(s)), texts)
 
@@ -596,9 +596,9 @@ def _(answer, rows):
     text = answer(rows)
     if text is None: return None
     if not isinstance(text, str):
-        raise TypeError(f'one text is wanted, not a {type(text).__name__}')
+        raise TypeError(f'got {type(text).__name__}, expected one text')
     try: back = list(csv.reader(io.StringIO(text, newline=''), strict=True))
-    except csv.Error as e: back = f'nothing, for its text is torn ({e})'
+    except csv.Error as e: back = f'nothing, since the text is broken ({e})'
     end = 'a line break' if not text or text.endswith('\n') else repr(text[-1])
     return {'a reader gets': back, 'the text ends with': end}
 
@@ -675,8 +675,8 @@ def print_mean(
         try: rating = float(value)
         except ValueError: rating = math.nan
         if not math.isfinite(rating):
-            print(f'{name}, line {n}, column rating: {value!r} is no number. Drop or repair the '
-                  'row', file=sys.stderr)
+            print(f'{name}, line {n}, column rating: {value!r} is not a number. Drop or repair '
+                  'the row', file=sys.stderr)
             return 1
         ratings.append(rating)
     if not quiet: print(f'{name}: {len(ratings)} ratings', file=sys.stderr)
@@ -748,7 +748,7 @@ def _mean_command(lines, name, quiet, first=2, finite=True, code=1, to=None, not
         except ValueError: rating = None
         if rating is None or finite and not math.isfinite(rating):
             if not (hushed and quiet):
-                print(f'{name}, line {n}: {value!r} is no number', file=error)
+                print(f'{name}, line {n}: {value!r} is not a number', file=error)
             return code
         ratings.append(rating)
     if not quiet: print(f'{len(ratings)} ratings', file=note or sys.stderr)
@@ -760,7 +760,7 @@ def _mean_command(lines, name, quiet, first=2, finite=True, code=1, to=None, not
                        'results, and nobody would see it.')
 def _(lines, name, quiet): return _mean_command(lines, name, quiet, to=sys.stdout)
 
-@ex.print_mean.mistake('the note went to standard output: whoever reads the result from a pipe '
+@ex.print_mean.mistake('the note went to standard output: anybody who reads the result from a pipe '
                        'gets words where a number belongs.')
 def _(lines, name, quiet): return _mean_command(lines, name, quiet, note=sys.stdout)
 

@@ -63,8 +63,8 @@ def _(rng):
 # %% ../../../nbs/teaching/16_saving.ipynb #764f8995
 for _value,_words,_says in [
     ("{196: 4.5}", 'same raises',
-     'JSON knows text as keys only. `json` turns an int into text without a word: 196 comes back '
-     'as a stranger, `\'196\'`.'),
+     'JSON knows text as keys only. `json` silently turns an int into text: 196 comes back '
+     'as `\'196\'`, an unknown id.'),
     ("(1, 5)", 'same raises',
      'JSON has a single kind of list: a tuple goes in without an error and comes back as a list.'),
     ("2**80", 'changed raises',
@@ -73,7 +73,7 @@ for _value,_words,_says in [
     ("float('inf')", 'same raises',
      'Python writes `Infinity`, which no standard of JSON knows, and reads it again.'),
     ("np.int64(196)", 'same changed',
-     '`np.int64` was taken for an int. It is no kind of Python\'s `int`, and `json` refuses it: '
+     '`np.int64` was taken for an int. It isn\'t a kind of Python\'s `int`, and `json` refuses it: '
      'use `.item()`.'),
     ("np.float64(4.5)", 'same raises',
      '`np.float64` is a kind of Python\'s `float`, so it is not refused, and comes back as a plain '
@@ -347,7 +347,7 @@ def _(answer, event, old, new):
                     else 'something else'}
         kept = {'old bytes were': 'overwritten in place' if second.exists() and _bytes_of(second)
                 !=old else 'left alone'}
-        return (seen | kept | {'file holds': _bytes_of(path), 'beside it lie':
+        return (seen | kept | {'file holds': _bytes_of(path), 'other files':
                                len([o for o in Path(a).iterdir() if o!=path]), 'raised': raised})
 
 # %% ../../../nbs/teaching/16_saving.ipynb #64b4c49c
@@ -357,7 +357,7 @@ def _(event, old, new):
     before,error = 'no file' if old is None else old,_ways[event]
     return {'while writing it held': before, 'new file lies in': 'its folder',
             'old bytes were': 'left alone', 'file holds': before if error else new,
-            'beside it lie': 0, 'raised': type(error).__name__ if error else 'nothing'}
+            'other files': 0, 'raised': type(error).__name__ if error else 'nothing'}
 
 @ex.save_whole.cases
 def _(rng):
@@ -406,8 +406,8 @@ def _(path, writer):
     writer(f)
     path.write_bytes(f.getvalue())
 
-@ex.save_whole.mistake('the old file was set aside and put back after an error. Whoever dies '
-                       'meanwhile puts nothing back: leave it where it is until the new one is '
+@ex.save_whole.mistake('the old file was set aside and put back after an error. A process that '
+                       'dies meanwhile puts nothing back: leave it where it is until the new one is '
                        'whole.')
 def _(path, writer):
     old = path.read_bytes() if path.exists() else None
