@@ -223,8 +223,8 @@ bad = {
     'no item id': (head + 'a,,3\n', "x, line 2, column 'item': there is no id"),
     'no rating': (head + 'a,x,\n', "x, line 2, column 'rating': there is no rating"),
     'text as rating': (head + 'a,x,3\n\nb,x,good\nc,x,bad\n',
-                       "x, line 4, column 'rating': 'good' isn't a number (and 1 more). Drop or repair the row, or name "
-                       "the column with the ratings by --rating"),
+                       "x, line 4, column 'rating': 'good' isn't a number (and 1 more). Drop or repair the row, or "
+                       "name the column with the ratings by --rating"),
     'nan as rating': (head + 'a,x,nan\n', "'nan' isn't a number"),
     'infinite rating': (head + 'a,x,1e999\n', "'1e999' isn't a number"),
     'thousands': ('user;item;rating\na;x;1,000\n', "'1,000' isn't a number"),

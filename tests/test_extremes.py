@@ -284,7 +284,7 @@ def test_a_forward_of_its_own_is_found_whatever_the_unit(size):
     assert to_served(wide_model(dls, size), dls.classes, pairs).y_range==(0, size)
     louder = wide_model(dls, size)
     louder.register_forward_hook(lambda model, args, out: out + size/50)
-    with pytest.raises(TypeError, match='predicts otherwise'): to_served(louder, dls.classes, pairs)
+    with pytest.raises(TypeError, match='gives other predictions'): to_served(louder, dls.classes, pairs)
 
 failing = [(dict(lr=1e3), 'lr'), (dict(lr=1e30), 'lr'), (dict(wd=1e4), 'wd'), (dict(wd=1e30), 'wd'),
            (dict(lr=1e4, wd=1e4), 'lr and a smaller wd'), (dict(model='neighbours', wd=1e6), 'wd'),

@@ -223,7 +223,8 @@ def test_a_file_of_a_zip_is_named_by_a_path(file, tmp_path):
     assert read_titles(str(z) + '/ml/movies.csv').to_dict()=={1: 'Dune'}
     with pytest.raises(TableError, match=r"holds no file ml/rating.csv \(did you mean 'ml/ratings.csv'\?\)"):
         read_ratings(z/'ml'/'rating.csv')
-    with pytest.raises(TableError, match="isn't a zip, so it holds no file r.csv"): read_ratings(file(text, 'r')/'r.csv')
+    with pytest.raises(TableError, match="isn't a zip, so it holds no file r.csv"):
+        read_ratings(file(text, 'r')/'r.csv')
 
 def test_several_files_are_one_table(file):
     a,b = (file(lines('{u},{i},{r}', part, 'user,item,rating\n'), name)

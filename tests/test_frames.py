@@ -126,7 +126,7 @@ def test_numbers_as_text_become_numbers_as_advised():
 def test_pairs_rated_twice_are_shown_though_their_ids_have_no_order():
     colour = enum.Enum('colour', 'red blue')
     df = plain.assign(user=[colour.red, colour.blue, colour.red, colour.red])
-    with pytest.raises(ArgError, match='1 rows repeat a pair'): validate_ratings(df)
+    with pytest.raises(ArgError, match='1 row repeats a pair'): validate_ratings(df)
 
 def test_text_with_half_a_character_is_refused():
     ids = pd.Series(['a\ud800', 'b', 'c', 'd'], dtype=object)
