@@ -156,8 +156,8 @@ def navigation(
     names,  # of all pages
 ):
     "The tree beside each page, as Markdown for the index"
-    number = lambda o: int(m[0]) if (m := re.match(r'\d+', o)) else 99
-    top = [o for o in names if '/' not in o and o!='index']
+    number = lambda o: int(m[0]) if (m := re.match(r'\d+', o)) else 0
+    top = sorted((o for o in names if '/' not in o and o!='index'), key=lambda o: (o!='before', o))
     groups = [(title, [o for o in top if number(o) in chapters]) for title,chapters in PARTS]
     groups += [(title, [o for o in names if o.startswith(f'{folder}/')]) for folder,title in FOLDERS.items()]
     return ''.join(_toctree(t, ns) for t,ns in groups if ns)

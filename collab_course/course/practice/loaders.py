@@ -265,8 +265,8 @@ def _(x, y, bs, gen):
     return [(x[o], y[o]) for o in (order[i*bs:(i+1)*bs] for i in range(len(x)//bs + 1))]
 
 # %% ../../../nbs/teaching/03_loaders.ipynb #7fecaf6d
-@ex.epoch.mistake('random positions aren\'t a shuffle: `randint` draws with replacement, `randperm` '
-                  'gives each position once.')
+@ex.epoch.mistake('random positions aren\'t a shuffle: `randint` draws with replacement, '
+                  '`randperm` gives each position once.')
 def _(x, y, bs, gen):
     order = torch.randint(len(x), (len(x),), generator=gen)
     return list(zip(x[order].split(bs), y[order].split(bs)))
@@ -286,7 +286,7 @@ def _(x, y, bs, gen):
 @ex.epoch.mistake('the rows come in the order of the table: they have to be shuffled.')
 def _(x, y, bs, gen): return list(zip(x.split(bs), y.split(bs)))
 
-# %% ../../../nbs/teaching/03_loaders.ipynb #2f6b19fc
+# %% ../../../nbs/teaching/03_loaders.ipynb #4392c567
 @ex.exercise(in_chapter=True)
 def whole_epochs(
     ratings,  # frame with columns user, movie, rating, timestamp and title
@@ -294,7 +294,7 @@ def whole_epochs(
     "fastai's `DataLoaders` for `ratings`, whose epochs show each training row once."
     return CollabDataLoaders.from_df(ratings, item_name='title', bs=64, dl_type=TabDataLoader)
 
-# %% ../../../nbs/teaching/03_loaders.ipynb #76b4f97a
+# %% ../../../nbs/teaching/03_loaders.ipynb #5e31974a
 @ex.whole_epochs.use
 def _(answer, ratings):
     dls = answer(ratings)
@@ -315,7 +315,7 @@ def _(ratings):
 def _(rng):
     yield (load_ratings(),)
 
-# %% ../../../nbs/teaching/03_loaders.ipynb #6b03d950
+# %% ../../../nbs/teaching/03_loaders.ipynb #36b3a458
 def _loaders(ratings, item_name='title', bs=64, **kwargs):
     return CollabDataLoaders.from_df(ratings, item_name=item_name, bs=bs, **kwargs)
 
@@ -426,7 +426,7 @@ def _count(train, valid, rows):
     return {'users': valid.user[u].nunique(), 'movies': valid.movie[m].nunique(),
             'rows': int(rows(u, m))}
 
-@ex.unknown_ids.mistake('this counts only rows where both ids are unknown: one unknown id is enough.')
+@ex.unknown_ids.mistake('this counts only rows where both ids are unknown: one is enough.')
 def _(train, valid): return _count(train, valid, lambda u, m: (u & m).sum())
 
 @ex.unknown_ids.mistake('rows with two unknown ids are counted twice: it\'s still one row.')
@@ -440,8 +440,8 @@ def _(train, valid):
     u,m = _new(train, valid)
     return {'users': int(u.sum()), 'movies': int(m.sum()), 'rows': int((u | m).sum())}
 
-@ex.unknown_ids.mistake('it\'s the other way round: the model has learned the ids that only `train` '
-                      'has.')
+@ex.unknown_ids.mistake('it\'s the other way round: the model has learned the ids that only '
+                        '`train` has.')
 def _(train, valid): return _count(valid, train, lambda u, m: (u | m).sum())
 
 @ex.unknown_ids.mistake('this counts new *pairs* of user and movie: a new pair is fine if both of '

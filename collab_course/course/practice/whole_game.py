@@ -14,7 +14,7 @@ from ...movielens import load_ratings
 # %% ../../../nbs/teaching/00_whole_game.ipynb #be44eca8
 ex = Practice.read('whole_game', setup='import numpy as np, pandas as pd')
 
-# %% ../../../nbs/teaching/00_whole_game.ipynb #493db59d
+# %% ../../../nbs/teaching/00_whole_game.ipynb #03692b42
 @ex.exercise(in_chapter=True)
 def stars_off(
     predictions,  # (n,) array of predicted stars
@@ -23,7 +23,7 @@ def stars_off(
     "The root of the mean squared error: a float, in stars."
     return float(((predictions - ratings)**2).mean()**0.5)
 
-# %% ../../../nbs/teaching/00_whole_game.ipynb #39bd44a6
+# %% ../../../nbs/teaching/00_whole_game.ipynb #9d348770
 @ex.stars_off.spec
 def _(predictions, ratings):
     total = 0.
@@ -37,7 +37,7 @@ def _(rng):
     for n in (10, 100): yield rng.uniform(1, 5, n), rng.integers(1, 6, n)
     yield np.array([2.5]), np.array([2.5])
 
-# %% ../../../nbs/teaching/00_whole_game.ipynb #992ebc14
+# %% ../../../nbs/teaching/00_whole_game.ipynb #b5cce107
 @ex.stars_off.mistake('this is the mean of the squares: its root is in stars.')
 def _(predictions, ratings): return float(((predictions - ratings)**2).mean())
 
@@ -52,7 +52,7 @@ def _(predictions, ratings): return float(np.abs(predictions - ratings).mean())
 @ex.stars_off.mistake('the squares were added up: divide by their number, or use `.mean()`.')
 def _(predictions, ratings): return float(((predictions - ratings)**2).sum()**0.5)
 
-# %% ../../../nbs/teaching/00_whole_game.ipynb #aea8a51e
+# %% ../../../nbs/teaching/00_whole_game.ipynb #33bf0eaf
 @ex.exercise(in_chapter=True)
 def guess_stars(
     train,  # frame with columns user, title and rating: what you know
@@ -64,7 +64,7 @@ def guess_stars(
     person = valid.user.map(train.groupby('user').rating.mean()).fillna(mean)
     return film + person - mean
 
-# %% ../../../nbs/teaching/00_whole_game.ipynb #e8826d08
+# %% ../../../nbs/teaching/00_whole_game.ipynb #a259e907
 @ex.guess_stars.use
 def _(answer, train, valid):
     out = answer(train, valid.drop(columns='rating'))
@@ -87,7 +87,7 @@ def _(rng):
     order = rng.permutation(len(ratings))
     yield ratings.iloc[order[:80_000]], ratings.iloc[order[80_000:]]
 
-# %% ../../../nbs/teaching/00_whole_game.ipynb #5ea0a562
+# %% ../../../nbs/teaching/00_whole_game.ipynb #0f671110
 def _means(train, valid):
     film = valid.title.map(train.groupby('title').rating.mean())
     person = valid.user.map(train.groupby('user').rating.mean())
@@ -190,8 +190,8 @@ def _positions(o, name):
     "Return positions in order, or say why they aren't positions"
     res = np.asarray(o)
     if res.dtype==bool:
-        raise TypeError(f'Got a mask for `{name}`, expected positions: `np.flatnonzero(mask)` gives '
-                        'them')
+        raise TypeError(f'Got a mask for `{name}`, expected positions: '
+                        '`np.flatnonzero(mask)` gives them')
     if res.ndim!=1:
         raise TypeError(f'Got {type(o).__name__} for `{name}`, expected a one-dimensional array or '
                         'list of positions')
