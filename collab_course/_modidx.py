@@ -648,6 +648,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                       'collab_course/course/exercises.py'),
                                                 'collab_course.course.exercises.Practice.ask': ( 'course/exercises.html#practice.ask',
                                                                                                  'collab_course/course/exercises.py'),
+                                                'collab_course.course.exercises.Practice.bank': ( 'course/exercises.html#practice.bank',
+                                                                                                  'collab_course/course/exercises.py'),
                                                 'collab_course.course.exercises.Practice.counts': ( 'course/exercises.html#practice.counts',
                                                                                                     'collab_course/course/exercises.py'),
                                                 'collab_course.course.exercises.Practice.exercise': ( 'course/exercises.html#practice.exercise',
