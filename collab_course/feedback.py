@@ -11,7 +11,7 @@ import pandas as pd
 from .crowds import check_loop, choose_films, crowd_size, FilmCounts
 from .crowds import play_round, show_lists, true_stars
 from .tables import Planted
-_all_ = ['choose_films', 'FilmCounts', 'show_lists', 'play_round']
+_all_ = [choose_films, FilmCounts, show_lists, play_round]
 
 # %% ../nbs/14_feedback.ipynb #e9fc6a12
 def feedback_loop(

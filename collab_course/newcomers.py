@@ -19,8 +19,8 @@ from .newcomer_rows import disagreement, fit_to_rows, Folded, MetadataModel
 from .newcomer_rows import most_informative, representative, row_network
 from .newcomer_rows import signup_questions, trained_vectors
 from .newcomer_tables import each_newcomers_equations, newcomers_and_table, start_rows
-_all_ = ['Folded', 'trained_vectors', 'representative', 'row_network', 'fit_to_rows',
-         'MetadataModel', 'most_informative', 'disagreement', 'signup_questions']
+_all_ = [Folded, trained_vectors, representative, row_network, fit_to_rows, MetadataModel,
+         most_informative, disagreement, signup_questions]
 
 # %% ../nbs/09_newcomers.ipynb #1a4d77ea
 def fold_in(

@@ -92,7 +92,8 @@ def _(ratings, share, seed):
     held_out = ratings.user.isin(new)
     return ratings[~held_out], ratings[held_out]
 
-@ex.newcomer_split.mistake('`int` cuts off where `round` rounds, so one person too few is held out.')
+@ex.newcomer_split.mistake('`int` cuts off where `round` rounds, so one person too few is '
+                           'held out.')
 def _(ratings, share, seed):
     people = ratings.user.unique()
     new = np.random.default_rng(seed).permutation(people)[:int(share*len(people))]
@@ -257,8 +258,8 @@ def _asked(score):
 for says,wrong in {
     'variance alone puts films first that two people disagree on; few newcomers can answer.':
         _asked(lambda df, by: by.var(ddof=0)),
-    'the number of ratings alone asks about films that nearly all like: many answer, and the answers '
-    'are the same.': _asked(lambda df, by: by.size()),
+    'the number of ratings alone asks about films that nearly all like: many answer, and their '
+    'answers are the same.': _asked(lambda df, by: by.size()),
     'you took distances from the mean of all ratings. A film that all find excellent is far from '
     'it, and nobody disagrees.':
         _asked(lambda df, by: ((df.rating - df.rating.mean())**2).groupby(df.movie).sum()),
@@ -345,7 +346,7 @@ for says,wrong in {
     'counts.': _folded(weight=lambda n: 1/max(1, n)),
 }.items(): ex.fold_row.mistake(says)(wrong)
 
-# %% ../../../nbs/teaching/09_newcomers.ipynb #237a5b14
+# %% ../../../nbs/teaching/09_newcomers.ipynb #4e4280e7
 @ex.exercise(in_chapter=True)
 def stars_for_newcomer(
     rated,       # dict: title → stars, twenty ratings of one newcomer
@@ -357,7 +358,7 @@ def stars_for_newcomer(
     "Predicted stars for `asked`, in that order: a Series, an array or a list."
     return fold_in(model, dls, rated).predict(model, dls).iloc[0][asked]
 
-# %% ../../../nbs/teaching/09_newcomers.ipynb #a56a9d1f
+# %% ../../../nbs/teaching/09_newcomers.ipynb #65af8a8a
 @lru_cache
 def real_newcomers(n, n_known):
     "A trained model, its loaders, film means, and `n` people whom it has never seen"
@@ -385,7 +386,8 @@ def newcomers_error(answer, n, n_known):
         asked = rows.title[n_known:].tolist()
         pred = answer(rated, asked, model, dls, means.copy())
         if pred is None: return None
-        errors.append(np.asarray(pred, float).reshape(len(asked)) - rows.rating[n_known:].to_numpy())
+        pred = np.asarray(pred, float).reshape(len(asked))
+        errors.append(pred - rows.rating[n_known:].to_numpy())
     return float(np.sqrt((np.concatenate(errors)**2).mean()))
 
 @ex.stars_for_newcomer.use
@@ -400,12 +402,12 @@ def _(newcomers, known_ratings): return {'error in stars': 'below 0.97'}
 @ex.stars_for_newcomer.cases
 def _(rng): yield 60, 20
 
-# %% ../../../nbs/teaching/09_newcomers.ipynb #1a1a62a0
+# %% ../../../nbs/teaching/09_newcomers.ipynb #08fd5f9e
 @ex.stars_for_newcomer.mistake('the film means know nothing about the person. Use `rated`.')
 def _(rated, asked, model, dls, film_means): return film_means[asked]
 
-@ex.stars_for_newcomer.mistake('you predict the person\'s own mean for every film. It knows nothing '
-                               'about the films.')
+@ex.stars_for_newcomer.mistake('you predict the person\'s own mean for every film. It knows '
+                               'nothing about the films.')
 def _(rated, asked, model, dls, film_means): return [np.mean(list(rated.values()))]*len(asked)
 
 @ex.stars_for_newcomer.mistake('you predict by row 0, which was never trained.')
@@ -419,12 +421,12 @@ def _(rated, asked, model, dls, film_means):
 def _(rated, asked, model, dls, film_means):
     return fold_in(model, dls, {}, ids=['new']).predict(model, dls).iloc[0][asked]
 
-@ex.stars_for_newcomer.mistake('the penalty is far too small: the row fits twenty ratings exactly and '
-                               'overfits.')
+@ex.stars_for_newcomer.mistake('the penalty is far too small: the row fits twenty ratings '
+                               'exactly and overfits.')
 def _(rated, asked, model, dls, film_means):
     return fold_in(model, dls, rated, penalty=0.01).predict(model, dls).iloc[0][asked]
 
-# %% ../../../nbs/teaching/09_newcomers.ipynb #370bc0dc
+# %% ../../../nbs/teaching/09_newcomers.ipynb #a1f7e677
 @ex.exercise(in_chapter=True)
 def rises_most(
     before,  # Series: title → predicted stars, for the mean row
@@ -436,7 +438,7 @@ def rises_most(
     change = (after - before).drop(list(rated), errors='ignore')
     return change.nlargest(n).index.tolist()
 
-# %% ../../../nbs/teaching/09_newcomers.ipynb #8f5ee7b2
+# %% ../../../nbs/teaching/09_newcomers.ipynb #bf9c666d
 @ex.rises_most.spec
 def _(before, after, rated, n):
     rise = {title: after[title] - before[title] for title in before.index if title not in rated}
@@ -456,7 +458,7 @@ def _(rng):
         after = (before + rng.normal(0, 0.5, size)).sample(frac=1, random_state=0)
         yield before, after, {titles[i]: 4. for i in rng.permutation(size)[:5]}, 5
 
-# %% ../../../nbs/teaching/09_newcomers.ipynb #d650aeea
+# %% ../../../nbs/teaching/09_newcomers.ipynb #0e39fb69
 @ex.rises_most.mistake('films that the newcomer rated are among them. They know those already.')
 def _(before, after, rated, n): return (after - before).nlargest(n).index.tolist()
 
@@ -472,7 +474,8 @@ def _(before, after, rated, n):
 def _(before, after, rated, n):
     return (after - before).abs().drop(list(rated), errors='ignore').nlargest(n).index.tolist()
 
-@ex.rises_most.mistake('the two Series are in different orders: subtract by title, not by position.')
+@ex.rises_most.mistake('the two Series are in different orders: subtract by title, not by '
+                       'position.')
 def _(before, after, rated, n):
     change = pd.Series(after.to_numpy() - before.to_numpy(), before.index)
     return change.drop(list(rated), errors='ignore').nlargest(n).index.tolist()
@@ -537,7 +540,7 @@ def _(counts):
     return dict(coverage=(counts>0).mean(),
                 gini=np.abs(np.diff(counts)).sum()/max(1, len(counts)-1)/(2*counts.mean()))
 
-# %% ../../../nbs/teaching/09_newcomers.ipynb #2ac2f6ce
+# %% ../../../nbs/teaching/09_newcomers.ipynb #0ac5a87e
 @ex.exercise
 def largest_cap(
     counts,  # int array (n_people,): ratings of each person, all above 0
@@ -546,7 +549,7 @@ def largest_cap(
     "The largest whole cap, at least 1 and at most the highest count."
     return max(cap for cap in range(1, counts.max()+1) if gini(np.minimum(counts, cap))<=most)
 
-# %% ../../../nbs/teaching/09_newcomers.ipynb #fd92fcdf
+# %% ../../../nbs/teaching/09_newcomers.ipynb #9b2bc234
 @ex.largest_cap.spec
 def _(counts, most):
     n,values = len(counts),sorted(counts.tolist())
@@ -564,7 +567,7 @@ def _(rng):
     yield rng.integers(5, 200, 30), 0.25
     yield load_ratings().user.value_counts().to_numpy(), 0.2
 
-# %% ../../../nbs/teaching/09_newcomers.ipynb #41254762
+# %% ../../../nbs/teaching/09_newcomers.ipynb #056d7620
 @ex.largest_cap.mistake('you dropped the people above the cap. They still count, for `cap` each.')
 def _(counts, most):
     fine = [cap for cap in range(1, counts.max()+1)
@@ -577,8 +580,8 @@ def _(counts, most): return min(ex.largest_cap.answer(counts, most) + 1, counts.
 @ex.largest_cap.mistake('got the smallest cap, expected the largest: a cap of 1 is always allowed.')
 def _(counts, most): return 1
 
-@ex.largest_cap.mistake('you capped the films, or all counts together, by a quantile: try whole caps '
-                        'from 1 on.')
+@ex.largest_cap.mistake('you took a quantile of the counts. Try whole caps from 1 on, and compute '
+                        'the coefficient for each.')
 def _(counts, most): return int(np.quantile(counts, 1 - most))
 
 # %% ../../../nbs/teaching/09_newcomers.ipynb #b6658e93
