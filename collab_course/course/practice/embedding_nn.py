@@ -137,7 +137,7 @@ def _(user_sz, item_sz, n_acts): return _count(user_sz, item_sz, [user_sz[1] + i
 def _(user_sz, item_sz, n_acts):
     return _count(user_sz, item_sz, [user_sz[0]*user_sz[1] + item_sz[0]*item_sz[1], *n_acts, 1])
 
-# %% ../../../nbs/teaching/08_embedding_nn.ipynb #4eb6a492
+# %% ../../../nbs/teaching/08_embedding_nn.ipynb #7b63d78e
 @ex.exercise(in_chapter=True)
 class SideBySide(nn.Module):
     "Stars (batch,) of row numbers (batch, 2): user, item."
@@ -151,7 +151,7 @@ class SideBySide(nn.Module):
         rows = torch.cat([self.users(x[:,0]), self.items(x[:,1])], 1)
         return 5.5*torch.sigmoid(self.last(F.relu(self.first(rows))).squeeze(1))
 
-# %% ../../../nbs/teaching/08_embedding_nn.ipynb #ff3ae1bd
+# %% ../../../nbs/teaching/08_embedding_nn.ipynb #5b0c48f1
 def _wave(*shape):
     "Numbers between -1 and 1 that depend on the shape alone"
     return torch.cos(torch.arange(float(math.prod(shape)))*0.7 + len(shape)).view(*shape)
@@ -187,7 +187,7 @@ def _(rng):
     yield torch.stack([ints(rng, 6, 5), ints(rng, 8, 5)], 1), (6, 4), (8, 4), 6
     yield torch.stack([ints(rng, 6, 7), ints(rng, 8, 7)], 1), (6, 5), (8, 3), 6
 
-# %% ../../../nbs/teaching/08_embedding_nn.ipynb #bdbcb30a
+# %% ../../../nbs/teaching/08_embedding_nn.ipynb #15d86aeb
 class _Forward(ex.SideBySide.answer):
     "A network that differs in one step"
     def join(self, x): return torch.cat([self.users(x[:,0]), self.items(x[:,1])], 1)
@@ -230,7 +230,7 @@ class _(_Forward):
 class _(_Forward):
     def join(self, x): return torch.cat([self.users(x[:,0]), self.items(x[:,1])])
 
-# %% ../../../nbs/teaching/08_embedding_nn.ipynb #00d650bf
+# %% ../../../nbs/teaching/08_embedding_nn.ipynb #3fff2216
 @ex.exercise(in_chapter=True)
 def better_model(
     dls,  # Loaders of 12,538 ratings: dls.n_users, dls.n_items, get_emb_sz(dls)
@@ -238,7 +238,7 @@ def better_model(
     "Return an untrained model that ends below 0.75."
     return DotProductBias(dls.n_users, dls.n_items, 20)
 
-# %% ../../../nbs/teaching/08_embedding_nn.ipynb #e4d670b2
+# %% ../../../nbs/teaching/08_embedding_nn.ipynb #89bbc8ac
 @ex.better_model.use
 def _(answer, threshold):
     dls = busy_corner()
@@ -257,9 +257,9 @@ def _(threshold): return {f'below {threshold}': True}
 @ex.better_model.cases
 def _(rng): yield (0.75,)
 
-# %% ../../../nbs/teaching/08_embedding_nn.ipynb #2eb3505f
-@ex.better_model.mistake('another size is still the same network. What it lacks is a product of the '
-                         'two rows.')
+# %% ../../../nbs/teaching/08_embedding_nn.ipynb #070bc746
+@ex.better_model.mistake('another size is still the same network. What it lacks is a product of '
+                         'the two rows.')
 def _(dls): return CollabNN((dls.n_users, 30), (dls.n_items, 30), n_act=50)
 
 @ex.better_model.mistake('the range ends at 1, so the model can\'t say 4 stars: keep (0, 5.5).')
@@ -433,8 +433,8 @@ class _(_Other):
         rows = torch.cat([self.users(x[:,0]), self.items(x[:,1])], 1)
         return self.last(self.first(rows)).squeeze(1)
 
-@ex.PairNet.mistake('the two halves were added up. The films take part now, but their numbers never '
-                    'meet those of the person before ReLU: join the rows along dimension 1.')
+@ex.PairNet.mistake('the two halves were added up. The films take part now, but their numbers '
+                    'never meet those of the person before ReLU: join the rows along dimension 1.')
 class _(_Other):
     wide = 1
     def forward(self, x):

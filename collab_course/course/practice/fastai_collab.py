@@ -96,7 +96,7 @@ def _(state, x, y_range): return _stars(state, x, y_range, bias=False)
                           'tables are large enough, swapping them raises no error.')
 def _(state, x, y_range): return _stars(state, x, y_range, swap=True)
 
-# %% ../../../nbs/teaching/07_fastai_collab.ipynb #0e8d8cc4
+# %% ../../../nbs/teaching/07_fastai_collab.ipynb #8c2daa16
 @ex.exercise(in_chapter=True)
 def make_learner(
     dls,  # Loaders of 12,538 ratings, in batches of 512
@@ -104,7 +104,7 @@ def make_learner(
     "Return an untrained learner that ends below 0.78 with fit_one_cycle(4, 1e-2, wd=0.1)."
     return collab_learner(dls, n_factors=50, y_range=(0, 5.5))
 
-# %% ../../../nbs/teaching/07_fastai_collab.ipynb #50254f5a
+# %% ../../../nbs/teaching/07_fastai_collab.ipynb #be46e553
 def busy_corner(n_users=100, n_titles=200):
     "Loaders of the ratings that the busiest people gave the most rated films"
     ratings = load_ratings()
@@ -137,7 +137,7 @@ def _(threshold): return {f'below {threshold}': True}
 @ex.make_learner.cases
 def _(rng): yield (0.78,)
 
-# %% ../../../nbs/teaching/07_fastai_collab.ipynb #0cdbb512
+# %% ../../../nbs/teaching/07_fastai_collab.ipynb #883fb731
 @ex.make_learner.mistake('the model has no range, and `n_factors` doesn\'t help: pass `y_range`.')
 def _(dls): return collab_learner(dls, n_factors=100)
 
@@ -181,8 +181,8 @@ def _(rng):
     yield floats(rng, 2, 1), _vocab(1), 1
 
 # %% ../../../nbs/teaching/07_fastai_collab.ipynb #325f1cbe
-@ex.top_titles.mistake('names and numbers fit now, but `#na#` is among them: it isn\'t a title, and '
-                       'its bias is what was left from the start.')
+@ex.top_titles.mistake('names and numbers fit now, but `#na#` is among them: it isn\'t a title, '
+                       'and its bias is what was left from the start.')
 def _(bias, vocab, n): return [vocab[i] for i in bias.squeeze(1).argsort(descending=True)[:n]]
 
 @ex.top_titles.mistake('`#na#` was taken out after the list was cut, so that one title is missing '
