@@ -4,19 +4,19 @@
 
 # %% auto #0
 __all__ = ['cosine_cycle', 'one_cycle', 'tables_of', 'look_up', 'errors_and_slopes', 'fill_gradients', 'step_by_hand',
-           'step_by_autograd', 'move_rows', 'step_by_rows', 'run_epochs']
+           'step_by_autograd', 'move_rows', 'step_by_rows', 'run_epochs', 'fit_rows']
 
-# %% ../nbs/library/steps.ipynb #d5efc914
+# %% ../nbs/library/steps.ipynb #094106bd
 import collab_course.quiet # noqa: F401
 import numpy as np, torch
 from collections.abc import Callable, Iterator
 from fastai.data.core import DataLoaders
-from fastai.torch_core import norm_bias_params
+from fastai.torch_core import default_device, norm_bias_params
 from torch import nn
 from torch.optim.adamw import adamw
 from .create_params import DotProductBias
 from .dot_product import mse_on
-from .loops import can_fuse, step_by_groups
+from .loops import can_fuse, check_exactly, check_fit, no_denormals, step_by_groups
 
 # %% ../nbs/library/steps.ipynb #4ea66319
 def cosine_cycle(
@@ -207,3 +207,22 @@ def run_epochs(
             on_epoch(epoch, total.item()/n_rows, mse)
     if not on_epoch: mse = mse_on(model, valid, flatten=True)
     return mse
+
+# %% ../nbs/library/steps.ipynb #7800504c
+def fit_rows(
+    model: DotProductBias, # Nothing of it frozen; trained in place
+    dls: DataLoaders, # `RatingsDataLoaders`; the model moves to their device
+    n_epoch: int = 5, # Passes over the training rows
+    lr: float = 0.1, # Highest learning rate of the one-cycle schedule
+    wd: float = 0.05, # Decay: each rating pulls its own two rows towards zero by `wd` times the row
+    on_epoch: Callable|None = None, # Called with (epoch, training MSE, validation MSE)
+) -> float: # Mean squared error on the validation rows; NaN without any
+    "Train by row-wise Adagrad: a step costs as much as its batch"
+    check_fit(model, dls, n_epoch, lr=lr, wd=wd)
+    check_exactly(model, DotProductBias, 'fit_rows')
+    model.to(dls.device or default_device())
+    step = step_by_rows(model, wd)
+    n_steps = len(dls.train)*n_epoch
+    schedule = one_cycle(n_steps, lr)
+    with no_denormals(), torch.no_grad():
+        return run_epochs(model, dls, n_epoch, step, schedule, on_epoch)

@@ -178,7 +178,7 @@ def _(lin):
     return nn.Embedding.from_pretrained(table.clone(), freeze=False)
 
 # %% ../../../nbs/teaching/01_one_hot.ipynb #0d11c763
-@ex.exercise
+@ex.exercise(in_chapter=True)
 def sgd_step(
     weight,    # (n_rows, n_factors) table; it belongs to the caller and must not change
     ids,       # (batch,) row numbers that were looked up, int64; an id may come several times
@@ -311,8 +311,8 @@ def _(weight, ids):
                            'wrong dtype. Check the dtype yourself.')
 def _(weight, ids): return F.embedding(ids, weight)
 
-# %% ../../../nbs/teaching/01_one_hot.ipynb #4d8bb1a2
-@ex.exercise
+# %% ../../../nbs/teaching/01_one_hot.ipynb #e947932f
+@ex.exercise(in_chapter=True)
 def film_table(
     films,    # (n,) row number of the film of each rating, int64
     stars,    # (n,) ratings, float32
@@ -329,7 +329,7 @@ def film_table(
         opt.step()
     return table.weight.detach()
 
-# %% ../../../nbs/teaching/01_one_hot.ipynb #45fb7e20
+# %% ../../../nbs/teaching/01_one_hot.ipynb #5c7d0159
 @cache
 def film_ratings():
     "Row numbers and stars of 15,000 ratings, in random order"
@@ -364,7 +364,7 @@ def _(rng):
     films,stars = film_ratings()
     yield films[:10_000],stars[:10_000],200
 
-# %% ../../../nbs/teaching/01_one_hot.ipynb #ee2bd15d
+# %% ../../../nbs/teaching/01_one_hot.ipynb #2e80b822
 @ex.film_table.mistake('the rows are far from the ratings. Take more steps, or longer ones: with '
                        'a mean over 10,000 ratings, the gradient of a film is small.')
 def _(films, stars, n_films): return torch.zeros(n_films, 1)
