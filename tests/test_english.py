@@ -30,7 +30,7 @@ def better(text):
 
 def literals(code):
     "Docstrings and messages of Python code: its literals of three words or more"
-    code = re.sub(r'^[ \t]*[%!].*$', 'pass', code, flags=re.M)  # magics
+    code = re.sub(r'^[%!].*$', 'pass', code, flags=re.M)  # magics
     tree = ast.parse(code)
     texts = [o.value for o in ast.walk(tree) if isinstance(o, ast.Constant) and isinstance(o.value, str)]
     return [o for o in texts if len(o.split())>2]
