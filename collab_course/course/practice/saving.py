@@ -386,7 +386,7 @@ for _says,_f in {
     'first.': lambda path, writer: writer(path.open('wb', buffering=0)),
     'the half-written file stays behind after an error: remove it, then let the error go on.':
         _steps(clean=False),
-    'a pressed key is no `Exception`, so its half-written file stays behind: catch '
+    'a pressed key isn\'t an `Exception`, so its half-written file stays behind: catch '
     '`BaseException`, clean up, and `raise`.': _steps(catch=Exception),
     'the error was swallowed, so the caller believes that all was saved: clean up, then `raise`.':
         _steps(again=False),
