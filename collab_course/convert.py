@@ -29,7 +29,8 @@ from torch import nn
 from typing import Any
 from .checks import ArgError, ArgTypeError
 from .create_params import DotProductBias
-from .embedding_nn import CollabNN, SideFeatureNN
+from .embedding_nn import CollabNN
+from .side_features import SideFeatureNN
 from .loaders import RatingsDL, RatingsDataLoaders, RatingsDataset, as_float32
 from .served import DotProductTables, NetworkTables, ServedModel
 from .svdpp import SVDpp

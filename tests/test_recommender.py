@@ -24,7 +24,8 @@ from collab_course.checks import close_matches
 from collab_course.create_params import DotProductBias
 from collab_course.tables import planted_ratings, random_split
 from collab_course.dot_product import DotProduct
-from collab_course.embedding_nn import CollabNN, SideFeatureNN
+from collab_course.embedding_nn import CollabNN
+from collab_course.side_features import SideFeatureNN
 from collab_course.folding import fold_rows
 from collab_course.interpretation import nearest
 from collab_course.lists import rank_fit
