@@ -181,11 +181,11 @@ def crowd_size(
     n_watch: int, # Films that each person watches
     explore: int, # Places of the list that go to random films
 ) -> int: # People in each crowd
-    "Return the size of a crowd, if all can be had"
+    "Return the size of a crowd, if all of its people exist"
     n_people = len(planted.user_bias)
     n_films = len(planted.item_bias)
     if n_people<rounds:
-        raise ArgError(f'{n_people} people cannot come in {rounds} crowds: ask for fewer ',
+        raise ArgError(f'{n_people} people can\'t come in {rounds} crowds: ask for fewer ',
                        Arg('rounds'))
     if max(n_list, n_watch, fan_films)>n_films:
         raise ArgError(f'there are {n_films} films: too few for lists of {n_list}, '
