@@ -16,7 +16,8 @@ from torch.testing import assert_close
 from collab_course.create_params import DotProductBias
 from collab_course.tables import planted_ratings, random_split, validate_ratings
 from collab_course.dot_product import DotProduct, mse_on
-from collab_course.embedding_nn import CollabNN, SideFeatureNN
+from collab_course.embedding_nn import CollabNN
+from collab_course.side_features import SideFeatureNN
 from collab_course.loaders import RatingsDataLoaders
 from collab_course.vocab import ids_to_rows, make_vocab
 from collab_course.steps import cosine_cycle, fill_gradients, fit_rows, step_by_rows, tables_of
