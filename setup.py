@@ -24,8 +24,9 @@ setup(
     classifiers=[f"Development Status :: {meta['status']} - {statuses[int(meta['status'])]}",
                  f"Intended Audience :: {meta['audience']}", 'Programming Language :: Python :: 3'],
     packages=find_packages(include=[meta['lib_name'], f"{meta['lib_name']}.*"]),
-    # types are for all to see; tasks, hints and questions of the exercises
-    package_data={meta['lib_name']: ['py.typed'], f"{meta['lib_name']}.course.practice": ['*.md']},
+    # types are for all to see; the style of all figures; tasks, hints and questions of the exercises
+    package_data={meta['lib_name']: ['py.typed'], f"{meta['lib_name']}.course": ['*.mplstyle'],
+                  f"{meta['lib_name']}.course.practice": ['*.md']},
     install_requires=meta['requirements'].split(),
     extras_require={'course': course, 'dev': course + dev},
     entry_points={'nbdev': [f"{meta['lib_name']}={meta['lib_name']}._modidx:d"],

@@ -62,7 +62,8 @@ How the course works:
 - `course.pages`: tasks, hints and questions as pages of words
 - `course.exercises`: exercises whose checks name the mistake
 - `course.standing`: the map of what was done
-- `course.figures`: figures that can be moved"""
+- `course.figures`: figures that can be moved
+- `course.walk`: the crosstab and the board of every chapter"""
 
 __version__ = "0.0.1"
 

@@ -9,7 +9,7 @@ ORDER = '''checks files forks quiet movielens frames tables extremes vocab readi
 folding bundle loaders loops one_hot dot_product create_params training features embedding_nn svdpp served baselines
 model_tables interpretation factor_map scoring evaluation lists newcomer_tables newcomers feedback convert
 fastai_collab choices answers fitting recommender command_line all'''.split()
-COURSE = 'progress figures differences pages exercises standing'.split()
+COURSE = 'progress figures walk differences pages exercises standing'.split()
 # these start without torch, fastai and matplotlib
 LIGHT = '''checks files forks movielens frames tables extremes vocab reading ranking distances metrics crowds folding
 served bundle feedback choices answers recommender command_line'''.split()

@@ -71,7 +71,7 @@ def test_code_marks_and_emphasis_are_closed(o, n, q):
 @each_chapter
 def test_a_chapter_has_its_share(o):
     shares = 2 if o.name=='recommender' else 1 # the whole use of the library, with reading files and the command line
-    assert 3<=len(o.exercises)<=6*shares and 8<=len(o.questions)<=15*shares
+    assert 3<=len(o.bank)<=6*shares and 8<=len(o.questions)<=15*shares
     assert sum(bool(q.choices) for q in o.questions)>=5 and any(q.answer for q in o.questions)
 
 @each_chapter
@@ -94,7 +94,18 @@ def test_the_committed_notebook_holds_stubs_only_and_says_so(o):
     nb = json.loads((folder/f'{o.chapter}_{o.name}.ipynb').read_text(encoding='utf-8'))
     shown = {''.join(c['source']): ''.join(c['outputs'][0]['data']['text/plain'])
              for c in nb['cells'] if c['cell_type']=='code' and c['outputs']}
-    for e in o.exercises: assert shown[f'ex.{e.name}.check({e.name})'].startswith(f'{e.name}: not attempted')
+    for e in o.bank: assert shown[f'ex.{e.name}.check({e.name})'].startswith(f'{e.name}: not attempted')
+
+@pytest.mark.parametrize('o,e', [(o, e) for o,e in exercises if e.in_chapter],
+                         ids=[f'{o.name}-{e.name}' for o,e in exercises if e.in_chapter])
+def test_an_exercise_of_the_chapter_stands_there_as_starter_code_with_its_check(root, o, e):
+    nb = json.loads((root/'nbs'/f'{o.chapter}_{o.name}.ipynb').read_text(encoding='utf-8'))
+    code = [(''.join(c['source']), c['outputs']) for c in nb['cells'] if c['cell_type']=='code']
+    sources = [source for source,_ in code]
+    assert sources.count(e.stub)==1
+    check,outputs = code[sources.index(e.stub)+1]
+    assert check==f'ex.{e.name}.check({e.name})'
+    assert ''.join(outputs[0]['data']['text/plain']).startswith(f'{e.name}: not attempted')
 
 def test_every_chapter_has_practice_and_a_notebook_that_it_belongs_to(root):
     have = {f'{o.chapter}_{o.name}' for o in every}

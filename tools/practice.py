@@ -40,13 +40,13 @@ def cells(
 ):
     "(kind, text) of every cell of a practice notebook"
     md,code = (lambda t: ('markdown', t)),(lambda t: ('code', t))
-    yield md(INTRO.format(o=o, first=o.exercises[0].name))
+    yield md(INTRO.format(o=o, first=o.bank[0].name))
     setup = f'\n{o.setup}' if o.setup else ''
     yield code('from collab_course.course.exercises import practice\n'
                'from collab_course.course.progress import forget_progress, keep_progress\n'
                f'from collab_course.course.standing import progress{setup}')
     yield code(f"ex = practice('{o.name}')\nex")
-    for e in o.exercises:
+    for e in o.bank:
         yield md(f'## {e.title}')
         if e.text: yield md(e.text)
         yield code(e.stub)

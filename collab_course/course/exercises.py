@@ -322,6 +322,7 @@ class Exercise:
         then: str='', # Said when the answer is right: what it has shown
         tol: float=1e-4, # Tolerance of numbers
         in_place: bool=False, # May the answer change its inputs?
+        in_chapter: bool=False, # Is it asked in the chapter, and not in the practice notebook?
     ):
         self.answer = solution
         self.name = solution.__name__
@@ -333,6 +334,7 @@ class Exercise:
         self.then = then
         self.tol = tol
         self.in_place = in_place
+        self.in_chapter = in_chapter
         self.chapter: str | None = None
         self.names: list[str] = []
         self.mistakes: list[tuple[Callable, str]] = []
@@ -568,7 +570,7 @@ class Practice:
         self.questions.append(Question(text, *args, **kw))
 
     def __repr__(self):
-        rows = [f'  ex.{o.name:<22} {o.title}' for o in self.exercises]
+        rows = [f'  ex.{o.name:<22} {o.title}' for o in self.bank]
         return '\n'.join([f'{self.chapter} {self.title}: {self.counts}', *rows])
 
     def __getattr__(self, name):
@@ -578,9 +580,14 @@ class Practice:
         raise AttributeError(f'there is no exercise {name!r}{advice}')
 
     @property
+    def bank(self) -> list[Exercise]:
+        "Exercises of the practice notebook; the chapter itself asks the others"
+        return [o for o in self.exercises if not o.in_chapter]
+
+    @property
     def counts(self) -> str:
-        "How much there is to do, in words"
-        both = f'{len(self.exercises)} exercises and {len(self.questions)} questions'
+        "How much the practice notebook holds, in words"
+        both = f'{len(self.bank)} exercises and {len(self.questions)} questions'
         return f'{both}, {len(self.with_choices)} of them with choices'
 
     @property
@@ -652,8 +659,10 @@ def catalogue() -> pd.DataFrame:
     rows = []
     for o in practices():
         title = f'{o.chapter} {o.title}'
-        notebook = f'{o.chapter}_{o.name}.ipynb'
-        for e in o.exercises: rows.append((o.chapter, title, 'exercise', e.name, notebook))
+        page = f'{o.chapter}_{o.name}.ipynb'
+        for e in o.exercises:
+            where = page if e.in_chapter else f'practice/{page}'
+            rows.append((o.chapter, title, 'exercise', e.name, where))
         for n in o.with_choices:
-            rows.append((o.chapter, title, 'question', f'question {n}', notebook))
+            rows.append((o.chapter, title, 'question', f'question {n}', f'practice/{page}'))
     return pd.DataFrame(rows, columns=['chapter', 'title', 'kind', 'name', 'notebook'])

@@ -18,7 +18,7 @@ def answered(
     cat = catalogue()
     if chapter is not None:
         by_number = cat.chapter==str(chapter).zfill(2)
-        by_name = cat.notebook.str[3:-6]==chapter
+        by_name = cat.notebook.str.split('/').str[-1].str[3:-6]==chapter
         cat = cat[by_number | by_name].reset_index(drop=True)
     if not len(cat):
         raise ValueError(f"there is no practice for chapter {chapter!r}: write chapters as '01' or "
@@ -56,7 +56,7 @@ def what_next(
         return 'You have answered all of it. Next: another chapter, or a project in nbs/projects.'
     exercises = left[left.kind=='exercise']
     first = (exercises if len(exercises) else left).iloc[0]
-    return f'Next: {first["name"]} in nbs/practice/{first.notebook}'
+    return f'Next: {first["name"]} in nbs/{first.notebook}'
 
 # %% ../../nbs/course/standing.ipynb #c72d9a45
 class Progress:
