@@ -16,7 +16,7 @@ TURNS = {
     r'\bby heart\b': '"overfit", "memorized"',
     r'\bleav(?:e|es|ing) \w+ away\b|\bleft away\b': '"omit", "leave out"',
     r'\bstrangers?\b': '"unknown person", "untrained id"',
-    r'\b(?:is|are|was|be) (?:told|said)\b(?! apart)': '"the message says …", "we call …"',
+    r'\b(?:is|are|was|were) (?:told|said)\b(?! apart)': '"the message says …", "we call …"',
     r'\bcan(?:not|\'t)? be had\b': '"there is", "you can get"',
     r'\bsuch as it (?:is|stands)\b': '"as it is", or nothing',
     r'\bof (?:its|their|our|your) own making\b': '"its own"',
