@@ -8,7 +8,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 TURNS = {
     r"(?<!there )(?<!there's )(?<!there would )(?<!there can )(?<!there may )(?<!there will )(?<!there must )"
     r"(?<!there should )(?<!there to )\b(?:is|are|was|were|be) no "
-    r"(?!longer|more\b|less\b|fewer|better|worse|higher|lower|larger|smaller|need|one\b|matter)":
+    r"(?!longer|more\b|less\b|fewer|better|worse|higher|lower|larger|smaller|need|one\b|matter)\w*":
         '"isn\'t a …", "without …" or "there is no …"',
     r'\bwhoever\b': '"anyone who …", "people who …"',
     r'\bbeside (?:it|them|those|that|these|this|each)\b': '"next to it", "with it", "too"',
