@@ -157,8 +157,8 @@ def _(lin):
                          'every row.')
 def _(lin): return nn.Embedding.from_pretrained(lin.weight.detach().T.clone(), freeze=False)
 
-@ex.to_embedding.mistake('the table is frozen, so it never learns. `from_pretrained` freezes unless '
-                         'you pass `freeze=False`.')
+@ex.to_embedding.mistake('the table is frozen, so it never learns. `from_pretrained` freezes '
+                         'unless you pass `freeze=False`.')
 def _(lin):
     return nn.Embedding.from_pretrained(lin.weight.detach().T.clone()
                                         + (0 if lin.bias is None else lin.bias.detach()))
@@ -300,8 +300,8 @@ def _(weight, ids):
     return weight[ids]
 
 # %% ../../../nbs/teaching/01_one_hot.ipynb #c89c942c
-@ex.checked_lookup.mistake('only floats and booleans raise, but indexing takes uint8 for a mask too. '
-                           'Name the dtypes that you allow.')
+@ex.checked_lookup.mistake('only floats and booleans raise, but indexing takes uint8 for a mask '
+                           'too. Name the dtypes that you allow.')
 def _(weight, ids):
     if ids.is_floating_point() or ids.dtype==torch.bool: raise TypeError('no floats, no masks')
     if ids.numel() and (ids.min() < 0 or ids.max() >= len(weight)): raise IndexError('no such row')
@@ -311,7 +311,7 @@ def _(weight, ids):
                            'wrong dtype. Check the dtype yourself.')
 def _(weight, ids): return F.embedding(ids, weight)
 
-# %% ../../../nbs/teaching/01_one_hot.ipynb #e947932f
+# %% ../../../nbs/teaching/01_one_hot.ipynb #105b995b
 @ex.exercise(in_chapter=True)
 def film_table(
     films,    # (n,) row number of the film of each rating, int64
@@ -329,7 +329,7 @@ def film_table(
         opt.step()
     return table.weight.detach()
 
-# %% ../../../nbs/teaching/01_one_hot.ipynb #5c7d0159
+# %% ../../../nbs/teaching/01_one_hot.ipynb #d4b4c78d
 @cache
 def film_ratings():
     "Row numbers and stars of 15,000 ratings, in random order"
@@ -364,7 +364,7 @@ def _(rng):
     films,stars = film_ratings()
     yield films[:10_000],stars[:10_000],200
 
-# %% ../../../nbs/teaching/01_one_hot.ipynb #2e80b822
+# %% ../../../nbs/teaching/01_one_hot.ipynb #4e2d21ba
 @ex.film_table.mistake('the rows are far from the ratings. Take more steps, or longer ones: with '
                        'a mean over 10,000 ratings, the gradient of a film is small.')
 def _(films, stars, n_films): return torch.zeros(n_films, 1)
