@@ -37,7 +37,7 @@ QUESTIONS = {
     'Cosine, Euclidean or dot: which neighbour is right, and why is an unknown film so near?': {
         '06_interpretation': '47d83af0 f23db76c 81a8f68b 9c7a5102'},
     'Why is the network not better than the dot product?': {
-        '08_embedding_nn': 'df3bc79f 67a8310c 531a9c87 70fc1c50 38ad4aee'},
+        '08_embedding_nn': 'df3bc79f 67a8310c 70fc1c50'},
     'What becomes of a new person or a new film?': {'03_loaders': '3c91983d f4535030',
                                                     '09_newcomers': '094e9e18 32cd02e1'},
     'Why do my numbers differ from the book\'s?': {'02_dot_product': 'ba3744b1', '03_loaders': '11694a2e'},
