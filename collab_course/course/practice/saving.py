@@ -386,8 +386,8 @@ for _says,_f in {
     'first.': lambda path, writer: writer(path.open('wb', buffering=0)),
     'the half-written file stays behind after an error: remove it, then let the error go on.':
         _steps(clean=False),
-    'a pressed key is no `Exception`, so its half-written file stays behind: catch '
-    '`BaseException`, clean up, and `raise`.': _steps(catch=Exception),
+    'a pressed key isn\'t an `Exception`, so its half-written file stays behind: '
+    'catch `BaseException`, clean up, and `raise`.': _steps(catch=Exception),
     'the error was swallowed, so the caller believes that all was saved: clean up, then `raise`.':
         _steps(again=False),
     'the new file was begun in another folder. That may be another disk, from which it can only be '
@@ -407,8 +407,8 @@ def _(path, writer):
     path.write_bytes(f.getvalue())
 
 @ex.save_whole.mistake('the old file was set aside and put back after an error. A process that '
-                       'dies meanwhile puts nothing back: leave it where it is until the new one is '
-                       'whole.')
+                       'dies meanwhile puts nothing back: leave it where it is until the new one '
+                       'is whole.')
 def _(path, writer):
     old = path.read_bytes() if path.exists() else None
     try:
