@@ -1,4 +1,4 @@
-"Chapter 10 and `steps`: the lean loop against `Learner`, gradients against autograd, Adagrad and large tables against slow loops"
+"Chapter 10, `steps`: the lean loop against `Learner`, gradients against autograd, Adagrad against slow loops"
 import math
 from functools import partial
 
