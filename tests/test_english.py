@@ -8,7 +8,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 TURNS = {
     r"(?<!there )(?<!there's )(?<!there would )(?<!there can )(?<!there may )(?<!there will )(?<!there must )"
     r"(?<!there should )(?<!there to )\b(?:is|are|was|were|be) no "
-    r"(?!longer|more\b|less\b|fewer|better|worse|higher|lower|larger|smaller|need|one\b|matter)":
+    r"(?!longer|more\b|less\b|fewer|better|worse|higher|lower|larger|smaller|need|one\b|matter)\w*":
         '"isn\'t a …", "without …" or "there is no …"',
     r'\bwhoever\b': '"anyone who …", "people who …"',
     r'\bbeside (?:it|them|those|that|these|this|each)\b': '"next to it", "with it", "too"',
@@ -16,7 +16,7 @@ TURNS = {
     r'\bby heart\b': '"overfit", "memorized"',
     r'\bleav(?:e|es|ing) \w+ away\b|\bleft away\b': '"omit", "leave out"',
     r'\bstrangers?\b': '"unknown person", "untrained id"',
-    r'\b(?:is|are|was|be) (?:told|said)\b(?! apart)': '"the message says …", "we call …"',
+    r'\b(?:is|are|was|were) (?:told|said)\b(?! apart)': '"the message says …", "we call …"',
     r'\bcan(?:not|\'t)? be had\b': '"there is", "you can get"',
     r'\bsuch as it (?:is|stands)\b': '"as it is", or nothing',
     r'\bof (?:its|their|our|your) own making\b': '"its own"',

@@ -24,7 +24,7 @@ QUESTIONS = {
     'Which rows change in one step? Why do rows move that were not in the batch?': {
         '01_one_hot': '070675d7 e3010d57 1cceb500 e43de7d2'},
     'What is a latent factor, and who decided what it means? How many should there be?': {
-        '02_dot_product': 'be910d3e ea2a80bb 345e9647', '04_bias': '88ae91f8',
+        '02_dot_product': 'ea2a80bb 345e9647', '04_bias': '88ae91f8',
          '06_interpretation': '2e6129f6 236e5d3e 560ce08a 360a6871'},
     'Why `sigmoid_range` up to 5.5, and not 5? Could tanh do it?': {'02_dot_product': '8c09e217 e862d46a'},
     'What does a bias add that one more factor would not?': {'04_bias': '0729d2a3 1024582a'},
@@ -44,7 +44,7 @@ QUESTIONS = {
     'What does a loss of 0.82 mean in stars?': {'00_whole_game': '476acae7', '02_dot_product': 'b4b76352'},
     'How do I get the ten best films for one person?': {'07_fastai_collab': '373feb16 b1a92aa5 c6d5b086'},
     'Why does my loss not go down although nothing fails (shapes, dtypes, ids)?':
-        {'02_dot_product': '49e67e32 cba7370a', '03_loaders': '05418835', '05_create_params': '48c58c40'},
+        {'02_dot_product': '49e67e32 6ef02ecc', '03_loaders': '05418835', '05_create_params': '48c58c40'},
 }
 
 @pytest.fixture(scope='module')
