@@ -498,7 +498,7 @@ def feature_bags(
         names.extend(new_names)
     if not names:
         raise ArgError(
-            f'there are no features in {list(df)}: give a column with values beside {id_name!r}')
+            f'there are no features in {list(df)}: give a column with values besides {id_name!r}')
     all_rows = np.concatenate(rows)
     all_cols = np.concatenate(cols)
     return MultiHot(all_rows, all_cols, len(there) + 1, len(names), power, names=names)

@@ -496,11 +496,50 @@ def test_a_line_leads_to_each_title_that_had_to_move_far():
     (ax,) = plot.figure().axes
     assert sum(np.isfinite(l.get_xydata()).all() for l in ax.lines)==3
 
+def crossed(plot):
+    "Lines that run through a title, as (dot, title)"
+    titled = plot.titled
+    boxes = titled[['left', 'bottom', 'right', 'top']].to_numpy()
+    found = []
+    for i,(dot,end) in enumerate(zip(plot.pixels()[plot.has_title], plot.leaders())):
+        if not np.isfinite(end).all(): continue
+        steps = dot + np.linspace(0, 1, 200)[:,None]*(end - dot)
+        for j,(l,b,r,t) in enumerate(boxes):
+            inside = (l+1<steps[:,0]) & (steps[:,0]<r-1) & (b+1<steps[:,1]) & (steps[:,1]<t-1)
+            if j!=i and inside.any(): found.append((titled.name.iloc[i], titled.name.iloc[j]))
+    return found
+
+@pytest.mark.parametrize('seed', range(3))
+def test_no_line_runs_through_a_title(dls, seed):
+    plot = plot_factors(filled(dls, seed=seed), dls, n_titles=25,
+                        titles={i: f'A film with the number {i} (1990)' for i in range(1, 41)})
+    assert np.isfinite(plot.leaders()).all(1).any() and crossed(plot)==[]
+
+def test_titles_only_on_dots_that_lie_apart(model, dls):
+    plot = plot_factors(model, dls, apart=120)
+    dots = plot.pixels()[plot.has_title]
+    gaps = np.linalg.norm(dots[:,None] - dots, axis=2)
+    assert gaps[np.triu_indices(len(dots), 1)].min()>=120 and 3<len(dots)<30
+    assert plot.has_title[0] # the most rated item is chosen first
+
+def test_dots_have_the_colour_of_their_mean_rating(model, dls):
+    plot = plot_factors(model, dls, n_titles=10)
+    for trace,part in zip(plot.plotly()['data'], (plot.points[~plot.has_title], plot.titled)):
+        np.testing.assert_allclose(trace['marker']['color'], part.mean_rating, atol=6e-3)
+    low,high = plot.color_ends()
+    assert plot.points.mean_rating.min()<=low<high<=plot.points.mean_rating.max()
+    fig = plot.figure()
+    fig.draw(FigureCanvasAgg(fig).get_renderer())
+    bar = fig.axes[0].child_axes[0]
+    assert bar.get_ylabel()=='mean rating'
+    right = bar.get_tightbbox(FigureCanvasAgg(fig).get_renderer()).x1
+    assert right<=plot.size[0] # nothing is cut
+
 def test_pictures_of_few_items_and_of_a_flat_cloud(sparse, dls):
     assert len(plot_factors(sparse[1], sparse[0], (0, 1)).titled)==3
     flat = filled(dls)
     with torch.no_grad(): flat.item_factors[:,1:] = 0
-    bundle = plot_factors(flat, dls, (0, 1))._repr_mimebundle_()
+    bundle = plot_factors(flat, dls, (0, 1), n_titles=40)._repr_mimebundle_()
     assert len(go.Figure(bundle['application/vnd.plotly.v1+json']).data[1].x)==40
 
 def test_making_the_picture_needs_no_plotly(tmp_path):

@@ -1194,7 +1194,7 @@ class TwiceNN(CollabNN):
     def forward(self, x): return 2*super().forward(x)
 
 @pytest.mark.parametrize('model,msg',
-                         [(Crossed(dls), 'predicts otherwise'), (TwiceNN((41, 3), (31, 3)), "can't be served"),
+                         [(Crossed(dls), 'gives other predictions'), (TwiceNN((41, 3), (31, 3)), "can't be served"),
                           (nn.Linear(2, 1), "can't be served")])
 def test_what_only_resembles_a_known_model_is_refused(model, msg):
     with pytest.raises(TypeError, match=msg): Recommender.from_model(model, dls)

@@ -279,4 +279,4 @@ def test_lab_with_its_port_taken(root):
         m = re.search(r'^ *http://(?:localhost|127\.0\.0\.1):(\d+)/lab/tree/nbs/index\.ipynb\?token=\w{16,}$', r.stdout,
                       re.M)
         assert m and int(m[1])!=taken, r.stdout
-        assert '00 Data' in r.stdout and 'projects are in nbs/projects' in r.stdout  # the map
+        assert '00 The whole game' in r.stdout and 'projects are in nbs/projects' in r.stdout  # the map

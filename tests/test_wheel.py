@@ -52,8 +52,9 @@ def run(python, code, cwd):
 def test_no_warnings(built): assert not re.findall(r'.*(?:[Ww]arning|[Dd]eprecat|\*{8}).*', built[1])
 
 def test_the_library_and_nothing_else(files, root):
-    here = {f'collab_course/{o.relative_to(root/"collab_course").as_posix()}' for end in ('.py', '.md', 'py.typed')
-            for o in (root/'collab_course').rglob(f'*{end}')}
+    lib = root/'collab_course'
+    here = {f'collab_course/{o.relative_to(lib).as_posix()}' for end in ('.py', '.md', '.mplstyle', 'py.typed')
+            for o in lib.rglob(f'*{end}')}
     assert {o for o in files if '.dist-info/' not in o} == here
 
 def test_license_is_inside(files): assert any(re.search(r'\.dist-info/.*LICENSE$', o) for o in files)

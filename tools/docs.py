@@ -12,8 +12,8 @@ from execute import root
 from readme import change_links, outside, page
 from reference import page as reference
 
-# the walk in parts, and the folders beside it, as the navigation shows them
-PARTS = [('Part 1: from a row to a model', range(10)), ('Part 2: how good, how fast, how far', range(10, 15)),
+# the walk in parts, and the other folders, as the navigation shows them
+PARTS = [('Part 1: from a row to a model', range(-1, 10)), ('Part 2: how good, how fast, how far', range(10, 15)),
          ('Part 3: the product', range(15, 100))]
 FOLDERS = dict(practice='Practice', projects='Projects', library='Library pages', course='How the course works',
                teaching='For teachers', bench='Measurements', api='Reference')
@@ -106,7 +106,7 @@ def colab(
 # ---- pages ----
 
 def _live(output):
-    "A plotly figure as a picture, and beside it what the page draws it from"
+    "A plotly figure as a picture, with what the page draws it from"
     data = dict(output.data)
     fig = json.dumps(data.pop(PLOTLY), separators=(',', ':')).replace('</', '<\\/')
     html = f'<script type="application/json" class="plotly-json">{fig}</script>'
@@ -155,9 +155,9 @@ def _toctree(title, names):
 def navigation(
     names,  # of all pages
 ):
-    "The tree beside each page, as Markdown for the index"
-    number = lambda o: int(m[0]) if (m := re.match(r'\d+', o)) else 99
-    top = [o for o in names if '/' not in o and o!='index']
+    "The tree at the side of each page, as Markdown for the index"
+    number = lambda o: int(m[0]) if (m := re.match(r'\d+', o)) else -1 # what to know before comes first
+    top = sorted((o for o in names if '/' not in o and o!='index'), key=number)
     groups = [(title, [o for o in top if number(o) in chapters]) for title,chapters in PARTS]
     groups += [(title, [o for o in names if o.startswith(f'{folder}/')]) for folder,title in FOLDERS.items()]
     return ''.join(_toctree(t, ns) for t,ns in groups if ns)
