@@ -106,7 +106,9 @@ def nearest_spot(
             box = left + x0,bottom + y0,left + x0 + width,bottom + y0 + height
             line = clipped(line_pixels(x, y, box), taken.shape)
             if titles is None or not titles[line].any(): return box
-            if len(best)==1: best.extend(cost.argsort(axis=None)[:20_000:25])
+            if len(best)==1: # look at many near places and a few far ones
+                ranks = np.geomspace(1, cost.size-1, 800).astype(int)
+                best.extend(cost.argsort(axis=None)[np.unique(ranks)])
 
 # %% ../nbs/library/factor_map.ipynb #7cb2147c
 def cover(
