@@ -297,7 +297,7 @@ def check_lab(
     "The server answers, knows the index and serves the page that opens it"
     json.loads(ask(info, 'api/status'))
     if json.loads(ask(info, 'api/contents/nbs/index.ipynb?content=1'))['type']!='notebook':
-        raise TaskError('nbs/index.ipynb is no notebook.')
+        raise TaskError("nbs/index.ipynb isn't a notebook.")
     if b'jupyter-config-data' not in ask(info, 'lab/tree/nbs/index.ipynb'):
         raise TaskError('The page of JupyterLab is not served.')
     ask(info, 'api/shutdown', 'POST')

@@ -40,13 +40,17 @@ What hardens the library:
 - `bundle`: a saved model in one file
 - `loaders`: loaders that slice tensors
 - `loops`: what every training loop needs
+- `lookups`: row numbers that are checked, tables as layers, what a lookup costs
+- `steps`: what `lean_fit` and `fit_rows` do in a step
 - `features`: side features as columns or bags
+- `side_features`: `CollabNN` with known features next to the learned rows
 - `baselines`: means, biases, popularity, similar items
 - `model_tables`: a trained model beside its vocabulary
 - `factor_map`: the map of items with labels
 - `scoring`: scores for a whole catalogue, folds
 - `crowds`: the people of the feedback loop
 - `newcomer_tables`: what is known about newcomers
+- `newcomer_rows`: rows with names, rows from what is known, films to ask about
 - `convert`: trained models of other kinds as served ones
 - `choices`: what may be listed, for whom
 - `answers`: the tables that a Recommender answers with

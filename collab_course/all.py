@@ -25,7 +25,8 @@ from .features import MultiHot, feature_bags, feature_table
 # models
 from .dot_product import DotProduct, quick_fit
 from .create_params import DotProductBias, create_params
-from .embedding_nn import CollabNN, SideFeatureNN
+from .embedding_nn import CollabNN
+from .side_features import SideFeatureNN
 from .svdpp import SVDpp, day_loaders, fit_svdpp, person_days, svdpp_recipe
 from .baselines import ItemKNN
 from .fastai_collab import from_fastai

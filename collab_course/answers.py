@@ -305,8 +305,8 @@ def check_measurable(
     "Check that a model was trained on ratings that differ"
     lowest,highest = rating_range
     if lowest<highest: return
-    raise ArgError(f'all ratings that the model was trained on are {lowest:g}, so its scores are '
-                   'no ratings and have no RMSE: measure its lists, with evaluate_lists')
+    raise ArgError(f'all ratings that the model was trained on are {lowest:g}, so its scores '
+                   "aren't ratings and have no RMSE: measure its lists, with evaluate_lists")
 
 def n_seen_in(
     history: RatingHistory, # Who rated what

@@ -397,7 +397,7 @@ def not_numeric(
     if not odd.any():
         return ArgError(f'{says}: it starts with {brief(first)}. '
                         'Convert it, e.g. with pd.to_numeric')
-    return rows_error(df, odd, f'{says}: {brief(first)} is no number, as', 'Repair or drop them')
+    return rows_error(df, odd, f"{says}: {brief(first)} isn't a number, as", 'Repair or drop them')
 
 def check_values(
     df: 'pd.DataFrame', # Ratings, a row each

@@ -84,7 +84,7 @@ def flags_in_order(
     if len(flags)!=n: return flags
     if flags.index.is_unique and flags.index.isin(rows).all(): return flags.reindex(rows)
     raise ArgError(Arg(arg), ': the function returned a Series with another index than .items, '
-                   f'which goes from 0 to {n-1:,}, so whose answers they are is not known: keep '
+                   f'which goes from 0 to {n-1:,}, so it\'s unclear whose answers they are: keep '
                    "the index, such as items['count']>50", arg=arg, got=flags)
 
 def mask_of_flags(

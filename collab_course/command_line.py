@@ -341,7 +341,7 @@ def check_out(
     if not path.is_file(): return
     try: check_free(path)
     except ValueError:
-        raise CommandError(f'{path} is there, and is no whole model: '
+        raise CommandError(f'{path} is there, and isn\'t a whole model: '
                            'name another file with --out, or remove it first') from None
 
 # %% ../nbs/library/command_line.ipynb #1cde0003
@@ -463,7 +463,7 @@ def id_of(
     if kind!='f' and re.fullmatch('0|-?[1-9][0-9]{0,17}', text): return int(text)
     example = known.tolist()[0]
     what = 'numbers' if kind=='f' else 'whole numbers'
-    raise CommandError(f'{text!r} is no {role} id of this model: '
+    raise CommandError(f"{text!r} isn't one of this model's {role} ids: "
                        f'they are {what}, such as {example}')
 
 # %% ../nbs/library/command_line.ipynb #09c61177
@@ -675,7 +675,7 @@ def typed_rating(
     if not eq: raise CommandError(f'--rate takes ITEM=RATING, such as 50=4, not {pair!r}')
     try: y = finite(rating.strip())
     except ArgumentTypeError:
-        raise CommandError(f'{rating!r} is no rating: give a number') from None
+        raise CommandError(f"{rating!r} isn't a rating: give a number") from None
     lowest,highest = rec.rating_range
     if lowest<=y<=highest: return item,y
     raise CommandError(f'--rate {pair}: the rating is not between {lowest:g} and {highest:g}, '
@@ -982,7 +982,7 @@ def whole(
 ) -> int:
     "Read a whole number"
     if not re.fullmatch('[0-9]{1,9}', text) or int(text)<least:
-        raise ArgumentTypeError(f'{text!r} is no whole number of at least {least}')
+        raise ArgumentTypeError(f"{text!r} isn't a whole number of at least {least}")
     return int(text)
 
 def positive(
@@ -997,7 +997,7 @@ def finite(
     "Read a number that is neither infinite nor NaN"
     try: x = float(text)
     except ValueError: x = float('nan')
-    if x-x!=0: raise ArgumentTypeError(f'{text!r} is no number')
+    if x-x!=0: raise ArgumentTypeError(f"{text!r} isn't a number")
     return x
 
 def finite_or_gap(
@@ -1014,7 +1014,7 @@ def word(
     if not any('\ud800'<=c<='\udfff' for c in text): return text
     try: return os.fsencode(text).decode()
     except UnicodeError:
-        raise ArgumentTypeError(f'{ascii(text)} is no text in the encoding of this '
+        raise ArgumentTypeError(f"{ascii(text)} isn't text in the encoding of this "
                                 'terminal, nor in utf-8') from None
 
 class Parser(ArgumentParser):

@@ -29,7 +29,8 @@ from torch import nn
 from typing import Any
 from .checks import ArgError, ArgTypeError
 from .create_params import DotProductBias
-from .embedding_nn import CollabNN, SideFeatureNN
+from .embedding_nn import CollabNN
+from .side_features import SideFeatureNN
 from .loaders import RatingsDL, RatingsDataLoaders, RatingsDataset, as_float32
 from .served import DotProductTables, NetworkTables, ServedModel
 from .svdpp import SVDpp
@@ -386,8 +387,8 @@ def check_same(
     with torch.no_grad(): expected = model(torch.from_numpy(pairs)).reshape(-1).numpy()
     predicted = served.predict(pairs[:,0], pairs[:,1])
     if is_close(expected, predicted, served.y_range): return
-    raise ArgTypeError(f'{type(model).__name__} has the tables of a known model but predicts '
-                       "otherwise, by a forward or a hook of its own: it can't be served",
+    raise ArgTypeError(f'{type(model).__name__} has the tables of a known model but gives '
+                       "other predictions, by a forward or a hook of its own: it can't be served",
                        arg='model', got=model)
 
 def frozen_copy(

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['vocab_list', 'check_one_row_each', 'feature_rows', 'split_parts', 'finite_numbers', 'check_column_lists',
            'deciding_ids', 'one_hot_columns', 'multi_hot_columns', 'standard_column', 'feature_table',
-           'check_table_sizes', 'feature_tensor', 'BagSum', 'positions', 'pair_positions', 'sort_bags', 'MultiHot',
-           'number_bags', 'value_bags', 'column_bags', 'feature_bags', 'check_bags', 'day_numbers']
+           'check_table_sizes', 'check_network', 'feature_tensor', 'BagSum', 'positions', 'pair_positions', 'sort_bags',
+           'MultiHot', 'number_bags', 'value_bags', 'column_bags', 'feature_bags', 'check_bags', 'day_numbers']
 
 # %% ../nbs/library/features.ipynb #e03200a7
 import collab_course.quiet # noqa: F401
@@ -19,7 +19,8 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from .checks import Arg, ArgError, ArgTypeError
-from .checks import check_above, check_choice, check_no_gaps, check_table, check_whole
+from .checks import check_above, check_choice, check_no_gaps, check_range
+from .checks import check_table, check_whole
 from .checks import to_numpy
 from .vocab import ids_to_rows, make_vocab, na
 
@@ -219,6 +220,20 @@ def check_table_sizes(
                            got=size)
         check_whole(**{f'the number of rows in {arg}': size[0]})
         check_whole(least=0, **{f'the width in {arg}': size[1]})
+
+def check_network(
+    user_sz: tuple[int, int], # (rows, width) of the user table
+    item_sz: tuple[int, int], # (rows, width) of the item table
+    n_features: int, # Numbers beside the two rows
+    n_act: int, # Activations between the two layers
+    y_range: tuple[float, float]|None, # (lowest, highest) prediction
+):
+    "Check the arguments of a network on two rows side by side"
+    check_table_sizes(user_sz=user_sz, item_sz=item_sz)
+    check_whole(n_act=n_act)
+    check_range(y_range, 'y_range', finite=True)
+    if not user_sz[1] + item_sz[1] + n_features:
+        raise ArgError('the network would have no inputs: give a table a width of at least 1')
 
 def feature_tensor(
     arg: str, # Name of the argument
@@ -483,7 +498,7 @@ def feature_bags(
         names.extend(new_names)
     if not names:
         raise ArgError(
-            f'there are no features in {list(df)}: give a column with values beside {id_name!r}')
+            f'there are no features in {list(df)}: give a column with values besides {id_name!r}')
     all_rows = np.concatenate(rows)
     all_cols = np.concatenate(cols)
     return MultiHot(all_rows, all_cols, len(there) + 1, len(names), power, names=names)

@@ -141,7 +141,7 @@ def watch(
         while not done() and (pct==100 or arrived()<=size*pct/100):
             now = arrived()
             if now-seen>=least_bytes: seen,until = now,time.monotonic()+patience
-            if now>4*size: raise OSError(f'{now:,} bytes came, and {size:,} were expected')
+            if now>4*size: raise OSError(f'got {now:,} bytes, expected {size:,}')
             if time.monotonic()>until:
                 raise OSError(f'almost nothing came for {patience:g} seconds, '
                               f'after {now:,} of {size:,} bytes')

@@ -4,18 +4,18 @@
 
 # %% auto #0
 __all__ = ['as_names', 'NamedRows', 'are_rows', 'prior_names', 'rows_by_name', 'start_rows', 'row_equations',
-           'check_number_column', 'check_described', 'check_categories', 'plain_categories', 'described_rows',
-           'tabular_inputs']
+           'newcomers_and_table', 'each_newcomers_equations', 'check_number_column', 'check_described',
+           'check_categories', 'plain_categories', 'described_rows', 'tabular_inputs']
 
 # %% ../nbs/library/newcomer_tables.ipynb #b6561275
 import collab_course.quiet # noqa: F401
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 import numpy as np, pandas as pd, torch
 from fastai.tabular.core import TabularPandas
 from .checks import ArgError, ArgTypeError, check_table
 from .create_params import DotProductBias
-from .folding import check_newcomers, scores_of
+from .folding import check_newcomers, newcomers_of, newcomers_table, scores_of
 from .loaders import RatingsDataLoaders
 from .model_tables import model_side, other_side, training_counts
 from .vocab import Vocab
@@ -103,6 +103,39 @@ def row_equations(
     rows = vocab.rows(df[frozen.name], trained=True, advice='leave it out')
     scores = scores_of(df[rating].to_numpy(np.float64), model.y_range)
     return frozen.design.numpy()[rows],scores - frozen.bias.numpy()[rows]
+
+# %% ../nbs/library/newcomer_tables.ipynb #26a5bbfe
+def newcomers_and_table(
+    model: DotProductBias, # Trained model
+    dls: RatingsDataLoaders, # Loaders that it was trained on
+    ratings: pd.DataFrame|dict, # Newcomers' ratings as in `dls`, or {id: rating} of one
+    side: str, # The newcomers are a 'user' or an 'item' each
+    prior: Any, # `NamedRows`, a vector, or None
+    ids: Iterable|None, # Names of the newcomers; None: those of the prior or of the table
+) -> tuple[list, pd.DataFrame]: # Names in order, and ratings
+    "Return the newcomers' names and their ratings as a table"
+    new = model_side(model, dls, side).name
+    known = model_side(model, dls, other_side(side)).name
+    cols = (new, known, dls.train_ds.rating_name)
+    names = prior_names(prior, ratings) if ids is None else as_names('ids', ids)
+    table = newcomers_table(ratings, cols, names)
+    return newcomers_of(table, new, names),table
+
+def each_newcomers_equations(
+    model: DotProductBias, # Trained model
+    dls: RatingsDataLoaders, # Loaders that it was trained on
+    df: pd.DataFrame, # Newcomers' ratings with the columns of `dls`
+    names: list, # Newcomers in order
+    side: str, # The newcomers are a 'user' or an 'item' each
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]: # Position in `names`, equations, scores
+    "Yield the equations of each newcomer who has ratings"
+    if not len(df): return
+    X,y = row_equations(model, dls, df, side)
+    place = {name: i for i,name in enumerate(names)}
+    new = model_side(model, dls, side).name
+    places = [place[name] for name in df[new].tolist()]
+    who = pd.Series(places)
+    for i,at in who.groupby(who).indices.items(): yield i,X[at],y[at]
 
 # %% ../nbs/library/newcomer_tables.ipynb #bc5578c5
 def check_number_column(

@@ -27,7 +27,7 @@ def check_positions(
     for values,n,what in ((rows, shape[0], 'row'), (cols, shape[1], 'column')):
         if not values.size: continue
         if values.dtype.kind not in 'iu' or values.min()<0 or values.max()>=n:
-            raise ArgError(f'{arg} holds a {what} that is no whole number from 0 to {n-1}', arg=arg)
+            raise ArgError(f"{arg} holds a {what} that isn't a whole number from 0 to {n-1}", arg=arg)
     return rows.astype(np.int64),cols.astype(np.int64)
 
 def as_mask(

@@ -128,7 +128,7 @@ def unpack(
 ) -> bytes:
     "Return the content of a file that may be compressed"
     kind = format_of(data, packings)
-    if inside and kind!='zip': raise TableError(f'{name} is no zip, so it holds no file {inside}')
+    if inside and kind!='zip': raise TableError(f"{name} isn't a zip, so it holds no file {inside}")
     if kind is None: return data
     try:
         with open_packed(io.BytesIO(data), kind, name, inside) as stream:
@@ -244,7 +244,7 @@ def decode(
         raise TableError(f'{name} is not {encoding}: {byte}, in line {line:,}, cannot be read. '
                          'Name the right encoding with ', Arg('encoding'),
                          ', such as latin-1 or cp1252') from None
-    except ValueError: # codecs that are no encoding of letters, such as punycode
+    except ValueError: # codecs that don't encode letters, such as punycode
         raise TableError(f'{name} cannot be read as {encoding!r}. Name another encoding with ',
                          Arg('encoding'), ', such as latin-1 or cp1252') from None
 
@@ -516,7 +516,7 @@ def check_text(
     "Check that a text isn't empty, and isn't binary"
     if not text.strip(): raise TableError(f'{name} is empty')
     if '\0' in text[:2**16]:
-        raise TableError(f'{name} is no text: save the table as CSV or Parquet')
+        raise TableError(f"{name} isn't text: save the table as CSV or Parquet")
 
 def excel_line(
     text: str, # A table as text
@@ -1175,7 +1175,7 @@ def ids_from_text(
     some = repr(texts[int(odd.argmax())].as_py())
     if kind is int:
         rows = odd[codes].nonzero()[0]
-        raise col.wrong(rows, f'{some} is no whole number, as the ids of the model are')
+        raise col.wrong(rows, f"{some} isn't a whole number, and the model's ids are")
     example = f', such as {some}' if odd.any() else ''
     ids = texts.take(pa.array(codes)).to_pandas()
     return ids,f'text{example}{note}'
@@ -1205,7 +1205,7 @@ def is_text(
 
 # %% ../nbs/library/reading.ipynb #80e8642d
 def whole_numbers(
-    col: Column, # A column of ids that are no text
+    col: Column, # A column of ids that aren't text
     value: 'pa.DataType', # Type of its values
 ) -> 'np.ndarray':
     "Return ids as numbers, and check that they are whole"
@@ -1262,7 +1262,7 @@ def check_numbers(
     if not bad.any(): return
     rows = bad[codes].nonzero()[0]
     text = texts[codes[rows[0]]]
-    why = f'{text[:80]!r} is no number' if text else 'there is no rating'
+    why = f"{text[:80]!r} isn't a number" if text else 'there is no rating'
     if text.lower() in no_rating: raise col.wrong(rows, why, *gap_cure(col))
     no_names = f'. {no_ratings}' if col.src.columns is None else ''
     cure = (', or name the column with the ratings by ', Arg('rating_name')) if col.choice else ()

@@ -295,7 +295,7 @@ def unpack_vocab(
     "Return a vocabulary of a bundle"
     ids = unpack_values(side, arrays)
     vocab = Vocab(name, ids, dtype=dtype)
-    need(len(vocab)>1 and vocab.kind is not None, f'its {side} are no ids')
+    need(len(vocab)>1 and vocab.kind is not None, f"its {side} aren't ids")
     return vocab
 
 def unpack_titles(

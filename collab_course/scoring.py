@@ -224,7 +224,7 @@ def check_rank(
                            f'not a {type(model).__name__}', arg='model')
     check_at_least(at_least)
     if model.y_range is not None:
-        raise ArgError('scores for lists are no ratings: make the model with ',
+        raise ArgError("scores for lists aren't ratings: make the model with ",
                        Arg('y_range', None), arg='model')
     check_whole(n_neg=n_neg, n_epoch=n_epoch, bs=bs)
     check_seed(seed)

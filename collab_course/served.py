@@ -66,7 +66,7 @@ class ServedModel(Protocol):
     def parts(self,
         user: int, # User row
         item: int, # Item row
-    ) -> dict|None: # item_bias and user_bias, floats; factors, float64. None: the score is no sum
+    ) -> dict|None: # item_bias and user_bias, floats; factors, float64. None: the score isn't a sum
         "Return the addends of a score"
 
     def with_user_rows(self,
@@ -541,7 +541,7 @@ class NetworkTables(ServedModel):
         user: int, # User row
         item: int, # Item row
     ) -> None:
-        "Return None: a network's score is no sum"
+        "Return None: a network's score isn't a sum"
 
     def with_user_rows(self,
         rows: np.ndarray, # Shape (users, width)

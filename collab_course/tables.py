@@ -180,7 +180,8 @@ def repeats_error(
     except TypeError: pass # ids without an order
     first = shown_rows(repeats.head(4))
     n = int(df.duplicated(pair).sum())
-    says = f'{n:,} rows repeat a pair of {pair}, such as\n{first}\n'
+    repeat = 'row repeats' if n==1 else 'rows repeat'
+    says = f'{n:,} {repeat} a pair of {pair}, such as\n{first}\n'
     return ArgError(says, *advice, arg='duplicates')
 
 def merge_pairs(

@@ -199,7 +199,7 @@ bad = {
     'latin-1': (head.encode() + b'a,caf\xe9,3\n',
                 'x is not utf-8: byte 0xe9 at position 22, in line 2, cannot be read. Name the right encoding with '
                 '--encoding'),
-    'binary': (b'\x01\x02\0\0\x05' * 50, 'is no text'), 'pickle': (b'\x80\x04\x95' + bytes(50), 'x is a pickle'),
+    'binary': (b'\x01\x02\0\0\x05' * 50, "isn't text"), 'pickle': (b'\x80\x04\x95' + bytes(50), 'x is a pickle'),
     'json': ('[{"user": 1}]', 'x: no column has a name that is known for the item or rating'),
     'json lines': ('{"user": 1}\n', 'x: no column has a name that is known for the item or rating'),
     'html': ('<!DOCTYPE html><html>', 'x is a web page'), 'sqlite': (b'SQLite format 3\0', 'x is an SQLite database'),
@@ -223,13 +223,13 @@ bad = {
     'no item id': (head + 'a,,3\n', "x, line 2, column 'item': there is no id"),
     'no rating': (head + 'a,x,\n', "x, line 2, column 'rating': there is no rating"),
     'text as rating': (head + 'a,x,3\n\nb,x,good\nc,x,bad\n',
-                       "x, line 4, column 'rating': 'good' is no number (and 1 more). Drop or repair the row, or name "
-                       "the column with the ratings by --rating"),
-    'nan as rating': (head + 'a,x,nan\n', "'nan' is no number"),
-    'infinite rating': (head + 'a,x,1e999\n', "'1e999' is no number"),
-    'thousands': ('user;item;rating\na;x;1,000\n', "'1,000' is no number"),
-    'comma and point': ('user;item;rating\na;x;3.5\nb;x;4,5\n', "x, line 3, column 'rating': '4,5' is no number"),
-    'stars': (head + 'a,x,★★★\n', "'★★★' is no number"),
+                       "x, line 4, column 'rating': 'good' isn't a number (and 1 more). Drop or repair the row, or "
+                       "name the column with the ratings by --rating"),
+    'nan as rating': (head + 'a,x,nan\n', "'nan' isn't a number"),
+    'infinite rating': (head + 'a,x,1e999\n', "'1e999' isn't a number"),
+    'thousands': ('user;item;rating\na;x;1,000\n', "'1,000' isn't a number"),
+    'comma and point': ('user;item;rating\na;x;3.5\nb;x;4,5\n', "x, line 3, column 'rating': '4,5' isn't a number"),
+    'stars': (head + 'a,x,★★★\n', "'★★★' isn't a number"),
     'unknown names': ('a,b,c\nx,y,z\n',
                       "x: no column has a name that is known for the user, item or rating. The columns are 'a', 'b', "
                       "'c'. Name the right ones with --user COLUMN --item COLUMN --rating COLUMN"),
@@ -310,7 +310,7 @@ def test_ratings_in_parquet_may_be_any_numbers(ratings, tmp_path):
     (dict(user=[True, False, True]), "column 'user' holds bool"),
     (dict(item=[[1], [2], [3]]), "column 'item' holds list"),
     (dict(rating=[[1], [2], [3]]), "column 'rating' holds list"),
-    (dict(rating=['1', 'x', '3']), "row 2, column 'rating': 'x' is no number"),
+    (dict(rating=['1', 'x', '3']), "row 2, column 'rating': 'x' isn't a number"),
     (dict(user=[1e300, 2, 3]), "column 'user' holds double")])
 def test_wrong_columns_of_parquet_are_refused(cols, message, tmp_path):
     with pytest.raises(TableError) as e: read_ratings(parquet(tmp_path, **cols))
@@ -567,12 +567,12 @@ def test_whole_number_ids_are_asked_for_as_numbers(ran, tmp_path):
     assert all(r['reader']==7 and type(r['book']) is int for r in rows) and 'title' not in rows[0]
     for text in ('07', '7.0', 'r7', '', '9'*30):
         r = ran('recommend', tmp_path/'m', '--user', text)
-        assert r.code==1 and f'{text!r} is no user id of this model: they are whole numbers, such as 0' in r.err
+        assert r.code==1 and f"{text!r} isn't one of this model's user ids: they are whole numbers, such as 0" in r.err
     assert 'the nearest are' in ran('recommend', tmp_path/'m', '--user', 700).err
     assert 'this model has no titles' in ran('similar', tmp_path/'m', '--title', 'x').err
     (tmp_path/'x.csv').write_text('user,item,rating\n1,abc,3\n2,7,3\n')
     r = ran('evaluate', tmp_path/'m', tmp_path/'x.csv')
-    assert r.code==1 and "line 2, column 'item': 'abc' is no whole number, as the ids of the model are" in r.err
+    assert r.code==1 and "line 2, column 'item': 'abc' isn't a whole number, and the model's ids are" in r.err
 
 def test_titles_may_come_in_a_file_of_their_own(shelf, ran, tmp_path):
     planted().drop(columns='title').to_csv(tmp_path/'r.csv', index=False)
@@ -634,7 +634,7 @@ def test_a_model_is_replaced_and_nothing_else(shelf, ran, tmp_path):
     assert r.code==1 and 'is a folder, and a bundle is a file' in r.err
     assert [o.name for o in (tmp_path/'docs').iterdir()]==['letter.txt']
     r = ran(*args, tmp_path/'docs'/'letter.txt')
-    assert r.code==1 and 'is there, and is no whole model: name another file with --out' in r.err
+    assert r.code==1 and "is there, and isn't a whole model: name another file with --out" in r.err
     assert (tmp_path/'docs'/'letter.txt').read_text()=='x'
     assert 'is a file, and --out names a file in a folder' in ran(*args, tmp_path/'docs'/'letter.txt'/'deeper').err
 
@@ -869,7 +869,7 @@ def test_a_file_where_a_model_is_due_is_said(shelf, ran):
 def test_a_damaged_model_can_be_replaced_after_it_is_removed(shelf, ran, tmp_path):
     (tmp_path/'m').write_bytes((shelf/'model').read_bytes()[:-1])
     r = ran('fit', shelf/'books.tsv', '--out', tmp_path/'m')
-    assert r.code==1 and 'is there, and is no whole model: name another file with --out, or remove it' in r.err
+    assert r.code==1 and "is there, and isn't a whole model: name another file with --out, or remove it" in r.err
     assert 'RMSE' not in r.err
     (tmp_path/'m').unlink()
     assert ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--epochs', 1, '-q').code==0
@@ -1019,7 +1019,7 @@ def test_newcomers_are_folded_in_by_flags_or_a_file(shelf, rec, ran, file):
 
 @pytest.mark.parametrize('args,words', [([], 'give ratings: --rate ITEM=RATING'),
     (['--rate', '5'], 'takes ITEM=RATING'), (['--rate', '7=11'], '--rate 7=11: the rating is not between 1 and 10,'),
-    (['--rate', '7=3', '--rate', 'Книга 7=4'], "rates '7' twice"), (['--rate', '007=good'], "'good' is no rating")])
+    (['--rate', '7=3', '--rate', 'Книга 7=4'], "rates '7' twice"), (['--rate', '007=good'], "'good' isn't a rating")])
 def test_ratings_of_newcomers_that_are_wrong_are_refused(args, words, shelf, ran):
     r = ran('fold-in', shelf/'model', *args)
     assert r.code==1 and words in r.err
@@ -1080,12 +1080,12 @@ def test_gaps_of_any_file_are_left_out(kind, file, tmp_path):
     with pytest.raises(TableError) as e: read_ratings(path)
     assert 'there is no rating' in told(e) and '--missing nan' in told(e)
     assert read_ratings(path, missing=[-1, float('nan')]).ratings.rating.tolist()==[3.5, 4]
-    with pytest.raises(TableError, match="line 5, column 'rating': 'good' is no number"):
+    with pytest.raises(TableError, match="line 5, column 'rating': 'good' isn't a number"):
         read_ratings(file(text + 'd;x;good\n'), missing=float('nan'))
 
 def test_a_column_without_a_name_is_called_by_its_number(file, movielens, ran):
     with pytest.raises(TableError) as e: read_ratings(file('1,7,4\n2,8,5\n3,8,good\n', 'x'))
-    assert "x, line 3, column 3: 'good' is no number" in told(e)
+    assert "x, line 3, column 3: 'good' isn't a number" in told(e)
     r = ran('fold-in', movielens/'m', '--ratings', file('50,5\n52,9\n', 'mine'))
     assert 'mine, line 2, column 2: 9 is not between 1 and 5' in r.err
     with pytest.raises(TableError) as e: read_ratings(file('1,7,4\n2,8,5\n', 'x'), sep='tab')
@@ -1120,14 +1120,14 @@ def test_files_of_what_is_listed_may_have_any_form_and_the_note_counts(movielens
     monkeypatch.setattr(sys, 'stdin', io.TextIOWrapper(io.BytesIO(b'52\n55\n999\n')))
     assert ran('recommend', movielens/'m', '--user', 3, '--include-seen', '--allowed', '-', '--json').out==r.out
     latin = file('item\ncaf\xe9\n'.encode('latin-1'), 'latin.txt')
-    assert "line 2, column 'item': 'café' is no whole number" in \
+    assert "line 2, column 'item': 'café' isn't a whole number" in \
         ran('similar', movielens/'m', '--item', 50, '--exclude', latin, '--encoding', 'latin-1').err
 
 @pytest.mark.parametrize('content,words', [('52,5\n55,1\n', 'has 2 columns and no header line'), ('', 'is empty'),
     ('a,b\n52,5\n', "no column for the item; it has 'a', 'b'. Rename the right one to 'item'"),
     ('item\n', 'has a header line and no rows'), ('{"52": 5}\n', "no column for the item; it has '52'"),
     ('item,itemid,movieid\n1,2,3\n', None), ('film,movie\n52,5\n', "2 columns for the item"),
-    ('[52, [55]]\n', 'has'), (b'\x80\x04', 'is a pickle'), ('item\n52\0\n', 'is no text')])
+    ('[52, [55]]\n', 'has'), (b'\x80\x04', 'is a pickle'), ('item\n52\0\n', "isn't text")])
 def test_files_of_what_is_listed_that_are_no_lists_are_refused(content, words, movielens, ran, file):
     r = ran('similar', movielens/'m', '--item', '52', '--exclude', file(content, 'stock.txt'))
     assert r.code==(words is not None) and (words or '') in r.err and not re.search('--(rating|item|user|sep)', r.err)
@@ -1154,7 +1154,7 @@ def test_ratings_of_newcomers_are_read_like_any_table(content, movielens, ran, f
     ('item,rating\n50,5\n777,4\n', "line 3, column 'item': the model has no such item"),
     ('title,rating\nAlien,5\nSabrina,4\n', "mine, line 3: 2 titles match 'Sabrina'"),
     ('user,item,rating\n99,50,5\n1,50,5\n', "line 3, column 'user': the model knows this person already"),
-    ('item,rating\n50,good\n', "line 2, column 'rating': 'good' is no number. Drop or repair the row\n"),
+    ('item,rating\n50,good\n', "line 2, column 'rating': 'good' isn't a number. Drop or repair the row\n"),
     ('item,rating\n50\n', 'Complete the line, or remove it'), ('item,count\n50,3\n', "no column for the rating")])
 def test_ratings_of_newcomers_that_cannot_be_name_their_line(content, words, movielens, ran, file):
     r = ran('fold-in', movielens/'m', '--ratings', file(content, 'mine'))

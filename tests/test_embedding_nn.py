@@ -13,7 +13,8 @@ from torch.testing import assert_close
 
 from collab_course.tables import planted_ratings
 from collab_course.dot_product import mse_on, quick_fit
-from collab_course.embedding_nn import CollabNN, SideFeatureNN
+from collab_course.embedding_nn import CollabNN
+from collab_course.side_features import SideFeatureNN
 from collab_course.features import feature_table
 from collab_course.loaders import RatingsDataLoaders
 from collab_course.vocab import na

@@ -88,8 +88,9 @@ def test_nobody_has_no_lists(): assert top_k(np.zeros((0, 5)), 3).shape==(0, 3)
 
 @pytest.mark.parametrize('seen,why', [
     (np.ones((1, 3), dtype=bool), 'table of bools of shape'), (np.ones((2, 2)), 'table of bools of shape'),
-    (([0], [2]), 'column that is no whole number from 0 to 1'),
-    (([-1], [0]), 'row that is no whole number'), (([0, 1], [0]), 'one length'), (([0.], [1.]), 'no whole number')])
+    (([0], [2]), "column that isn't a whole number from 0 to 1"),
+    (([-1], [0]), "row that isn't a whole number"), (([0, 1], [0]), 'one length'),
+    (([0.], [1.]), "isn't a whole number")])
 def test_top_k_refuses_a_mask_that_does_not_fit(seen, why):
     with pytest.raises(ValueError, match=why): top_k(np.zeros((2, 2)), 1, seen)
 
@@ -151,7 +152,7 @@ def test_a_list_shorter_than_k_is_judged_by_k():
     ([[1, 1]], [[True, True]], 'list 0 holds an item twice'), ([[0], [1, ]], [[True, True]], 'shape'),
     ([[2]], [[True, True]], 'lists hold 2'), ([[-2]], [[True, True]], 'lists hold -2'),
     ([[0.5]], [[True]], 'positions of items'), ([0, 1], [[True, True]], 'positions of items'),
-    ([[0]], [[1.]], 'table of bools'), ([[0]], ([1], [0]), 'row that is no whole number')])
+    ([[0]], [[1.]], 'table of bools'), ([[0]], ([1], [0]), "row that isn't a whole number")])
 def test_marks_refuse_lists_that_are_none(lists, liked, why):
     with pytest.raises(ValueError, match=why): list_metrics(lists, liked)
 

@@ -72,6 +72,22 @@ def test_a_list_without_pull_changes_nothing_that_is_watched(loop_world):
     assert abs(with_list.stars.mean()-without.stars.mean()) < 0.05
     assert with_list.followed.mean() < 0.3
 
+def test_two_fans_keep_the_list_where_people_follow_it_and_lose_it_where_they_do_not():
+    worlds = [planted_ratings(n_users=1200, n_items=200, n_ratings=5000, n_factors=3, seed=s) for s in range(2)]
+    for seed,w in enumerate(worlds):
+        ignored,followed = (feedback_loop(w, n_fans=2, pull=pull, seed=seed).niche for pull in (1, 40))
+        assert ignored.iloc[0]==followed.iloc[0]>0.8
+        assert ignored.iloc[-1]==0 and followed.nunique()==1
+
+def test_five_fans_hold_most_of_a_list_that_nobody_follows():
+    w = planted_ratings(n_users=1200, n_items=200, n_ratings=5000, n_factors=3, seed=0)
+    assert feedback_loop(w, n_fans=5, pull=1, seed=0).niche.iloc[-1]>0.6
+
+def test_the_parts_of_the_loop_are_where_they_always_were():
+    from collab_course import crowds, feedback
+    for name in ('choose_films', 'FilmCounts', 'show_lists', 'play_round'):
+        assert getattr(feedback, name) is getattr(crowds, name) and name in feedback.__all__
+
 @pytest.mark.parametrize('kw,msg',
                          [(dict(rank_by='stars'), 'rank_by'), (dict(rounds=1), 'rounds'),
                           (dict(n_list=500), '120 films'), (dict(explore=11), 'explore'),

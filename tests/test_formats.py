@@ -137,9 +137,9 @@ refused = {
     'Gowalla': (gowalla, "column 2 holds times, not ids: '2010-10-19T23:00:27Z'"),
     'Yoochoose': (lines('{u},2014-04-07T10:51:09.277Z,{i},0'), "column 2 holds times, not ids"),
     'Last.fm 1K': (lines('user_{u}\t2009-05-04T23:08:57Z\tf1b1\tDeep Dish\t{i}\tFly'), 'column 2 holds times, not'),
-    'Steam': (lines('{u},Game {i},purchase,1.0,0'), "'purchase' is no number"),
-    'Frappe': (lines('{u}\t{i}\tmorning\tsunday\t1'), "'morning' is no number"),
-    'Foursquare': (lines('{u}\t49bbd6c0\t4bf58dd8\tBar\t40.7\t-74.0\t-240\tTue Apr 03'), "'4bf58dd8' is no number"),
+    'Steam': (lines('{u},Game {i},purchase,1.0,0'), "'purchase' isn't a number"),
+    'Frappe': (lines('{u}\t{i}\tmorning\tsunday\t1'), "'morning' isn't a number"),
+    'Foursquare': (lines('{u}\t49bbd6c0\t4bf58dd8\tBar\t40.7\t-74.0\t-240\tTue Apr 03'), "'4bf58dd8' isn't a number"),
     'user, item, time': (lines('{u},{i},{t}'), 'column 3 holds numbers as ids and times are, such as 14000'),
     'Taobao': (lines('{u},{i},41{i:05d},pv,{t}'), 'column 3 holds numbers as ids and times are'),
     'NGCF, LightGCN': (adjacency(), 'holds lists, a user and items in each line, separated by spaces'),
@@ -212,7 +212,7 @@ def test_an_empty_column_and_an_empty_field_stay_what_they_are(file):
 def test_lines_keep_their_numbers_after_remarks_and_blocks(file):
     netflix = '1:\n7,3,2005-09-06\n2:\n7,x,2005-09-06\n'
     for text,n,name in ((matrix + '1 1 3\n1 2 x\n', 5, '3'), (netflix, 4, "'rating'")):
-        with pytest.raises(TableError, match=f"line {n}, column {name}: 'x' is no number"): read_ratings(file(text))
+        with pytest.raises(TableError, match=f"line {n}, column {name}: 'x' isn't a number"): read_ratings(file(text))
 
 def test_a_file_of_a_zip_is_named_by_a_path(file, tmp_path):
     text = lines('{u},{i},{r}', head='userId,movieId,rating\n')
@@ -223,7 +223,8 @@ def test_a_file_of_a_zip_is_named_by_a_path(file, tmp_path):
     assert read_titles(str(z) + '/ml/movies.csv').to_dict()=={1: 'Dune'}
     with pytest.raises(TableError, match=r"holds no file ml/rating.csv \(did you mean 'ml/ratings.csv'\?\)"):
         read_ratings(z/'ml'/'rating.csv')
-    with pytest.raises(TableError, match='is no zip, so it holds no file r.csv'): read_ratings(file(text, 'r')/'r.csv')
+    with pytest.raises(TableError, match="isn't a zip, so it holds no file r.csv"):
+        read_ratings(file(text, 'r')/'r.csv')
 
 def test_several_files_are_one_table(file):
     a,b = (file(lines('{u},{i},{r}', part, 'user,item,rating\n'), name)

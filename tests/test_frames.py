@@ -74,13 +74,13 @@ def test_true_and_false_are_ratings_as_on_the_command_line():
 
 def test_a_text_among_numbers_is_named_and_dropping_it_helps():
     df = plain.assign(rating=pd.Series([3, 'good', 1, 5], dtype=object))
-    with pytest.raises(ArgError, match="'good' is no number, as in 1 of 4 rows"): validate_ratings(df)
+    with pytest.raises(ArgError, match="'good' isn't a number, as in 1 of 4 rows"): validate_ratings(df)
     assert validate_ratings(df[df.rating!='good']).rating.tolist()==[3, 1, 5]
 
 drop = dict(missing=(np.nan, 'has no rating'), infinite=(np.inf, 'is infinite'), huge=(-10**999, 'is infinite'),
-            text=('good', "'good' is no number"), lists=([3], 'is no number'),
+            text=('good', "'good' isn't a number"), lists=([3], "isn't a number"),
             signal=(Decimal('sNaN'), 'has no rating'), quiet=(Decimal('NaN'), 'has no rating'),
-            complex=(2+1j, r'\(2\+1j\) is no number'), date=(pd.Timestamp('2020'), 'is no number'))
+            complex=(2+1j, r"\(2\+1j\) isn't a number"), date=(pd.Timestamp('2020'), "isn't a number"))
 
 @pytest.mark.parametrize('bad, words', drop.values(), ids=drop)
 def test_dropping_the_rows_that_are_named_helps(bad, words):
@@ -126,7 +126,7 @@ def test_numbers_as_text_become_numbers_as_advised():
 def test_pairs_rated_twice_are_shown_though_their_ids_have_no_order():
     colour = enum.Enum('colour', 'red blue')
     df = plain.assign(user=[colour.red, colour.blue, colour.red, colour.red])
-    with pytest.raises(ArgError, match='1 rows repeat a pair'): validate_ratings(df)
+    with pytest.raises(ArgError, match='1 row repeats a pair'): validate_ratings(df)
 
 def test_text_with_half_a_character_is_refused():
     ids = pd.Series(['a\ud800', 'b', 'c', 'd'], dtype=object)

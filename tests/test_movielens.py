@@ -244,7 +244,7 @@ SERVERS = {
     stops_after_1000_bytes: 'almost nothing came for 0.4 seconds', stops_just_before_the_end: 'almost nothing came',
     sends_a_byte_now_and_then: 'almost nothing came', never_finishes_its_head: 'almost nothing came',
     hangs_up: 'retrieval incomplete: got only 1000 out of 4924029',
-    sends_for_ever: 'bytes came, and 4,924,029 were expected',
+    sends_for_ever: 'bytes, expected 4,924,029',
     is_not_the_archive: 'ml-100k.zip is truncated or altered: its SHA-256 does not match',
     has_no_such_file: 'HTTP Error 404: Not Found'}
 

@@ -165,6 +165,11 @@ def test_on_planted_ratings_the_error_falls_as_ratings_grow():
     errors = [error(n) for n in (1, 10, 60, 360)]
     assert errors[0] > errors[1] > errors[2] > errors[3] and errors[3] < 0.5*errors[2]
 
+def test_what_the_chapter_no_longer_builds_is_still_imported_from_its_module():
+    from collab_course import newcomer_rows, newcomers
+    for name in newcomer_rows.__all__: assert getattr(newcomers, name) is getattr(newcomer_rows, name)
+    assert set(newcomers.__all__)=={'fold_in', *newcomer_rows.__all__}
+
 def test_a_dict_is_a_table_of_one_newcomer():
     rows = table(1, 4)
     by_dict = fold_in(model, dls, dict(zip(rows.movie, rows.rating)))

@@ -1,4 +1,4 @@
-"Chapter 01: four lookups that agree, what they refuse, what they cost, and which rows an optimizer moves"
+"Chapter 01 and `lookups`: four lookups that agree, what they refuse, what they cost, and which rows an optimizer moves"
 from functools import partial
 
 import numpy as np
@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from torch.optim import SGD, Adam, AdamW, SparseAdam
 from torch.testing import assert_close
 
-from collab_course.one_hot import (as_embedding, as_linear, four_lookups, lookup_bytes, lookup_cost, lookup_index,
-                                   lookup_one_hot, one_hot, rows_moved)
+from collab_course.lookups import as_embedding, as_linear, lookup_bytes, lookup_cost, rows_moved
+from collab_course.one_hot import four_lookups, lookup_index, lookup_one_hot, one_hot
 
 def gen(seed): return torch.Generator().manual_seed(seed)
 

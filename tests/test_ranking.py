@@ -147,7 +147,7 @@ def test_histories_are_those_of_a_loop(pairs, people):
 
 @pytest.mark.parametrize('mask,why', [
     (np.ones((1, 3), dtype=bool), 'table of bools of shape'), (np.ones((2, 2)), 'table of bools of shape'),
-    (([0], [2]), 'column that is no whole number from 0 to 1'), (([-1], [0]), 'row that is no whole number'),
-    (([0, 1], [0]), 'one length'), (([0.], [1.]), 'no whole number')])
+    (([0], [2]), "column that isn't a whole number from 0 to 1"), (([-1], [0]), "row that isn't a whole number"),
+    (([0, 1], [0]), 'one length'), (([0.], [1.]), "isn't a whole number")])
 def test_a_mask_that_does_not_fit_is_refused(mask, why):
     with pytest.raises(ValueError, match=f'seen.*{why}'): as_mask(mask, (2, 2), 'seen')

@@ -24,7 +24,8 @@ from collab_course.checks import close_matches
 from collab_course.create_params import DotProductBias
 from collab_course.tables import planted_ratings, random_split
 from collab_course.dot_product import DotProduct
-from collab_course.embedding_nn import CollabNN, SideFeatureNN
+from collab_course.embedding_nn import CollabNN
+from collab_course.side_features import SideFeatureNN
 from collab_course.folding import fold_rows
 from collab_course.interpretation import nearest
 from collab_course.lists import rank_fit
@@ -1193,7 +1194,7 @@ class TwiceNN(CollabNN):
     def forward(self, x): return 2*super().forward(x)
 
 @pytest.mark.parametrize('model,msg',
-                         [(Crossed(dls), 'predicts otherwise'), (TwiceNN((41, 3), (31, 3)), "can't be served"),
+                         [(Crossed(dls), 'gives other predictions'), (TwiceNN((41, 3), (31, 3)), "can't be served"),
                           (nn.Linear(2, 1), "can't be served")])
 def test_what_only_resembles_a_known_model_is_refused(model, msg):
     with pytest.raises(TypeError, match=msg): Recommender.from_model(model, dls)

@@ -1,4 +1,4 @@
-"Chapter 10: the lean loop against `Learner`, gradients against autograd, Adagrad and large tables against slow loops"
+"Chapter 10 and `steps`: the lean loop against `Learner`, gradients against autograd, Adagrad and large tables against slow loops"
 import math
 from functools import partial
 
@@ -16,11 +16,12 @@ from torch.testing import assert_close
 from collab_course.create_params import DotProductBias
 from collab_course.tables import planted_ratings, random_split, validate_ratings
 from collab_course.dot_product import DotProduct, mse_on
-from collab_course.embedding_nn import CollabNN, SideFeatureNN
+from collab_course.embedding_nn import CollabNN
+from collab_course.side_features import SideFeatureNN
 from collab_course.loaders import RatingsDataLoaders
 from collab_course.vocab import ids_to_rows, make_vocab
-from collab_course.training import (adam_memory, cosine_cycle, fill_gradients, fit_rows, good_recipe, lean_fit,
-                                    step_by_rows, tables_of)
+from collab_course.steps import cosine_cycle, fill_gradients, fit_rows, step_by_rows, tables_of
+from collab_course.training import adam_memory, good_recipe, lean_fit
 from weights import big, rows
 
 quick = settings(deadline=None, max_examples=40)

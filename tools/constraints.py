@@ -63,7 +63,7 @@ def main():
     parser.add_argument('--lowest', action='store_true', help='print the lowest versions of what the library needs')
     if parser.parse_args().lowest: return print('\n'.join(lowest()))
     found = installed(asked(*PARTS))
-    # a build for one kind of machine, such as 2.15.0+cpu, is no version for others
+    # a build for one kind of machine, such as 2.15.0+cpu, isn't a version for others
     lines = [f"{name}=={v.split('+')[0]}" for name,v in sorted(found.items()) if name not in INSTALLERS]
     head = HEAD.format(python=python_version())
     (root/'constraints.txt').write_text(head + '\n'.join(lines) + '\n', encoding='utf-8')

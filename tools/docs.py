@@ -106,7 +106,7 @@ def colab(
 # ---- pages ----
 
 def _live(output):
-    "A plotly figure as a picture, and beside it what the page draws it from"
+    "A plotly figure as a picture, with what the page draws it from"
     data = dict(output.data)
     fig = json.dumps(data.pop(PLOTLY), separators=(',', ':')).replace('</', '<\\/')
     html = f'<script type="application/json" class="plotly-json">{fig}</script>'
@@ -155,7 +155,7 @@ def _toctree(title, names):
 def navigation(
     names,  # of all pages
 ):
-    "The tree beside each page, as Markdown for the index"
+    "The tree at the side of each page, as Markdown for the index"
     number = lambda o: int(m[0]) if (m := re.match(r'\d+', o)) else -1 # what to know before comes first
     top = sorted((o for o in names if '/' not in o and o!='index'), key=number)
     groups = [(title, [o for o in top if number(o) in chapters]) for title,chapters in PARTS]

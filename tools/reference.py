@@ -1,4 +1,4 @@
-"Make pages of the API reference from the source: signatures, docstrings and the comment beside each parameter"
+"Make pages of the API reference from the source: signatures, docstrings and the comment on each parameter"
 import ast, io, json, re, tokenize
 from pathlib import Path
 

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['element_tools', 'slider_tool', 'script_frame', 'figure_frame', 'colors', 'score_row', 'score_list', 'scores_script',
            'line_styles', 'run_panel', 'run_pick', 'runs_script', 'png_bytes', 'check_text', 'check_draw', 'Playable',
-           'bar_pieces', 'minus', 'draw_bars', 'draw_scores', 'check_numbers', 'check_person', 'play_scores',
-           'round_ticks', 'whole_if_even', 'runs_data', 'draw_runs', 'check_runs', 'play_runs']
+           'bar_pieces', 'minus', 'draw_bars', 'draw_names', 'draw_scores', 'check_numbers', 'check_person',
+           'play_scores', 'round_ticks', 'whole_if_even', 'runs_data', 'draw_runs', 'check_runs', 'play_runs']
 
 # %% ../../nbs/course/figures.ipynb #02612f00
 import hashlib, json, struct
@@ -172,7 +172,20 @@ def draw_bars(
     ax.plot(parts.sum(1), at, '|', color='black', ms=13, mew=3, label='score: the sum')
     for i,total in enumerate(parts.sum(1)):
         ax.text(1.02, i, minus(total), transform=ax.get_yaxis_transform(), va='center')
-    ax.set_yticks(at, [str(name).replace('$', r'\$') for name in df.index])
+
+def draw_names(
+    ax: Any, # Axes
+    df: pd.DataFrame, # A row for each bar, from below
+) -> None:
+    "Write each row's name to the left, and its numbers in small below it"
+    ax.set_yticks(range(len(df)), [''] * len(df))
+    place = dict(xycoords=ax.get_yaxis_transform(), textcoords='offset points', ha='right',
+                 annotation_clip=False)
+    for i,(name,row) in enumerate(zip(df.index, df.to_numpy())):
+        safe = str(name).replace('$', r'\$')
+        numbers = ', '.join(f'{v:g}' for v in row).replace('-', '−')
+        ax.annotate(safe, (0, i), (-8, 0), va='bottom', **place)
+        ax.annotate(numbers, (0, i), (-8, -1), va='top', color='0.35', fontsize=8, **place)
 
 # %% ../../nbs/course/figures.ipynb #cee95321
 def draw_scores(
@@ -182,16 +195,17 @@ def draw_scores(
     "Draw the scores of all items for a person, best first"
     score = (factors @ person).to_numpy()
     df = factors.iloc[np.argsort(-score, kind='stable')[::-1]]
-    fig = Figure(figsize=(7, 0.8 + 0.32*len(df)))
+    fig = Figure(figsize=(7, 0.6 + 0.42*len(df)))
     ax = fig.subplots()
     ax.use_sticky_edges = False
     draw_bars(ax, df, (df*person).to_numpy())
+    draw_names(ax, df)
+    ax.set_ylim(-0.5, len(df) - 0.4)
     ax.axvline(0, color='0.3', lw=0.8)
     ax.spines[['top', 'right', 'left']].set_visible(False)
     ax.tick_params(axis='y', length=0)
-    handles,labels = ax.get_legend_handles_labels()
-    fig.legend(handles, labels, loc='lower center', bbox_to_anchor=(0.5, 0.98), ncols=5,
-               frameon=False)
+    ax.legend(loc='lower center', bbox_to_anchor=(0.3, 1), ncols=5, frameon=False,
+              columnspacing=1.2, handlelength=1.2)
     return png_bytes(fig)
 
 # %% ../../nbs/course/figures.ipynb #3daa96de

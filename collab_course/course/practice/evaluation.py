@@ -331,7 +331,7 @@ def _(scores, liked, seen, k): return _marks(scores, liked, seen, k, share=k)
                        'places it cannot reach 1.')
 def _(scores, liked, seen, k): return _marks(scores, liked, seen, k, share=min(len(liked), k))
 
-@ex.list_marks.mistake('`None` is no number, and a mean over people stops at it: give '
+@ex.list_marks.mistake('`None` isn\'t a number, and a mean over people stops at it: give '
                        '`float("nan")`, which can be left out.')
 def _(scores, liked, seen, k): return _marks(scores, liked, seen, k, none=None)
 
