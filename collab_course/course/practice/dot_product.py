@@ -247,8 +247,8 @@ def _means(dls, people=True):
     valid_users,valid_items = dls.valid_ds.x.T
     return item_mean[valid_items] + people*user_mean[valid_users]
 
-@ex.better_stars.mistake('the model learns, but it isn\'t below 0.85 yet. Add the constant, leave '
-                         'out the range, or take fewer factors.')
+@ex.better_stars.mistake('the model learns, but it isn\'t below 0.85 yet. Add the constant '
+                         'instead of the range, take fewer factors, or raise `wd`.')
 def _(dls): return _means(dls)
 
 @ex.better_stars.mistake("that's about what mean ratings reach. Has the model been trained? Do its "
