@@ -121,6 +121,7 @@ def distance_moved(
     moved = emb.weight.detach() - before
     return moved.norm(dim=1)
 
+# %% ../nbs/library/lookups.ipynb #d833be2b
 def rows_moved(
     opt_func: Callable, # Makes the optimizer: `opt_func(params, lr=lr)`, PyTorch's or fastai's
     batches: list, # The ids of each step

@@ -9,8 +9,8 @@ QUESTIONS = {
         {'01_one_hot': '85c5411f 4d8ea37b 9f06f7b9 b3327c89 43acdd7f'},
     'What does `Embedding` do that `Linear` without a bias does not? And an `Embedding` with a bias after it, against '
     '`Linear` with one?':
-        {'01_one_hot': '8237681a 98524b4c cc508686 f3c31e91 e4ef7055'},
-    'What may be fed to an embedding, what not, and why?': {'01_one_hot': '4e882ed4 a2d93aad ae4867b6 84d29bae'},
+        {'01_one_hot': '8237681a 98524b4c f3c31e91 22014cb6', '10_training': 'cc508686'},
+    'What may be fed to an embedding, what not, and why?': {'01_one_hot': '4e882ed4'},
     'Why n + 1 rows? What is `#na#`, and what has row 0 learned?': {'03_loaders': 'af0f6793 d932d46e'},
     'Why is a column with two values given a table of (3, 3)? Does that make sense? '
     'Where does the size rule come from?':
@@ -22,7 +22,7 @@ QUESTIONS = {
     'What is the input of `CollabNN`: ids, rows or whole matrices? What happens to one single example, step by step?':
         {'08_embedding_nn': '2c3421c7 6e914d27 06713445 46f54c25'},
     'Which rows change in one step? Why do rows move that were not in the batch?': {
-        '01_one_hot': '070675d7 e3010d57 1cceb500 e43de7d2'},
+        '10_training': '070675d7 e3010d57 1cceb500 e43de7d2'},
     'What is a latent factor, and who decided what it means? How many should there be?': {
         '02_dot_product': 'ea2a80bb 345e9647', '04_bias': '88ae91f8',
          '06_interpretation': '2e6129f6 236e5d3e 560ce08a 360a6871'},

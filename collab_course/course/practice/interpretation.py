@@ -268,8 +268,8 @@ def nearest_title(factors, count, titles, title, min_count, out=None, by=None):
     near[[0, row] if out is None else out] = -torch.inf
     return titles[near.argmax()]
 
-# %% ../../../nbs/teaching/06_interpretation.ipynb #dc4c5105
-@ex.nearest_film.mistake('A film is no neighbour of its own: leave its row out.')
+# %% ../../../nbs/teaching/06_interpretation.ipynb #a854b621
+@ex.nearest_film.mistake('A film isn\'t its own neighbour: leave its row out.')
 def _(*args): return nearest_title(*args, out=[0])
 
 @ex.nearest_film.mistake('That is the nearest by dot product: divide by both lengths.')
@@ -657,7 +657,7 @@ def _random(users): return torch.randn(users.shape[1], users.shape[1], dtype=use
                         'need the very same matrix, not one alone, nor one and its transpose.')
 def _(users, items): return users,items @ torch.linalg.qr(_random(users))[0]
 
-@ex.new_columns.mistake('a random matrix is no rotation, it stretches too: make its columns '
+@ex.new_columns.mistake('a random matrix isn\'t a rotation, it stretches too: make its columns '
                         'orthonormal, for example with `torch.linalg.qr`.')
 def _(users, items):
     R = _random(users)
@@ -733,7 +733,7 @@ def _ranked(factors, item, by, n, out=None, lowest=(), size=lambda o: o):
                          'anywhere by chance.')
 def _(factors, item, by, n): return _ranked(factors, item, by, n, out=[item])
 
-@ex.nearest_rows.mistake('the item itself is on the list: it is no neighbour of its own, so take '
+@ex.nearest_rows.mistake('the item itself is on the list: it isn\'t its own neighbour, so take '
                          'its row out.')
 def _(factors, item, by, n): return _ranked(factors, item, by, n, out=[0])
 

@@ -422,13 +422,13 @@ def _(memory, n_items, d): return _people(memory, n_items, (16*(d + 1), 12*(d + 
                             'and averages are there before the first person.')
 def _(memory, n_items, d): return _people(memory, 0, (16*(d + 1), 12*(d + 1), 4*(d + 1) + 8))
 
-# %% ../../../nbs/teaching/10_training.ipynb #c575fe83
+# %% ../../../nbs/teaching/10_training.ipynb #32b241a3
 @ex.exercise(in_chapter=True)
 def large_batches():
     "Return lr, wd and sqr_mom for five epochs in batches of 4,096."
     return dict(lr=0.02, wd=0.6, sqr_mom=0.85)
 
-# %% ../../../nbs/teaching/10_training.ipynb #115a0561
+# %% ../../../nbs/teaching/10_training.ipynb #88d5ddfa
 def _error_of(lr, wd, sqr_mom):
     "Mean squared error of a training in batches of 4,096, in words"
     dls = RatingsDataLoaders.from_df(load_ratings(), item_name='title', duplicates='keep', seed=0,
@@ -454,7 +454,7 @@ def _():
 @ex.large_batches.cases
 def _(rng): yield ()
 
-# %% ../../../nbs/teaching/10_training.ipynb #46385a32
+# %% ../../../nbs/teaching/10_training.ipynb #61c2b2b6
 @ex.large_batches.mistake('the factors overfit, or they have hardly moved. Raising the rate alone '
                           "isn't enough: raise the decay with it, and shorten Adam's memory.")
 def _(): return dict(lr=0.05, wd=0.1, sqr_mom=0.99)
