@@ -48,7 +48,7 @@ def test_no_directive_is_seen(texts):
 
 def test_hidden_sources_and_cells(root):
     nb = docs.site_page('index', docs.sources(), None, 'main', {})
-    hidden = 'import matplotlib.pyplot as plt, numpy as np'  # in a cell with `#| hide`
+    hidden = 'import matplotlib.pyplot as plt, torch'  # in a cell with `#| hide`
     assert hidden in (root/'nbs'/'index.ipynb').read_text(encoding='utf-8')
     assert not any(hidden in c.source for c in nb.cells)
     pic = next(c for c in nb.cells if c.metadata.get('mystnb'))
