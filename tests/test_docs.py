@@ -371,7 +371,7 @@ def focused(t):
 def test_tab_reaches_everything(tab):
     t = tab('index.html')
     seen = []
-    while len(seen)<150 and ['A', 'article'] not in [[o[0], o[2]] for o in seen if 'headerlink' not in o[1]]:
+    while len(seen)<250 and ['A', 'article'] not in [[o[0], o[2]] for o in seen if 'headerlink' not in o[1]]:
         t.keyboard.press('Tab')
         seen.append(focused(t))
     assert 'skip-to-content' in seen[0][1]
