@@ -974,8 +974,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                                      'collab_course/course/practice/dot_product.py'),
                                                            'collab_course.course.practice.dot_product.better_stars': ( 'teaching/dot_product.html#better_stars',
                                                                                                                        'collab_course/course/practice/dot_product.py'),
-                                                           'collab_course.course.practice.dot_product.dot_batch': ( 'teaching/dot_product.html#dot_batch',
-                                                                                                                    'collab_course/course/practice/dot_product.py'),
                                                            'collab_course.course.practice.dot_product.fit_once': ( 'teaching/dot_product.html#fit_once',
                                                                                                                    'collab_course/course/practice/dot_product.py'),
                                                            'collab_course.course.practice.dot_product.lined_up': ( 'teaching/dot_product.html#lined_up',

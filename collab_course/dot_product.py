@@ -28,7 +28,6 @@ def mse_on(
     errors = [errors_of(model(*xb), y, flatten) for *xb,y in dl]
     return torch.cat(errors).square().mean().item() if errors else float('nan')
 
-# %% ../nbs/02_dot_product.ipynb #b4deb7a6
 def train_epoch(
     model: nn.Module, # Model to train
     dl: DataLoader, # Loader of (x, y), on the model's device
