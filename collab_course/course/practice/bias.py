@@ -451,12 +451,12 @@ def _(rng):
     yield users, items, 3, 3
 
 # %% ../../../nbs/teaching/04_bias.ipynb #bd445a2b
-def ranked(mean=None, first=1, largest=True):
-    "A wrong answer: another mean to subtract, film 0 allowed, or the wrong end"
+def ranked(mean=None, first=1, largest=True, shift=None):
+    "A wrong answer: another mean to subtract, film 0 allowed, the wrong end, or rows off by one"
     def f(user_factors, item_factors, user, n):
         subtract = mean(user_factors) if mean else user_factors[1:].mean(0)
         own = (user_factors[user] - subtract) @ item_factors[first:].T
-        return own.topk(n, largest=largest).indices + first
+        return own.topk(n, largest=largest).indices + (first if shift is None else shift)
     return f
 
 for f,says in [
@@ -467,4 +467,6 @@ for f,says in [
     (ranked(first=0), 'film 0 is on a list. It belongs to `#na#`, so keep it out.'),
     (ranked(largest=False), 'these are the films that this person likes least, compared with '
      'others: take the other end.'),
+    (ranked(shift=0), 'every row is one too low: without row 0, place 0 of the list is row 1. Add '
+     '1 to what `topk` returns.'),
 ]: ex.sets_apart.mistake(says)(f)

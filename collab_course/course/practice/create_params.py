@@ -612,6 +612,8 @@ def on_small_tables(answer):
            'numbers in each parameter': sorted(p.numel() for p in model.parameters()),
            'shape for three pairs': list(out.shape),
            'sizes of parameters without a gradient': without_gradient(model, x)}
+    found = len(list(model.parameters()))
+    if found<4: return res | {'predictions': 'not asked, because a table is missing'}
     with torch.no_grad():
         for p in model.parameters(): p.copy_(known_numbers(p.numel()).view_as(p))
     return res | {'predictions': model(x).detach()}
@@ -635,7 +637,8 @@ def _(answer, table):
         return 'not trained, because it is wrong on small tables'
     loss = loss_after_training(answer)
     print(f'validation loss {loss:.3f}')
-    return f"validation loss {'below' if loss<0.82 else 'above'} 0.82"
+    if loss<0.82: return 'validation loss below 0.82'
+    return 'above 0.82, though the formula is right: do the factors start with an sd near 0.01?'
 
 @ex.FromNothing.spec
 def _(table):
