@@ -27,6 +27,9 @@ META = dict(vocab=dict(user=['ann', 'bo', 'cy'], item=[1, 2, 3]), y_range=[0, 5.
 def look(arrays, meta):
     return [(k, a.dtype.newbyteorder('='), a.shape, np.ascontiguousarray(a).tobytes())
             for k,a in arrays.items()], repr(meta)
+def n_bytes(info):
+    "Bytes of all arrays that `bundle_info` describes"
+    return sum(np.dtype(o['dtype']).itemsize*int(np.prod(o['shape'])) for o in info['arrays'].values())
 def listing(folder): return {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in Path(folder).iterdir()}
 def names_in(path): return sorted(os.listdir(Path(path).parent))
 
@@ -208,8 +211,10 @@ def test_whatever_is_saved_comes_back(arrays, meta, folder):
 @settings(max_examples=400, deadline=None)
 @given(data=st.data())
 def test_a_damaged_bundle_is_refused_or_unchanged(data, folder):
+    "`bundle_info` reads no arrays, so it can't verify the seal: a name may be another, the layout must be whole"
     path = save_bundle(folder/'damaged', ARRAYS, META)
     good = path.read_bytes()
+    good_info = bundle_info(path)
     bad = bytearray(good[:data.draw(st.just(len(good)) | st.integers(0, len(good)))])
     for i,x in data.draw(st.lists(st.tuples(st.integers(0, max(len(bad)-1, 0)), st.integers(0, 255)), max_size=3)):
         if bad: bad[i] = x
@@ -220,7 +225,7 @@ def test_a_damaged_bundle_is_refused_or_unchanged(data, folder):
         for f in (load_bundle, bundle_info):
             try: res = f(path)
             except BundleError as e: assert str(e) and str(path) in str(e)
-            else: assert look(*res) == look(ARRAYS, META) if f is load_bundle else set(res['arrays']) == set(ARRAYS)
+            else: assert look(*res) == look(ARRAYS, META) if f is load_bundle else n_bytes(res) == n_bytes(good_info)
     finally: path.write_bytes(good)
 
 @settings(max_examples=200, deadline=None)

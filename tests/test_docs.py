@@ -48,7 +48,7 @@ def test_no_directive_is_seen(texts):
 
 def test_hidden_sources_and_cells(root):
     nb = docs.site_page('index', docs.sources(), None, 'main', {})
-    hidden = 'import matplotlib.pyplot as plt, numpy as np'  # in a cell with `#| hide`
+    hidden = 'import matplotlib.pyplot as plt, torch'  # in a cell with `#| hide`
     assert hidden in (root/'nbs'/'index.ipynb').read_text(encoding='utf-8')
     assert not any(hidden in c.source for c in nb.cells)
     pic = next(c for c in nb.cells if c.metadata.get('mystnb'))
@@ -371,7 +371,7 @@ def focused(t):
 def test_tab_reaches_everything(tab):
     t = tab('index.html')
     seen = []
-    while len(seen)<150 and ['A', 'article'] not in [[o[0], o[2]] for o in seen if 'headerlink' not in o[1]]:
+    while len(seen)<250 and ['A', 'article'] not in [[o[0], o[2]] for o in seen if 'headerlink' not in o[1]]:
         t.keyboard.press('Tab')
         seen.append(focused(t))
     assert 'skip-to-content' in seen[0][1]

@@ -2,7 +2,6 @@
 import ast, json, re
 
 import pytest
-from IPython.core.inputtransformer2 import TransformerManager
 
 # what readers had to read twice, and what to write instead
 TURNS = {
@@ -31,7 +30,8 @@ def better(text):
 
 def literals(code):
     "Docstrings and messages of Python code: its literals of three words or more"
-    tree = ast.parse(TransformerManager().transform_cell(code))  # magics become calls
+    code = re.sub(r'^[%!].*$', 'pass', code, flags=re.M)  # magics
+    tree = ast.parse(code)
     texts = [o.value for o in ast.walk(tree) if isinstance(o, ast.Constant) and isinstance(o.value, str)]
     return [o for o in texts if len(o.split())>2]
 

@@ -138,7 +138,9 @@ def test_the_greeting_says_where_you_stand(chapter):
     keep_progress()
     record(chapter.chapter, chapter.exercises[0].name, 'right')
     text = str(greeting())
-    assert f'1 of {len(chapter.exercises)}' in text and f'Next: {chapter.exercises[1].name} in nbs/practice/' in text
+    todo = chapter.exercises[1]
+    where = ('' if todo.in_chapter else 'practice/') + f'{chapter.chapter}_{chapter.name}.ipynb'
+    assert f'1 of {len(chapter.exercises)}' in text and f'Next: {todo.name} in nbs/{where}' in text
 
 def test_nothing_is_added_to_a_file_of_somebody_else(path, chapter):
     path.parent.mkdir()

@@ -11,7 +11,7 @@ QUESTIONS = {
     '`Linear` with one?':
         {'01_one_hot': '8237681a 98524b4c f3c31e91 22014cb6', '10_training': 'cc508686'},
     'What may be fed to an embedding, what not, and why?': {'01_one_hot': '4e882ed4'},
-    'Why n + 1 rows? What is `#na#`, and what has row 0 learned?': {'03_loaders': 'af0f6793 d932d46e d5b72bd6'},
+    'Why n + 1 rows? What is `#na#`, and what has row 0 learned?': {'03_loaders': 'af0f6793 d932d46e'},
     'Why is a column with two values given a table of (3, 3)? Does that make sense? '
     'Where does the size rule come from?':
         {'03_loaders': '4f23d1bb 45add25d', '08_embedding_nn': '9cbefaa0 d21180c2 ecb637cb'},

@@ -29,8 +29,8 @@ def table(**cols): return pd.DataFrame({**dict(user=[1, 1, 2, 3], movie=[7, 8, 7
     (table(movie=[[1], [2], [3], [4]]), ['cannot be hashed', '[1]']),
     (table(user=[5]*4, movie=[1, 2, 3, 4]), ["column 'user'", 'one id only, 5']),
     (table(movie=[5]*4, user=[1, 2, 3, 4]), ["column 'movie'", 'one id only']),
-    (table(user=[1, 1, 2, 3], movie=[7, 7, 7, 9]), ['1 rows repeat', "duplicates='keep'"]),
-    (table(user=[1, 1, 2, 3], movie=[7, 7, 7, 9]).assign(rating=[3, 3, 3, 3]), ['1 rows repeat'])])
+    (table(user=[1, 1, 2, 3], movie=[7, 7, 7, 9]), ['1 row repeats', "duplicates='keep'"]),
+    (table(user=[1, 1, 2, 3], movie=[7, 7, 7, 9]).assign(rating=[3, 3, 3, 3]), ['1 row repeats'])])
 def test_a_bad_table_is_refused_with_the_place_and_the_cure(df, words):
     with pytest.raises(ValueError) as e: validate_ratings(df)
     assert not [w for w in words if w not in str(e.value)], str(e.value)

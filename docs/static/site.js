@@ -5,7 +5,7 @@
 
   // A box that scrolls can be reached by Tab, so that arrow keys move it
   function reachable() {
-    for (const o of all('article pre, article .table-wrapper, article .cell_output .output, article div.math, .sidebar-scroll, .toc-scroll')) {
+    for (const o of all('article pre, article .table-wrapper, article .cell_output .output, article div.math, article .math-wrapper, .sidebar-scroll, .toc-scroll')) {
       const scrolls = o.scrollWidth > o.clientWidth || (o.scrollHeight > o.clientHeight && getComputedStyle(o).overflowY == 'auto')
       if (scrolls) o.tabIndex = 0
       else o.removeAttribute('tabindex')

@@ -199,7 +199,7 @@ def epoch(
     return list(zip(x[order].split(bs), y[order].split(bs)))
 
 # %% ../../../nbs/teaching/03_loaders.ipynb #7e1d4e08
-_pair_parts = 'each rating beside its user and item', 'each row at most once'
+_pair_parts = 'each rating with its user and item', 'each row at most once'
 _order_parts = ('in another order than the table', 'another order in the second epoch',
                 'the same order from a generator with the same seed')
 def _yes(o): return 'yes' if o else 'no'
@@ -223,12 +223,12 @@ def _(answer, x, y, bs):
                 **dict.fromkeys(_pair_parts + _order_parts, '')}
     (ux,uy),(vx,vy),(wx,_) = (_whole(o, x0, y0) for o in epochs)
     rating_of = dict(zip(map(tuple, x0.tolist()), y0.tolist()))
-    beside = all(rating_of.get(tuple(a))==b for xs,ys in ((ux, uy), (vx, vy))
-                 for a,b in zip(xs.tolist(), ys.tolist()))
+    together = all(rating_of.get(tuple(a))==b for xs,ys in ((ux, uy), (vx, vy))
+                   for a,b in zip(xs.tolist(), ys.tolist()))
     once = all(len(set(map(tuple, o.tolist())))==len(o) for o in (ux, vx))
     orders = not torch.equal(ux, x0),not torch.equal(ux, vx),torch.equal(ux, wx)
     return {'made of': _xy, 'ratings in each batch': [len(b) for b,_ in epochs[0]],
-            **dict(zip(_pair_parts, map(_yes, (beside, once)))),
+            **dict(zip(_pair_parts, map(_yes, (together, once)))),
             **{k: _yes(o) if len(x)>7 else 'too short to tell'
                for k,o in zip(_order_parts, orders)}}
 

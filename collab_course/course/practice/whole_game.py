@@ -114,6 +114,16 @@ def _(train, valid):
     mean,film,person = _means(train, valid)
     return (film.fillna(mean) + person)/2
 
+@ex.guess_stars.mistake("this is the film's mean alone, and NaN where no training row has the "
+                        'film: `fillna` first, then add how generous the person is.')
+def _(train, valid): return _means(train, valid)[1]
+
+@ex.guess_stars.mistake('two means add up to twice a rating: subtract the mean of all ratings '
+                        'once.')
+def _(train, valid):
+    mean,film,person = _means(train, valid)
+    return film.fillna(mean) + person
+
 @ex.guess_stars.mistake('one number for everybody: films and people differ.')
 def _(train, valid): return np.full(len(valid), train.rating.mean())
 
