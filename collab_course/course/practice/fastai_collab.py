@@ -125,14 +125,14 @@ def _(answer, threshold):
     if not hasattr(learn, 'opt') or learn.opt is None:
         with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(4, 1e-2, wd=0.1)
         mse = learn.recorder.values[-1][1]
-        if mse < threshold: return {f'below {threshold}': True}
-        return {f'below {threshold}': False, 'mean squared error, about': round(mse, 1),
-                'model': type(learn.model).__name__,
-                'y_range': str(getattr(learn.model, 'y_range', 'a layer of the network'))}
+        if mse < threshold: return {'mean squared error': f'below {threshold}'}
+        y_range = getattr(learn.model, 'y_range', 'a layer of the network')
+        return {'mean squared error': f'about {mse:.1f} by {type(learn.model).__name__}, '
+                f'y_range: {y_range}'}
     raise ValueError('the learner was trained before it was returned: the check trains it')
 
 @ex.make_learner.spec
-def _(threshold): return {f'below {threshold}': True}
+def _(threshold): return {'mean squared error': f'below {threshold}'}
 
 @ex.make_learner.cases
 def _(rng): yield (0.78,)
@@ -156,7 +156,7 @@ def top_titles(
     vocab,  # list of n_rows names, `#na#` first
     n,      # how many titles; fewer come back where there are fewer
 ):
-    "Titles with the highest biases, highest first, as a list; `#na#` is no title."
+    "Titles with the highest biases, highest first, as a list; `#na#` isn't a title."
     order = bias[1:].squeeze(1).argsort(descending=True)[:n]
     return [vocab[1:][i] for i in order]
 
@@ -270,8 +270,8 @@ def _best(user, tables, classes, ratings, n, na=0, bias=True, late=False, all_se
 @ex.best_unseen.mistake('row 0 is `#na#`, and that isn\'t a film: leave it out before you sort.')
 def _(user, tables, classes, ratings, n): return _best(user, tables, classes, ratings, n)
 
-@ex.best_unseen.mistake('these are the lowest predictions: `argsort` goes upwards unless it is '
-                        'told `descending=True`.')
+@ex.best_unseen.mistake('these are the lowest predictions: `argsort` goes upwards unless you '
+                        'pass `descending=True`.')
 def _(user, tables, classes, ratings, n):
     return _best(user, tables, classes, ratings, len(classes['title']), na=1)[::-1][:n]
 

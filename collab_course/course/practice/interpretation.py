@@ -272,6 +272,15 @@ def nearest_title(factors, count, titles, title, min_count, out=None, by=None):
 @ex.nearest_film.mistake('A film isn\'t its own neighbour: leave its row out.')
 def _(*args): return nearest_title(*args, out=[0])
 
+@ex.nearest_film.mistake('You take the second of the sorted list, as if the film itself were '
+                         'always the first. It isn\'t where it has too few ratings: leave its row '
+                         'out.')
+def _(factors, count, titles, title, min_count):
+    near = F.cosine_similarity(factors, factors[[titles.index(title)]])
+    near[count<min_count] = -2
+    near[0] = -2
+    return titles[near.argsort(descending=True)[1]]
+
 @ex.nearest_film.mistake('That is the nearest by dot product: divide by both lengths.')
 def _(*args): return nearest_title(*args, by=lambda table, row: table @ row)
 

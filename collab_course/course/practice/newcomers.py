@@ -431,7 +431,7 @@ def _(rated, asked, model, dls, film_means):
 def rises_most(
     before,  # Series: title → predicted stars, for the mean row
     after,   # Series: title → predicted stars, for the row that was folded in
-    rated,   # dict: title → stars, what the newcomer rated
+    rated,   # dict: title → stars, rated by the newcomer; some films may be in no Series
     n,       # how many titles
 ):
     "List of the `n` titles that rise most, without those that were rated."
