@@ -69,7 +69,8 @@ def test_setup_gives_what_the_settings_say(kwargs, settings):
     assert kwargs['install_requires'] == settings['requirements'].split()
     lib = settings['lib_name']
     assert kwargs['packages'] == [lib, f'{lib}.course', f'{lib}.course.practice']
-    assert kwargs['package_data'] == {lib: ['py.typed'], f'{lib}.course': ['*.mplstyle'], f'{lib}.course.practice': ['*.md']}
+    assert kwargs['package_data'] == {lib: ['py.typed'], f'{lib}.course': ['*.mplstyle'],
+                                      f'{lib}.course.practice': ['*.md']}
     assert set(settings['dev_requirements'].split()
                + settings['course_requirements'].split()) == set(kwargs['extras_require']['dev'])
 

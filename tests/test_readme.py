@@ -1,5 +1,5 @@
 "README.md is made from the index, and its links lead somewhere"
-import re
+import json, re
 
 import nbformat.v4 as v4
 import pytest
@@ -27,6 +27,17 @@ def test_every_notebook_is_in_the_map(text, root):
     asked = [o.relative_to(root).as_posix() for o in notebooks() if o.stem!='index'
              and o.parent.name not in ('practice', 'teaching')]
     assert not set(asked) - set(links(text))
+
+def test_each_chapter_is_called_by_its_own_title(root):
+    pages = [o for o in (root/'nbs').rglob('*.ipynb') if o.parent.name!='.ipynb_checkpoints']
+    cells = {o: [''.join(c['source']) for c in json.loads(o.read_text(encoding='utf-8'))['cells']
+                 if c['cell_type']=='markdown'] for o in pages}
+    titles = {o.name: cells[o][0].splitlines()[0][2:].split(' ', 1) for o in pages
+              if o.parent.name=='nbs' and o.name[0].isdigit()}
+    called = re.compile(r'\[(?:Chapter )?(\d\d):? ([^\]]+)\]\((?:\.\./)*(\d\d_\w+\.ipynb)\)')
+    links = [(o.name, m) for o in pages for text in cells[o] for m in called.findall(text)]
+    assert len({to for _,(_,_,to) in links}) == len(titles)
+    assert not [(page, title) for page,(number,title,to) in links if [number, title]!=titles[to]]
 
 def test_pictures_are_those_of_the_index(root, text):
     pics = {o.relative_to(root).as_posix() for o in (root/PICS).glob('*')}

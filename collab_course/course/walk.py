@@ -50,6 +50,10 @@ def held_out(
     if valid is None: return np.zeros(corner.shape, dtype=bool)
     pairs = set(zip(valid.user, valid.title))
     cells = [(user, title) in pairs for title in corner.index for user in corner.columns]
+    if not any(cells):
+        first = next(iter(pairs), None)
+        raise ValueError(f'no rating of valid is in the corner: got {first}, expected pairs such '
+                         f'as {(corner.columns[0], corner.index[0])}')
     return np.array(cells).reshape(corner.shape)
 
 def write_cell(
