@@ -11,6 +11,7 @@ html_show_sourcelink = html_copy_source = html_show_copyright = False
 html_theme_options = dict(navigation_with_keys=False, top_of_page_buttons=[])
 pygments_style,pygments_dark_style = 'a11y-high-contrast-light','a11y-high-contrast-dark'
 nb_execution_mode,nb_merge_streams = 'off',True
+nb_code_prompt_show,nb_code_prompt_hide = 'Show the code','Hide the code'
 myst_enable_extensions = ['dollarmath', 'colon_fence', 'tasklist']
 # as JupyterLab names them, so that a link holds in both
 myst_heading_anchors,myst_heading_slug_func = 4,'reference.slug'

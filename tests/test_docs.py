@@ -54,6 +54,11 @@ def test_hidden_sources_and_cells(root):
     pic = next(c for c in nb.cells if c.metadata.get('mystnb'))
     assert pic.metadata.tags==['remove-input'] and pic.metadata.mystnb.image.alt.startswith('Two tables')
 
+def test_what_is_folded_in_the_lab_is_folded_here(root, texts):
+    nb = docs.site_page('02_dot_product', docs.sources(), None, 'main', {})
+    folded = [c for c in nb.cells if 'hide-input' in c.metadata.get('tags', [])]
+    assert len(folded)>5 and texts['02_dot_product.html'].count('hide above-input')==len(folded)
+
 def test_alt_texts_arrive(site, texts):
     assert re.search(r'<img[^>]*alt="Two tables of films and people', texts['index.html'])
 

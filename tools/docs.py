@@ -120,7 +120,9 @@ def _alt(c):
 
 def _cell(c):
     "A code cell as MyST-NB wants it: folded source by tag, alt text by metadata, plotly as picture and data"
-    meta = {'tags': ['remove-input']} if c.metadata.transient['remove_source'] else {}
+    folded = c.metadata.get('jupyter', {}).get('source_hidden')
+    tag = 'remove-input' if c.metadata.transient['remove_source'] else 'hide-input' if folded else None
+    meta = {'tags': [tag]} if tag else {}
     if alt := _alt(c): meta['mystnb'] = dict(image=dict(alt=alt))
     c.outputs = [p for o in c.outputs for p in (_live(o) if PLOTLY in o.get('data', {}) else [o])]
     c.metadata = nbformat.from_dict(meta)
