@@ -1,7 +1,7 @@
 "Notebooks are run in a real kernel, and saved only when they ran and without junk"
 import json, os, subprocess, sys
 
-import nbformat.v4 as v4
+import nbformat, nbformat.v4 as v4
 import pytest
 from execute import NotebookError, directives, machine_paths, notebooks, run_all, run_notebook, save, strip_outputs
 
@@ -136,3 +136,9 @@ def test_two_at_a_time_and_one_that_fails_does_not_stop_the_other(tmp_path):
     with pytest.raises(NotebookError, match='ZeroDivisionError'):
         run_all([a, b], lambda path,nb: seen.update({path.name: nb}), workers=2)
     assert list(seen)==['b.ipynb'] and seen['b.ipynb']['cells'][1]['outputs'][0]['data']['text/plain']
+
+def test_no_notebook_shows_a_path_of_a_machine(root):
+    pages = [o for d in ('nbs', 'bench') for o in sorted((root/d).rglob('*.ipynb')) if '.ipynb_checkpoints' not in o.parts]
+    shown = {o.name: [p for c in nbformat.read(o, 4).cells if c.cell_type=='code' for p in machine_paths(c.outputs)]
+             for o in pages}
+    assert len(shown)>20 and not {k: v for k,v in shown.items() if v}
