@@ -138,7 +138,8 @@ def test_two_at_a_time_and_one_that_fails_does_not_stop_the_other(tmp_path):
     assert list(seen)==['b.ipynb'] and seen['b.ipynb']['cells'][1]['outputs'][0]['data']['text/plain']
 
 def test_no_notebook_shows_a_path_of_a_machine(root):
-    pages = [o for d in ('nbs', 'bench') for o in sorted((root/d).rglob('*.ipynb')) if '.ipynb_checkpoints' not in o.parts]
+    pages = [o for d in ('nbs', 'bench') for o in sorted((root/d).rglob('*.ipynb'))
+             if '.ipynb_checkpoints' not in o.parts]
     shown = {o.name: [p for c in nbformat.read(o, 4).cells if c.cell_type=='code' for p in machine_paths(c.outputs)]
              for o in pages}
     assert len(shown)>20 and not {k: v for k,v in shown.items() if v}
