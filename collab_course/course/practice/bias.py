@@ -12,9 +12,8 @@ import torch
 from torch import nn
 from ...create_params import DotProductBias
 from ...dot_product import quick_fit
-from ...loaders import RatingsDataLoaders
-from ...movielens import load_ratings
 from ..exercises import Practice, floats, ints
+from .dot_product import walk_loaders
 
 # %% ../../../nbs/teaching/04_bias.ipynb #f16524ae
 ex = Practice.read('bias', setup='import torch\nfrom torch import nn')
@@ -373,8 +372,7 @@ def choose_wd():
 @lru_cache(maxsize=64)
 def losses_with(wd):
     "Return training and validation loss at batches of 512"
-    dls = RatingsDataLoaders.from_df(load_ratings(), item_name='title', duplicates='keep', seed=0,
-                                     bs=512)
+    dls = walk_loaders()
     torch.manual_seed(0)
     log = []
     quick_fit(DotProductBias(dls.n_users, dls.n_items, 50), dls, wd=wd, log=log)

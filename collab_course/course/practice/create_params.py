@@ -13,10 +13,9 @@ import math
 import torch
 from torch import nn
 from ...dot_product import quick_fit
-from ...loaders import RatingsDataLoaders
-from ...movielens import load_ratings
 from ..differences import difference
 from ..exercises import Practice, floats
+from .dot_product import walk_loaders
 
 # %% ../../../nbs/teaching/05_create_params.ipynb #7695930f
 ex = Practice.read('create_params',
@@ -622,8 +621,7 @@ def on_small_tables(answer):
 @lru_cache(maxsize=16)
 def loss_after_training(answer):
     "Return the validation loss of a class at batches of 512"
-    dls = RatingsDataLoaders.from_df(load_ratings(), item_name='title', duplicates='keep', seed=0,
-                                     bs=512)
+    dls = walk_loaders()
     torch.manual_seed(0)
     return quick_fit(answer(dls.n_users, dls.n_items, 50), dls, wd=0.4)
 

@@ -11,10 +11,9 @@ __all__ = ['ex', 'top_films', 'small_model', 'film_table', 'ranked_titles', 'fil
 from functools import lru_cache
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
 from ..exercises import Practice, floats, own_random
+from .dot_product import walk_loaders
 from ...create_params import DotProductBias
 from ...dot_product import quick_fit
-from ...loaders import RatingsDataLoaders
-from ...movielens import load_ratings
 
 # %% ../../../nbs/teaching/06_interpretation.ipynb #88e9bb8e
 ex = Practice.read('interpretation', setup='import torch, torch.nn.functional as F')
@@ -36,8 +35,7 @@ def top_films(
 @lru_cache
 def small_model():
     "Train a small model of MovieLens 100k; return it with its loaders"
-    ratings = load_ratings()
-    dls = RatingsDataLoaders.from_df(ratings, item_name='title', duplicates='keep', seed=0, bs=512)
+    dls = walk_loaders()
     with own_random():
         model = DotProductBias(dls.n_users, dls.n_items, 50)
         quick_fit(model, dls, n_epoch=3, wd=0.2)

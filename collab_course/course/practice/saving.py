@@ -13,10 +13,9 @@ from pathlib import Path
 from unittest.mock import patch
 import numpy as np, torch
 from ..exercises import Practice, floats, own_random
+from .dot_product import walk_loaders
 from ...create_params import DotProductBias
 from ...dot_product import quick_fit
-from ...loaders import RatingsDataLoaders
-from ...movielens import load_ratings
 
 # %% ../../../nbs/teaching/16_saving.ipynb #5ae1ebc3
 ex = Practice.read('saving',
@@ -580,8 +579,7 @@ def carry_over(
 @lru_cache
 def _trained():
     "A trained model, its vocabulary, a later one, and ratings of the later one that were held back"
-    dls = RatingsDataLoaders.from_df(load_ratings(), item_name='title', duplicates='keep', seed=0,
-                                     bs=512, device='cpu')
+    dls = walk_loaders()
     with own_random():
         model = DotProductBias(dls.n_users, dls.n_items, 50)
         quick_fit(model, dls, n_epoch=3, wd=0.4)

@@ -10,10 +10,9 @@ import math
 from bisect import bisect_right
 import numpy as np, torch
 from ..exercises import Practice, floats, ints
+from .dot_product import walk_loaders
 from ..progress import Note
 from ...create_params import DotProductBias
-from ...loaders import RatingsDataLoaders
-from ...movielens import load_ratings
 from ...training import lean_fit
 
 # %% ../../../nbs/teaching/10_training.ipynb #99f34419
@@ -431,8 +430,7 @@ def large_batches():
 # %% ../../../nbs/teaching/10_training.ipynb #88d5ddfa
 def _error_of(lr, wd, sqr_mom):
     "Mean squared error of a training in batches of 4,096, in words"
-    dls = RatingsDataLoaders.from_df(load_ratings(), item_name='title', duplicates='keep', seed=0,
-                                     bs=4096, device='cpu')
+    dls = walk_loaders(bs=4096)
     torch.manual_seed(0)
     mse = lean_fit(DotProductBias(dls.n_users, dls.n_items, 50), dls, lr=lr, wd=wd, sqr_mom=sqr_mom)
     if mse<0.82: return 'below 0.82'
