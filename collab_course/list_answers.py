@@ -9,14 +9,14 @@ __all__ = ['list_names', 'most_numbers', 'most_measured', 'mean_log', 'parts_of'
            'train_lists', 'lists_line', 'with_clicks', 'is_list_of_ids', 'factors_of', 'new_interests',
            'reasons_by_history']
 
-# %% ../nbs/library/list_answers.ipynb #8527eaab
-from collections.abc import Callable, Hashable, Iterable
+# %% ../nbs/library/list_answers.ipynb #e007edb3
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 import numpy as np
 import pandas as pd
 from .answers import Newcomers, RatingHistory, largest_parts, pair_keys
-from .checks import ArgError, check_above, check_rate, is_number, must_be
+from .checks import ArgError, check_rate, is_number, must_be
 from .extremes import Feedback, feedbacks
 from .folding import is_of_one
 from .frames import as_frame
