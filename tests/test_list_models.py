@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from collab_course.checks import ArgError
-from collab_course.list_models import (EASE, Blend, Interests, ListScores, Popularity, WeightedALS, best_lists, better_alone,
-                                       climb,
-                                       fit_lists, gram, groups, hold_back, interest_weights, liked_from,
-                                       list_model_from_state, list_settings, padded_width, quadratic_forms,
+from collab_course.list_models import (EASE, Blend, Interests, ListScores, Popularity, WeightedALS, best_lists,
+                                       better_alone, climb, fit_lists, gram, groups, hold_back, interest_weights,
+                                       liked_from, list_model_from_state, list_settings, padded_width, quadratic_forms,
                                        search_lists, some_people, z_scores)
 from collab_course.ranking import History, rank_items
 
