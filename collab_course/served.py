@@ -353,7 +353,7 @@ class DotProductTables(ServedModel):
         check_array(arrays, 'item_bias', (n_items,))
         return cls(**arrays, y_range=settings['y_range'])
 
-# %% ../nbs/library/served.ipynb #0f7a0698
+# %% ../nbs/library/served.ipynb #11749cfd
 def expected_ratings(
     scores: np.ndarray, # Scores, any shape
     thresholds: np.ndarray, # Thresholds of each score, one more dimension
@@ -381,7 +381,7 @@ def scores_at_levels(
         high = np.where(below, high, middle)
     return (low + high)/2
 
-# %% ../nbs/library/served.ipynb #25d898ff
+# %% ../nbs/library/served.ipynb #8b9e8611
 class LevelTables(DotProductTables):
     "Dot products plus biases, and thresholds of each user between levels of ratings"
     kind = 'levels'
