@@ -7,8 +7,9 @@ __all__ = ['model_kinds', 'most_weight', 'few_ratings', 'rating_limits', 'Checke
            'dot_product_settings', 'new_dot_product', 'train_dot_product', 'neighbours_settings', 'new_neighbours',
            'train_neighbours', 'ModelKind', 'training_settings', 'split_rows', 'datasets_of_rows', 'batches_of_rows',
            'loaders_of_rows', 'about', 'bags_of_features', 'feature_names', 'is_sound', 'enough_memory', 'train_model',
-           'in_rating_units', 'Fitted', 'train_on', 'measure', 'beats_biases', 'four_digits', 'untuned', 'ratings_each',
-           'advice_for', 'warn_of_report', 'epoch_watcher', 'report_line', 'json_values', 'fit_table']
+           'in_rating_units', 'Fitted', 'train_on', 'measure', 'measured_intervals', 'beats_biases', 'four_digits',
+           'untuned', 'ratings_each', 'advice_for', 'warn_of_report', 'epoch_watcher', 'report_line', 'json_values',
+           'fit_table']
 
 # %% ../nbs/library/fitting.ipynb #6cef1ffb
 import collab_course.quiet # noqa: F401
@@ -34,6 +35,8 @@ from .extremes import check_ratings, check_training_settings, doubts
 from .extremes import doubtful, says_of_range, shown, tail_of
 from .features import MultiHot, feature_bags
 from .frames import as_frame
+from .intervals import Intervals
+from .list_answers import lists_line
 from .loaders import RatingBatches, RatingsDataLoaders, RatingsDataset
 from .served import ServedModel
 from .svdpp import SVDpp, fit_svdpp, svdpp_recipe
@@ -379,6 +382,7 @@ class Fitted:
     items: Vocab # Ids of the items, with counts of training ratings
     history: RatingHistory # Who rated what, as row numbers
     report: dict # What was measured, and all settings
+    intervals: Intervals|None = None # How far off predictions were; None: nothing was kept back
 
 def train_on(
     table: CheckedRatings, # Checked ratings
@@ -419,6 +423,19 @@ def measure(
     if not known.any(): report = dict.fromkeys(report)
     return report | dict(n_train=history.n_train, n_valid=int(known.sum()),
                          n_unknown=int((~known).sum()))
+
+def measured_intervals(
+    fitted: Fitted, # What a training left
+) -> Intervals|None: # None: nothing was kept back
+    "Sort errors on the rows kept back by how often the item was rated"
+    history = fitted.history
+    rows = history.rows[history.n_train:].astype(np.int64)
+    ratings = history.ratings[history.n_train:]
+    known = history.is_trained(rows)
+    if not known.any(): return None
+    users,items = rows[known].T
+    errors = fitted.served.predict(users, items) - ratings[known]
+    return Intervals.from_errors(errors, history.item_counts[items])
 
 def beats_biases(
     report: dict[str, Any], # As `measure` gives it
@@ -518,6 +535,8 @@ def report_line(
     rmse = four_digits(report['valid_rmse'])
     baseline = four_digits(report['baseline_rmse'])
     measured = f"RMSE on {report['n_valid']:,} ratings kept back: {rmse}"
+    lists = lists_line(report)
+    if lists: then = f'; {lists}{then}'
     return f"{measured} ({but}biases alone: {baseline}){then}"
 
 # %% ../nbs/library/fitting.ipynb #29cbbc0b
@@ -541,10 +560,11 @@ def fit_table(
     on_epoch: Callable|None = None, # Called with (epoch, training MSE, validation MSE)
     on_report: Callable|None = None, # Called with the report; None: print a line
     progress: bool = False, # Show a bar while training, and the line?
+    split: tuple[np.ndarray, int]|None = None, # As `split_rows` gives it; None: at random
 ) -> Fitted:
     "Train on a part, measure on the rest, train again on all"
     refit = refit and valid_pct!=0
-    order,n_train = split_rows(table, valid_pct, settings['seed'])
+    order,n_train = split or split_rows(table, valid_pct, settings['seed'])
     features = dict(user_features=user_features, item_features=item_features)
     features = {arg: as_frame(df, arg) for arg,df in features.items() if df is not None}
     bags = bags_of_features(table, **features, on_missing=on_missing)
@@ -552,6 +572,7 @@ def fit_table(
         watcher = epoch_watcher(settings['n_epoch'], on_epoch, progress)
         return train_on(table, order, n, settings, bags, watcher)
     fitted = train(n_train)
+    intervals = measured_intervals(fitted)
     names = feature_names(table, **features)
     report = json_values(measure(fitted, table.rating_range) | dict(refit=refit) | settings
                           | names)
@@ -560,4 +581,5 @@ def fit_table(
     elif progress: print(report_line(report))
     if refit: fitted = train(len(table))
     fitted.report = report
+    fitted.intervals = intervals
     return fitted
