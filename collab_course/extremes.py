@@ -592,7 +592,7 @@ def check_interests(
     if duplicates in ('raise', 'keep'): return summed_pairs(df, pair, rating_name)
     return merge_pairs(df, pair, rating_name, duplicates)
 
-# %% ../nbs/library/extremes.ipynb #460bd3c2
+# %% ../nbs/library/extremes.ipynb #487f514d
 class Understood(NamedTuple):
     "A table that a model can be trained on, and what its numbers were taken for"
     ratings: pd.DataFrame # One row a pair
