@@ -561,6 +561,7 @@ def fit_table(
     on_report: Callable|None = None, # Called with the report; None: print a line
     progress: bool = False, # Show a bar while training, and the line?
     split: tuple[np.ndarray, int]|None = None, # As `split_rows` gives it; None: at random
+    more: Callable|None = None, # Called with the first training, returns more of the report
 ) -> Fitted:
     "Train on a part, measure on the rest, train again on all"
     refit = refit and valid_pct!=0
@@ -574,8 +575,9 @@ def fit_table(
     fitted = train(n_train)
     intervals = measured_intervals(fitted)
     names = feature_names(table, **features)
+    found = more(fitted) if more else {}
     report = json_values(measure(fitted, table.rating_range) | dict(refit=refit) | settings
-                          | names)
+                          | names | found)
     warn_of_report(report, table)
     if on_report: on_report(report)
     elif progress: print(report_line(report))
