@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
-from collab_course.checks import Arg, ArgError, ArgTypeError, ArgWarning, brief, did_you_mean
+from collab_course.checks import Arg, ArgError, ArgTypeError, ArgWarning, brief, count_names
+from collab_course.checks import did_you_mean
 from collab_course.checks import join_parts, must_be, no_ratings, one_of
 if TYPE_CHECKING: import numpy as np, pandas as pd, pyarrow as pa
 
@@ -296,11 +297,9 @@ known_names = dict(
               movierating itemrating overallrating userrating ratingscore ratingvalue myscore
               reviewscore reviewrating reviewoverall''',
     title='''title movietitle booktitle itemtitle filmtitle producttitle songtitle
-             itemname moviename productname beername name''',
-    count='''count counts plays play playcount nplays weight clicks nclicks views nviews viewcount
-             visits visitcount purchases purchasecount npurchases quantity qty hours hoursplayed
-             playtime playhours listens listencount downloads frequency freq''')
+             itemname moviename productname beername name''')
 known_names = {role: names.split() for role,names in known_names.items()}
+known_names['count'] = [*count_names, 'play', 'weight', 'frequency', 'freq']
 
 # %% ../nbs/library/reading.ipynb #1a093be7
 def plain_name(
@@ -1070,7 +1069,7 @@ def choose_columns(
                          'and two of them name the same')
     return res
 
-# %% ../nbs/library/reading.ipynb #9a6a01fc
+# %% ../nbs/library/reading.ipynb #709bcc3d
 # parts of names that belong to times; ids end in `id`
 time_words = ('time', 'date', 'day', 'created', 'year', 'month', 'hour', 'when', 'unix')
 
