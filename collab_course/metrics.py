@@ -103,7 +103,7 @@ def divide_or_nan(
     "Compute `a/b` where there is something to reach"
     return np.divide(a, b, out=np.full(len(a), np.nan), where=b>0)
 
-# %% ../nbs/library/metrics.ipynb #33754d98
+# %% ../nbs/library/metrics.ipynb #0bbe8c46
 def metrics_of_hits(
     hit: np.ndarray, # Is each place a hit? Bools or chances, shape (n, k)
     found: np.ndarray, # Hits down to each place, where it is a hit itself, shape (n, k)
@@ -136,7 +136,7 @@ def list_metrics(
     hit,n_relevant = find_hits(lists, relevant, k)
     return metrics_of_hits(hit, hit.cumsum(1), n_relevant)
 
-# %% ../nbs/library/metrics.ipynb #77ffdeed
+# %% ../nbs/library/metrics.ipynb #23c09ca9
 def start_of_ties(
     ranked: np.ndarray, # Scores of each row, the highest first, shape (n, items)
 ) -> np.ndarray: # bool, the same shape
@@ -202,7 +202,7 @@ def ndcg_at(
     got = shared_worth(scores, worth)*gains*(scores>-np.inf)
     return divide_or_nan(got.sum(1), np.sort(gains)[:,::-1] @ worth)
 
-# %% ../nbs/library/metrics.ipynb #628d9b0e
+# %% ../nbs/library/metrics.ipynb #cfaff11f
 def tied_hits(
     scores: np.ndarray, # Scores, shape (n, items)
     relevant: np.ndarray, # Is each item relevant and listed? bool, shape (n, items)
@@ -223,7 +223,7 @@ def tied_hits(
     others = (n_hits[at] - 1)/np.maximum(size[at] - 1, 1)
     return n_hits[at]/size[at],above[at] + 1 + place_in_tie*others
 
-# %% ../nbs/library/metrics.ipynb #b64015ad
+# %% ../nbs/library/metrics.ipynb #aab00a4f
 def score_metrics(
     scores: ArrayLike, # Scores, shape (n, items), the highest first; -inf: never listed
     relevant: Any, # What each person likes: table of bools like `scores`, or (rows, columns)

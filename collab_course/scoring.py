@@ -4,19 +4,21 @@
 
 # %% auto #0
 __all__ = ['check_model', 'predict_valid', 'scores_of_tables', 'scores_of_pairs', 'score_all', 'rated_table', 'unseen_table',
-           'lists_for', 'hide_seen', 'check_unseen', 'numbered_folds', 'check_fits', 'check_trained', 'means_by_fold',
-           'check_rank', 'check_loss']
+           'lists_for', 'hide_seen', 'check_unseen', 'measure_lists', 'measure_shown', 'numbered_folds', 'check_fits',
+           'check_trained', 'means_by_fold', 'check_rank', 'check_loss']
 
 # %% ../nbs/library/scoring.ipynb #19133355
 import collab_course.quiet # noqa: F401
 from collections.abc import Collection, Iterable
+import math
 from typing import Any
 import numpy as np, pandas as pd, torch
 from fastai.layers import sigmoid_range
 from .checks import Arg, ArgError, ArgTypeError, check_choice, check_seed, check_whole
 from .create_params import DotProductBias
 from .loaders import RatingsDataLoaders, RatingsDataset
-from .metrics import check_at_least, check_lists
+from .metrics import check_at_least, check_lists, coverage, gini, list_metrics, novelty
+from .metrics import score_metrics
 from .ranking import as_mask, top_k
 from .tables import Split, canonical_fold
 from .loops import check_fit
@@ -158,6 +160,26 @@ def check_unseen(
     if again.any():
         raise ArgError(f'list {again.argmax()} holds an item that its person rated in training')
     return lists
+
+# %% ../nbs/library/scoring.ipynb #5fb15751
+def measure_lists(
+    table: np.ndarray, # Scores (float) or lists (whole numbers), as `unseen_table` gives them
+    liked: np.ndarray, # What is to be found, bools, shape (people, items)
+    k: int, # Places on each list
+) -> pd.DataFrame: # precision, recall, ndcg, map, a row a person; NaN: nothing is to be found
+    "Measure everybody's list; equal scores share"
+    from_scores = table.dtype.kind=='f'
+    return score_metrics(table, liked, k) if from_scores else list_metrics(table, liked, k)
+
+def measure_shown(
+    lists: np.ndarray, # Item rows, shape (people, places); -1: an empty place
+    seen: np.ndarray, # What people rated, bools, shape (people, items)
+) -> dict[str, float]: # coverage, gini, novelty
+    "Measure what all lists together show of the catalogue"
+    shown = np.bincount(lists[lists>=0], minlength=seen.shape[1])[1:]
+    unequal = gini(shown) if shown.any() else math.nan
+    return dict(coverage=coverage(shown), gini=unequal,
+                novelty=novelty(lists, seen.sum(0), len(seen)))
 
 # %% ../nbs/library/scoring.ipynb #7554ac2d
 def numbered_folds(
