@@ -407,7 +407,7 @@ def _(a, b, ratio):
     return dict(difference=d.mean(), se=(d.var(ddof=1)*(1/len(d) + ratio))**0.5,
                 won=int((d<0).sum()))
 
-# %% ../../../nbs/teaching/11_evaluation.ipynb #f4fcbaff
+# %% ../../../nbs/teaching/11_evaluation.ipynb #ee39513c
 @ex.exercise(in_chapter=True)
 def shared_recall(
     scores,  # (n,) numpy scores of all films, float; −inf: never listed
@@ -422,7 +422,7 @@ def shared_recall(
         places = max(0, places - len(tie))
     return found/len(liked)
 
-# %% ../../../nbs/teaching/11_evaluation.ipynb #0079534b
+# %% ../../../nbs/teaching/11_evaluation.ipynb #01659a1c
 def _recall_of(order, scores, liked, k):
     "Recall of the list that a sort makes if films stand in this order"
     best = sorted((i for i in order if scores[i]>-math.inf), key=lambda i: -scores[i])[:k]
@@ -449,36 +449,37 @@ def _(rng):
         liked = set(rng.choice(6, 3, replace=False).tolist())
         yield rng.integers(0, 3, 6).astype(float), liked, int(rng.integers(1, 5))
 
-# %% ../../../nbs/teaching/11_evaluation.ipynb #33c5f7ff
-@ex.shared_recall.mistake('ties come in the order of their positions here, so the file decides who is '
-                          'found. Share the places among all films of a tie.')
+# %% ../../../nbs/teaching/11_evaluation.ipynb #707b2d9f
+@ex.shared_recall.mistake('ties come in the order of their positions here, so the file decides '
+                          'who is found. Share the places among all films of a tie.')
 def _(scores, liked, k): return _recall_of(range(len(scores)), scores, liked, k)
 
-@ex.shared_recall.mistake('ties come in the reverse order of their positions: the file still decides. '
-                          'Share the places.')
+@ex.shared_recall.mistake('ties come in the reverse order of their positions: the file still '
+                          'decides. Share the places.')
 def _(scores, liked, k): return _recall_of(range(len(scores))[::-1], scores, liked, k)
 
-@ex.shared_recall.mistake('every film of the last tie counts as listed, so more than `k` films are: '
-                          'give each one its share of the places that are left.')
+@ex.shared_recall.mistake('every film of the last tie counts as listed, so more than `k` films '
+                          'are: give each one its share of the places that are left.')
 def _(scores, liked, k):
     bar = np.sort(scores)[::-1][min(k, len(scores)) - 1]
     return sum(scores[i]>=bar and scores[i]>-np.inf for i in liked)/len(liked)
 
-@ex.shared_recall.mistake('the last tie is left out of the list, although there are places for a part '
-                          'of it: give each of its films a share.')
+@ex.shared_recall.mistake('the last tie is left out of the list, although there are places for a '
+                          'part of it: give each of its films a share.')
 def _(scores, liked, k):
     return sum((scores>=scores[i]).sum()<=k and scores[i]>-np.inf for i in liked)/len(liked)
 
-@ex.shared_recall.mistake('films with a score of −inf fill the last places, but they are never listed.')
+@ex.shared_recall.mistake('films with a score of −inf fill the last places, but they are never '
+                          'listed.')
 def _(scores, liked, k):
     low = np.where(scores==-np.inf, -1e9, scores)
     return ex.shared_recall.answer(low, liked, k)
 
-@ex.shared_recall.mistake('this is precision, the share of places. Recall divides by the number of '
-                          'liked films.')
+@ex.shared_recall.mistake('this is precision, the share of places. Recall divides by the number '
+                          'of liked films.')
 def _(scores, liked, k): return ex.shared_recall.answer(scores, liked, k)*len(liked)/k
 
-# %% ../../../nbs/teaching/11_evaluation.ipynb #84db61c0
+# %% ../../../nbs/teaching/11_evaluation.ipynb #4b554dd0
 @ex.exercise(in_chapter=True)
 def score_films(
     train,  # data frame with columns user, movie, rating, timestamp: training rows of u1
@@ -486,7 +487,7 @@ def score_films(
     "Series: movie → score, the highest is listed first. Must end above 0.255."
     return train[train.rating>=4].movie.value_counts()
 
-# %% ../../../nbs/teaching/11_evaluation.ipynb #c2a203ad
+# %% ../../../nbs/teaching/11_evaluation.ipynb #0a1c63a4
 @lru_cache(maxsize=1)
 def parts_of_u1():
     "Return training rows, and tables of what was rated there and what is to be found"
@@ -510,8 +511,9 @@ def _(answer, table):
     print(f'NDCG@10 of {ndcg:.3f} on the test rows, most rated has 0.245')
     if ndcg>0.255: return 'NDCG@10 above 0.255'
     usual = np.median(seen.sum(0)[top_k(scores, 10)])
-    known = 'rarely rated films' if usual<30 else 'rather well-known films' if usual<180 else 'famous films'
-    return f'not above 0.255, with {known} on the lists'
+    if usual<30: return 'not above 0.255, with rarely rated films on the lists'
+    if usual<180: return 'not above 0.255, with rather well-known films on the lists'
+    return 'not above 0.255, with famous films on the lists'
 
 @ex.score_films.spec
 def _(table): return 'NDCG@10 above 0.255'
@@ -519,22 +521,22 @@ def _(table): return 'NDCG@10 above 0.255'
 @ex.score_films.cases
 def _(rng): yield ('u1 of MovieLens 100k',)
 
-# %% ../../../nbs/teaching/11_evaluation.ipynb #3d370e80
-@ex.score_films.mistake('a mean rests on how few people rated the film: one 5 is enough for the top. '
-                        'Count something.')
+# %% ../../../nbs/teaching/11_evaluation.ipynb #3c52fa70
+@ex.score_films.mistake('a mean rests on how few people rated the film: one 5 is enough for the '
+                        'top. Count something.')
 def _(train): return train.groupby('movie').rating.mean()
 
-@ex.score_films.mistake('shrunk means still don\'t say how many people would come: a loved film that few '
-                        'know is rarely among the test rows. Count something.')
+@ex.score_films.mistake('shrunk means still don\'t say how many people would come: a loved film '
+                        'that few know is rarely among the test rows. Count something.')
 def _(train):
     by_film = train.groupby('movie').rating
     return (by_film.sum() + 10*train.rating.mean())/(by_film.count() + 10)
 
-@ex.score_films.mistake('these films are known to everybody, but known isn\'t liked: what do 4 and 5 stars '
-                        'have to do with it?')
+@ex.score_films.mistake('these films are known to everybody, but known isn\'t liked: what do 4 '
+                        'and 5 stars have to do with it?')
 def _(train): return train.groupby('movie').size()
 
-# %% ../../../nbs/teaching/11_evaluation.ipynb #6b02f879
+# %% ../../../nbs/teaching/11_evaluation.ipynb #fcc9bd90
 @ex.exercise(in_chapter=True)
 def half_width(
     errors,  # (n,) numpy array: predictions minus ratings of rows kept back, at least one
@@ -545,7 +547,7 @@ def half_width(
     rank = math.ceil((len(sizes) + 1)*share)
     return float(sizes[rank-1]) if rank<=len(sizes) else math.inf
 
-# %% ../../../nbs/teaching/11_evaluation.ipynb #6925cf34
+# %% ../../../nbs/teaching/11_evaluation.ipynb #58e12d22
 @ex.half_width.use
 def _(answer, errors, share):
     out = answer(errors, share)
@@ -562,26 +564,29 @@ def _(errors, share):
 def _(rng):
     yield np.array([.5, -1., .25, 2.]), .5
     yield np.array([-3., -2., -1., 0., 1.5]), .75
-    for n,share in ((10, .8), (10, .9), (30, .9), (100, .75)): yield rng.normal(0, 1, n).round(3), share
+    for n,share in ((10, .8), (10, .9), (30, .9), (100, .75)):
+        yield rng.normal(0, 1, n).round(3), share
     yield np.array([.1, -.2, .3]), .9
     yield rng.normal(0, 1, 8), .9
 
-# %% ../../../nbs/teaching/11_evaluation.ipynb #f0a49f60
-def _width_at(sizes, rank): return float(np.sort(sizes)[rank-1]) if rank<=len(sizes) else math.inf
+# %% ../../../nbs/teaching/11_evaluation.ipynb #e35c44bd
+def _width_at(sizes, rank):
+    return float(np.sort(sizes)[rank-1]) if rank<=len(sizes) else math.inf
 
-@ex.half_width.mistake('this is the quantile of the n errors. The new error may also exceed all of them, so '
-                       'it takes rank ⌈(n + 1)·share⌉.')
+@ex.half_width.mistake('this is the quantile of the n errors. The new error may also exceed all '
+                       'of them, so it takes rank ⌈(n + 1)·share⌉.')
 def _(errors, share): return _width_at(abs(errors), math.ceil(len(errors)*share))
 
-@ex.half_width.mistake('`np.quantile` interpolates between two errors, which is a little too narrow: take '
-                       'the error of rank ⌈(n + 1)·share⌉.')
+@ex.half_width.mistake('`np.quantile` interpolates between two errors, which is a little too '
+                       'narrow: take the error of rank ⌈(n + 1)·share⌉.')
 def _(errors, share): return float(np.quantile(abs(errors), share))
 
-@ex.half_width.mistake('the errors were sorted with their signs, so large negative ones come first: take '
-                       'their sizes.')
+@ex.half_width.mistake('the errors were sorted with their signs, so large negative ones come '
+                       'first: take their sizes.')
 def _(errors, share): return _width_at(errors, math.ceil((len(errors) + 1)*share))
 
-@ex.half_width.mistake('with too few rows the largest error is not enough: the interval is infinite.')
+@ex.half_width.mistake('with too few rows the largest error is not enough: the interval is '
+                       'infinite.')
 def _(errors, share):
     return _width_at(abs(errors), min(len(errors), math.ceil((len(errors) + 1)*share)))
 
