@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['SVDpp', 'fit_svdpp', 'svdpp_recipe', 'person_days', 'day_loaders', 'random_table', 'random_rows', 'mean_score',
-           'range_around', 'with_features', 'check_same_pairs', 'decay_group', 'decay_groups']
+           'range_around', 'with_features', 'check_same_pairs', 'decay_group', 'decay_groups', 'svdpp_batch']
 
 # %% ../nbs/13_svdpp.ipynb #80da741b
 import collab_course.quiet # noqa: F401
 from .svdpp_training import SVDpp, day_loaders, fit_svdpp, person_days, svdpp_recipe
 from .svdpp_training import random_table, random_rows, mean_score, range_around
 from .svdpp_training import with_features, check_same_pairs, decay_group
-from .svdpp_training import decay_groups
+from .svdpp_training import decay_groups, svdpp_batch
 _all_ = [SVDpp, fit_svdpp, svdpp_recipe, person_days, day_loaders, random_table, random_rows,
-         mean_score, range_around, with_features, check_same_pairs, decay_group, decay_groups]
+         mean_score, range_around, with_features, check_same_pairs, decay_group, decay_groups,
+         svdpp_batch]
