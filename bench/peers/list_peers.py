@@ -197,3 +197,50 @@ def mult_vae(
             loss.backward()
             opt.step()
     with torch.no_grad(): return model.eval()(data)[0].numpy()
+
+class SoftmaxBag(nn.Module):
+    "Factors and biases, and for each person the mean of a second row of each rated item"
+    def __init__(self,
+        shape: tuple,          # People, items
+        n_factors: int,        # Numbers for each of them
+        dropout: float = 0.5,  # Share of the rated items that training leaves out of the mean
+    ):
+        super().__init__()
+        self.dropout = dropout
+        self.people,self.items,self.rated = (nn.Parameter(torch.randn(n, n_factors)*0.01)
+                                             for n in (shape[0], shape[1], shape[1]))
+        self.bias = nn.Parameter(torch.zeros(shape[1]))
+
+    def forward(self,
+        rows: torch.Tensor,  # Positions of people
+        x: torch.Tensor,     # Their interests, shape (people, items)
+    ) -> torch.Tensor:       # Scores, the same shape
+        "Score all items"
+        rated = F.dropout(x, self.dropout, self.training)/x.sum(1, keepdim=True).clamp_min(1)
+        return (self.people[rows] + rated@self.rated)@self.items.T + self.bias
+
+def softmax_bag(
+    X: sparse.csr_matrix,   # Interests, people by items
+    n_factors: int = 256,   # As for `SoftmaxBag`
+    n_epoch: int = 30,      # Passes over the people
+    lr: float = 1e-2,       # Highest learning rate of the one-cycle schedule
+    decay: float = 30.,     # Weight decay of a pass, whatever its number of steps
+    bs: int = 64,           # People in a batch
+    seed: int = 0,          # Of initial weights, orders and dropout
+) -> np.ndarray:            # Scores, the same shape
+    "Train a `SoftmaxBag` against the whole catalogue and score everybody"
+    torch.manual_seed(seed)
+    data = torch.from_numpy(X.toarray()).float()
+    model = SoftmaxBag(X.shape, n_factors)
+    steps = -(-len(data)//bs)
+    opt = torch.optim.AdamW(model.parameters(), lr=lr, eps=1e-5, weight_decay=decay/steps)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(opt, lr, n_epoch*steps)
+    for _ in range(n_epoch):
+        for rows in torch.randperm(len(data)).split(bs):
+            x = data[rows]
+            loss = -(x*model(rows, x).log_softmax(1)).sum()/x.sum()
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+            cycle.step()
+    with torch.no_grad(): return model.eval()(torch.arange(len(data)), data).numpy()

@@ -1,6 +1,7 @@
 "Measure systems in processes of their own, peers in `bench/peers/.venv`: `python bench/peers/run.py FOLDER [SYSTEM…]`"
 import hashlib, json, os, shutil, subprocess, sys, sysconfig
 from pathlib import Path
+from statistics import median
 
 here = Path(__file__).resolve().parent
 root = here.parents[1]
@@ -90,6 +91,23 @@ def measure(
                        env={**os.environ, **THREADS, 'PYTHONPATH': path, 'PYTHONUTF8': '1'})
     if r.returncode: raise PeerError(f'{system}, {task}: {last_line(r.stderr)}\n{r.stderr[-2000:]}')
     return [dict(system=system, **json.loads(l)) for l in r.stdout.splitlines() if l.startswith('{')]
+
+def in_turns(
+    systems,                     # some of `SYSTEMS`
+    folder,                      # as for `measure`, best with one fold
+    reference='ours, lean_fit',  # timed right before and right after each of the systems
+    rounds=1,                    # how often each system has its turn
+):
+    "CPU seconds of each system's fit, and how many times those of a reference that ran next to it"
+    def seconds(system): return median(o['fit_s'] for o in measure(system, folder))
+    res,before = [],seconds(reference)
+    for i in range(rounds):
+        for system in systems:
+            own,after = seconds(system),seconds(reference)
+            near = (before + after)/2
+            res.append(dict(system=system, round=i, fit_s=own, reference_s=near, ratio=own/near))
+            before = after
+    return res
 
 def main(args):
     "Every fold of the systems named (none: all of them) as JSON lines"
