@@ -95,18 +95,19 @@ def measure(
 def in_turns(
     systems,                     # some of `SYSTEMS`
     folder,                      # as for `measure`, best with one fold
-    reference='ours, lean_fit',  # timed right before and right after each of the systems
+    reference='ours, lean_fit',  # timed right before and right after each group of systems
     rounds=1,                    # how often each system has its turn
+    every=1,                     # systems in a group
 ):
     "CPU seconds of each system's fit, and how many times those of a reference that ran next to it"
     def seconds(system): return median(o['fit_s'] for o in measure(system, folder))
     res,before = [],seconds(reference)
-    for i in range(rounds):
-        for system in systems:
-            own,after = seconds(system),seconds(reference)
-            near = (before + after)/2
-            res.append(dict(system=system, round=i, fit_s=own, reference_s=near, ratio=own/near))
-            before = after
+    for i,start in ((i, start) for i in range(rounds) for start in range(0, len(systems), every)):
+        own = {o: seconds(o) for o in systems[start:start+every]}
+        after = seconds(reference)
+        near = (before + after)/2
+        res += [dict(system=o, round=i, fit_s=s, reference_s=near, ratio=s/near) for o,s in own.items()]
+        before = after
     return res
 
 def main(args):
