@@ -429,7 +429,7 @@ def check_values(
                        f'{some_rows(df, outside)}', *advice)
 
 # %% ../nbs/library/checks.ipynb #ba16b5f7
-no_ratings = "Clicks, plays and purchases aren't ratings: rank_fit of chapter 12 learns from them"
+no_ratings = ('. If each row is a click, give ', Arg('feedback', 'clicks'))
 
 def check_spread(
     y: 'pd.Series', # Ratings
@@ -437,4 +437,4 @@ def check_spread(
     "Check that ratings differ"
     if y.min()!=y.max(): return
     says = f'all {len(y):,} ratings are {y.min():g}: there is nothing to learn from'
-    raise ArgError(says, f'. {no_ratings}' if y.min()==1 else '')
+    raise ArgError(says, *no_ratings)

@@ -14,8 +14,9 @@ import numpy as np, pandas as pd, torch
 from .checks import is_number, must_be
 from .loaders import RatingsDataLoaders
 from .metrics import check_at_least, coverage, gini, list_metrics, mae, novelty, rmse
+from .metrics import score_metrics
 from .scoring import check_fits, check_trained, lists_for, means_by_fold
-from .scoring import numbered_folds, predict_valid, rated_table
+from .scoring import numbered_folds, predict_valid, rated_table, unseen_table
 from .loops import own_random
 
 # %% ../nbs/11_evaluation.ipynb #dd089e52
@@ -36,9 +37,11 @@ def evaluate_lists(
 ) -> dict[str, float]: # precision, recall, ndcg, map, coverage, gini, novelty, people measured
     "Measure lists of the whole catalogue"
     check_at_least(at_least)
-    lists = lists_for(what, dls, k)
     seen = rated_table(dls.train_ds)
-    each = list_metrics(lists, rated_table(dls.valid_ds, at_least) & ~seen, k)
+    liked = rated_table(dls.valid_ds, at_least) & ~seen
+    table = unseen_table(what, dls)
+    lists = lists_for(table, dls, k)
+    each = score_metrics(table, liked, k) if table.dtype.kind=='f' else list_metrics(lists, liked, k)
     shown = np.bincount(lists[lists>=0], minlength=dls.n_items)[1:]
     res = each.mean().to_dict()
     res['coverage'] = coverage(shown)

@@ -6,23 +6,21 @@
 __all__ = ['list_kinds', 'most_rows', 'most_items', 'liked_from', 'interest_weights', 'count_weights', 'Interests', 'check_pairs',
            'ListModel', 'check_width', 'check_one', 'in_blocks', 'discount_scale', 'popularity_of', 'Popularity',
            'padded_width', 'groups', 'rectangle', 'gram', 'row_products', 'quadratic_forms', 'EASE', 'crowd_of',
-           'solve_rows', 'turn', 'row_totals', 'solve_group', 'WeightedALS', 'z_scores', 'Blend', 'z_reasons',
-           'list_model_from_state', 'ListScores', 'list_settings', 'fit_lists', 'settings_for', 'hold_back',
-           'inner_ndcg', 'search_lists']
+           'principal', 'solve_rows', 'row_totals', 'solve_group', 'exact_dots', 'WeightedALS', 'z_scores', 'Blend',
+           'z_reasons', 'list_model_from_state', 'ListScores', 'list_settings', 'fit_lists', 'settings_for',
+           'hold_back', 'inner_ndcg', 'search_lists']
 
-# %% ../nbs/library/list_models.ipynb #ca36472f
+# %% ../nbs/library/list_models.ipynb #3b57cb7a
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 import numpy as np
 from .checks import ArgError, brief, check_above, check_choice, check_range
 from .checks import check_rate, check_whole, to_numpy
 from .ranking import History, group_by_user
 from .served import check_array, check_names
 
-if TYPE_CHECKING: import pandas as pd
-
-# %% ../nbs/library/list_models.ipynb #de765166
+# %% ../nbs/library/list_models.ipynb #33ef59c9
 def liked_from(
     rating_range: tuple, # (lowest, highest) rating
 ) -> float: # 4 where ratings go from 1 to 5
@@ -59,7 +57,7 @@ def count_weights(
     mean = logs.mean()
     return logs/mean if mean else logs
 
-# %% ../nbs/library/list_models.ipynb #f513721c
+# %% ../nbs/library/list_models.ipynb #ced3f159
 class Interests(History):
     "Who is interested in which items, and how much"
     def __init__(self,
@@ -98,7 +96,9 @@ class Interests(History):
         return cls(bounds, items, weights[order][first], n_items)
 
     @property
-    def counts(self) -> np.ndarray: return np.diff(self.bounds)
+    def counts(self) -> np.ndarray: # int64
+        "How many interests each person has"
+        return np.diff(self.bounds)
 
     def of(self,
         people: np.ndarray, # Which people; repeats are fine
@@ -156,7 +156,7 @@ def check_pairs(
         raise ArgError(f'weights must be finite and at least 0, not {weights[bad][0]}',
                        arg='weights')
 
-# %% ../nbs/library/list_models.ipynb #0bc1cdf3
+# %% ../nbs/library/list_models.ipynb #745adceb
 class ListModel:
     "A model that scores a catalogue from a person's interests"
     kind = '' # What a bundle calls it
@@ -197,11 +197,11 @@ class ListModel:
     def table(self,
         interests: Interests, # Of some people
     ) -> np.ndarray: # float64, shape (people, items)
-        "Return scores of all items, popularity for people without interests"
+        "Return scores of all items, popularity for people whose scores are all 0"
         check_width(interests, self.n_items)
         rows = self.user_rows(interests)
         res = self.row_scores(rows)
-        res[interests.counts==0] = self.share()
+        res[~res.any(1)] = self.share()
         if self.scale is not None: res *= self.scale
         return res
 
@@ -212,6 +212,26 @@ class ListModel:
         res = self.table(interests).astype(np.float32)
         res[:,0] = -np.inf
         return res
+
+    def list_rows(self,
+        interests: Interests, # Of some people
+    ) -> np.ndarray: # A row a person
+        "Return what lists of some people are made from"
+        return self.scores(interests)
+
+    def quick_scores(self,
+        rows: np.ndarray, # As `list_rows` gives them
+    ) -> np.ndarray: # float32, shape (people, items), nearly exact
+        "Return scores of all items to find candidates with"
+        return rows.copy()
+
+    def pair_scores(self,
+        rows: np.ndarray, # As `list_rows` gives them
+        which: np.ndarray, # Which row, one for each pair
+        items: np.ndarray, # Item row of each pair
+    ) -> np.ndarray: # float32, just as `scores` gives them
+        "Return scores of pairs"
+        return rows[which, items]
 
     def reasons(self,
         one: Interests, # Of one person
@@ -274,7 +294,7 @@ def popularity_of(
     sums = np.bincount(interests.items, interests.weights, minlength=interests.n_items)
     return sums.astype(np.float32)
 
-# %% ../nbs/library/list_models.ipynb #9881efc6
+# %% ../nbs/library/list_models.ipynb #9b748a3c
 class Popularity(ListModel):
     "The same scores for everybody: how much interest an item has met"
     kind = 'popularity'
@@ -319,7 +339,7 @@ class Popularity(ListModel):
         check_array(arrays, 'popularity', (n_items,))
         return cls(arrays['popularity'])
 
-# %% ../nbs/library/list_models.ipynb #74d85fd4
+# %% ../nbs/library/list_models.ipynb #e1e3cae4
 def padded_width(
     counts: np.ndarray, # Interests of each row, at least 1
 ) -> np.ndarray: # 1, 2, 3, 4, 6, 8, 12, 16, 24 …
@@ -358,7 +378,7 @@ def rectangle(
     weights[who, place] = own.weights
     return items,weights
 
-# %% ../nbs/library/list_models.ipynb #3fc761d5
+# %% ../nbs/library/list_models.ipynb #ac072781
 def gram(
     rows: Interests, # Sparse rows
 ) -> np.ndarray: # float64, shape (rows, rows)
@@ -406,7 +426,7 @@ def quadratic_forms(
         res[which] = np.einsum('jc,jcd,jd->j', weights, square, weights, optimize=True)
     return res
 
-# %% ../nbs/library/list_models.ipynb #e94de950
+# %% ../nbs/library/list_models.ipynb #d94161fa
 class EASE(ListModel):
     "Item weights in closed form, kept as items² or as people², whichever is smaller"
     kind = 'ease'
@@ -551,41 +571,36 @@ def crowd_of(
         raise ArgError(f'items must lie between 1 and {n_items-1}', arg='items')
     return Interests(bounds, items, arrays['weights'], n_items)
 
-# %% ../nbs/library/list_models.ipynb #7f6876e3
+# %% ../nbs/library/list_models.ipynb #4ce596d7
+def principal(
+    table: np.ndarray, # float64, shape (rows, factors); turned in place
+    block: int = 1<<16, # Rows at a time
+) -> np.ndarray: # float64, shape (factors,): sums of squares, the largest first
+    "Turn factors so that their columns are orthogonal"
+    values,vectors = np.linalg.eigh(table.T@table)
+    vectors = vectors[:,::-1]
+    for at in range(0, len(table), block): table[at:at+block] = table[at:at+block]@vectors
+    return np.maximum(values[::-1], 0)
+
 def solve_rows(
     interests: Interests, # Of some rows
-    table: np.ndarray, # float64, factors of the other side
-    second: np.ndarray, # float64, table.T @ table, of the whole other side
+    table: np.ndarray, # Factors of the other side, with orthogonal columns
+    squares: np.ndarray, # float64, sums of squares of these columns
     penalty: float, # Penalty
     alpha: float, # Weight of an interest against a missing one
     n_other: int, # Rows of the other side that count
 ) -> np.ndarray: # float64, shape (rows, factors)
     "Solve for the factors of each row, as if it were alone"
     n_factors = table.shape[1]
-    values,vectors = np.linalg.eigh(second/alpha)
-    values = np.maximum(values, 0)
-    turned = turn(table, vectors)
     totals = row_totals(interests)
     ridge = penalty*np.sqrt(totals + n_other/alpha)
     res = np.zeros((len(interests), n_factors))
     for rows,items,weights in groups(interests, n_factors):
-        diagonal = values + ridge[rows,None]
+        diagonal = squares/alpha + ridge[rows,None]
         roots = np.sqrt(weights)
-        near = turned[items]*roots[:,:,None]
+        near = table[items]*roots[:,:,None]
         res[rows] = solve_group(near, roots, diagonal)
-    return turn(res, vectors.T)
-
-def turn(
-    rows: np.ndarray, # float64, shape (n, factors)
-    vectors: np.ndarray, # float64, shape (factors, factors)
-    block: int = 64, # Rows in a multiplication
-) -> np.ndarray: # float64
-    "Multiply each row with a matrix as if it were alone"
-    n,width = rows.shape
-    n_blocks = -(-n//block)
-    padded = np.zeros((n_blocks*block, width))
-    padded[:n] = rows
-    return (padded.reshape(n_blocks, block, width)@vectors).reshape(-1, width)[:n]
+    return res
 
 def row_totals(
     interests: Interests, # Of some rows
@@ -612,7 +627,15 @@ def solve_group(
     side = near.transpose(0, 2, 1)@roots[:,:,None]
     return np.linalg.solve(square, side)[:,:,0]
 
-# %% ../nbs/library/list_models.ipynb #dd3dc1d0
+# %% ../nbs/library/list_models.ipynb #b8ccb7b7
+def exact_dots(
+    left: np.ndarray, # float64, shape (n, factors), or one row for all
+    right: np.ndarray, # float64, shape (n, factors)
+) -> np.ndarray: # float64, shape (n,)
+    "Compute dot products of rows, each added up in one order"
+    left = np.broadcast_to(left, right.shape)
+    return np.einsum('nf,nf->n', left, right)
+
 class WeightedALS(ListModel):
     "Factors of the items; a person's are solved for from their interests"
     kind = 'als'
@@ -623,16 +646,16 @@ class WeightedALS(ListModel):
         alpha: float, # Weight of an interest against a missing one
     ):
         super().__init__(popularity)
-        self.item_factors = np.asarray(item_factors, dtype=np.float32)
+        self.item_factors = np.ascontiguousarray(item_factors, dtype=np.float32)
         self.penalty = float(penalty)
         self.alpha = float(alpha)
-        self.exact = self.item_factors.astype(np.float64)
-        self.second = self.exact.T@self.exact
         self.n_known = int((self.popularity>0).sum())
+        self.squares = np.einsum('if,if->f', self.item_factors, self.item_factors,
+                                 dtype=np.float64)
 
     def describe(self) -> str:
         "Say what kind of model this is"
-        return f'als, {self.item_factors.shape[1]} factors'
+        return f'ALS with {self.item_factors.shape[1]} factors'
 
     @classmethod
     def fit(cls,
@@ -653,35 +676,68 @@ class WeightedALS(ListModel):
         table = rng.normal(0, 0.1/math.sqrt(n_factors), (interests.n_items, n_factors))
         table[items.counts==0] = 0
         for _ in range(n_epoch):
-            users = solve_rows(people, table, table.T@table, penalty, alpha, n_known)
-            table = solve_rows(items, users, users.T@users, penalty, alpha, len(people))
+            squares = principal(table)
+            users = solve_rows(people, table, squares, penalty, alpha, n_known)
+            squares = principal(users)
+            table = solve_rows(items, users, squares, penalty, alpha, len(people))
+        principal(table)
         return cls(popularity_of(interests), table, penalty, alpha)
 
     def user_rows(self,
         interests: Interests, # Of some people
     ) -> np.ndarray: # float64, shape (people, factors)
         "Solve for the factors of people"
-        return solve_rows(interests, self.exact, self.second, self.penalty, self.alpha,
+        return solve_rows(interests, self.item_factors, self.squares, self.penalty, self.alpha,
                           self.n_known)
 
     def addends(self,
         one: Interests, # Of one person
     ) -> np.ndarray: # float64, shape (interests, factors)
         "Split a person's factors by interests"
-        own = self.exact[one.items]
-        n_factors = own.shape[1]
-        ridge = self.penalty*np.sqrt(one.weights.sum() + self.n_known/self.alpha)
-        square = self.second/self.alpha + (own.T*one.weights)@own + ridge*np.eye(n_factors)
-        return np.linalg.solve(square, own.T*one.weights).T
+        own = self.item_factors[one.items].astype(np.float64)
+        ridge = self.penalty*math.sqrt(one.weights.sum() + self.n_known/self.alpha)
+        diagonal = np.diag(self.squares/self.alpha + ridge)
+        weighted = own.T*one.weights
+        return np.linalg.solve(diagonal + weighted@own, weighted).T
 
     def row_scores(self,
         rows: np.ndarray, # Factors of people, float64
+        block: int = 1<<14, # Items at a time
     ) -> np.ndarray: # float64, shape (people, items)
         "Return the dot products with all items"
         res = np.empty((len(rows), self.n_items))
-        for at,row in enumerate(rows):
-            np.einsum('if,if->i', np.broadcast_to(row, self.exact.shape), self.exact, out=res[at])
+        for at in range(0, self.n_items, block):
+            table = self.item_factors[at:at+block].astype(np.float64)
+            for row,out in zip(rows, res): out[at:at+block] = exact_dots(row, table)
         return res
+
+    def list_rows(self,
+        interests: Interests, # Of some people
+    ) -> np.ndarray: # float64, shape (people, factors)
+        "Return the factors of people"
+        check_width(interests, self.n_items)
+        return self.user_rows(interests)
+
+    def quick_scores(self,
+        rows: np.ndarray, # Factors of people, float64
+    ) -> np.ndarray: # float32, shape (people, items), nearly exact
+        "Multiply whole tables in float32"
+        res = rows.astype(np.float32)@self.item_factors.T
+        res[~rows.any(1)] = self.share()
+        if self.scale is not None: res *= self.scale.astype(np.float32)
+        return res
+
+    def pair_scores(self,
+        rows: np.ndarray, # Factors of people, float64
+        which: np.ndarray, # Which row, one for each pair
+        items: np.ndarray, # Item row of each pair
+    ) -> np.ndarray: # float32, just as `scores` gives them
+        "Return scores of pairs, added up in float64"
+        own = rows[which]
+        res = exact_dots(own, self.item_factors[items].astype(np.float64))
+        res = np.where(own.any(1), res, self.share()[items])
+        if self.scale is not None: res *= self.scale[items]
+        return res.astype(np.float32)
 
     def state(self) -> dict: # {name: array}
         "Return the arrays that a bundle keeps"
@@ -703,7 +759,7 @@ class WeightedALS(ListModel):
         check_array(arrays, 'item_factors', (n_items, None))
         return cls(**arrays, penalty=settings['penalty'], alpha=settings['alpha'])
 
-# %% ../nbs/library/list_models.ipynb #1aa36cb1
+# %% ../nbs/library/list_models.ipynb #1d5dd805
 def z_scores(
     table: np.ndarray, # float64, shape (people, items)
 ) -> tuple: # z-scores, in place, and what they were divided by, shape (people, 1)
@@ -792,7 +848,7 @@ def z_reasons(
         parts.append(table[:,item] - table[:,1:].mean(1))
     return np.concatenate(parts)/spread[0,0]
 
-# %% ../nbs/library/list_models.ipynb #3abfdb2b
+# %% ../nbs/library/list_models.ipynb #1d250e42
 # The list models, by name
 list_kinds = {kind.kind: kind for kind in (Popularity, EASE, WeightedALS, Blend)}
 
@@ -806,7 +862,7 @@ def list_model_from_state(
     check_choice('model', kind, tuple(list_kinds))
     return list_kinds[kind].from_state(arrays, settings, n_items)
 
-# %% ../nbs/library/list_models.ipynb #1f993ccf
+# %% ../nbs/library/list_models.ipynb #907a84bc
 class ListScores:
     "A list model and people's interests, as `rank_items` asks for scores"
     def __init__(self,
@@ -819,38 +875,41 @@ class ListScores:
         self.interests = interests
         self.n_users = len(interests)
         self.n_items = model.n_items
-        self.last = np.zeros(0, np.int64),np.zeros((0, model.n_items), np.float32)
+        self.last = None,None
 
-    def scores_of(self,
+    def rows_of(self,
         people: np.ndarray, # User rows, ascending, none twice
-    ) -> np.ndarray: # float32, shape (people, items)
-        "Return scores; those asked for last are kept"
-        if not np.array_equal(people, self.last[0]):
-            self.last = people,self.model.scores(self.interests.of(people))
-        return self.last[1]
+    ) -> np.ndarray: # As the model's `list_rows` gives them
+        "Return what lists are made from; what was asked for last is kept"
+        before,rows = self.last
+        if before is not None and np.array_equal(people, before): return rows
+        rows = self.model.list_rows(self.interests.of(people))
+        self.last = people,rows
+        return rows
 
     def raw_scores(self,
         users: np.ndarray, # User rows
-    ) -> np.ndarray: # float32, shape (users, items), a copy
+    ) -> np.ndarray: # float32, shape (users, items), quick and rounded
         "Return scores of all items"
         people,at = np.unique(users, return_inverse=True)
-        return self.scores_of(people)[at]
+        return self.model.quick_scores(self.rows_of(people))[at]
 
     def predict(self,
         users: np.ndarray, # User rows
         items: np.ndarray, # Item rows, one for each user row
-    ) -> np.ndarray: # float32
+    ) -> np.ndarray: # float32, the same in every batch
         "Return scores of pairs"
         people,at = np.unique(users, return_inverse=True)
-        return self.scores_of(people)[at, items]
+        return self.model.pair_scores(self.rows_of(people), at, items)
 
     def through_range(self,
         raw: np.ndarray, # Scores
+        users: np.ndarray, # User rows
     ) -> np.ndarray: # The same
         "Return scores as they are: a list model has no range"
         return raw
 
-# %% ../nbs/library/list_models.ipynb #d67b15ab
+# %% ../nbs/library/list_models.ipynb #e3368f1f
 most_rows = 5_000 # the largest square that EASE inverts
 most_items = 50_000 # with more items, EASE would make each list slow
 
@@ -892,7 +951,7 @@ def settings_for(
     n_items = len(np.unique(interests.items))
     return list_settings(n_users, n_items, len(interests.items), feedback)
 
-# %% ../nbs/library/list_models.ipynb #0bf4bfd1
+# %% ../nbs/library/list_models.ipynb #c9052376
 def hold_back(
     interests: Interests, # Of everybody
     seed: int = 0, # Seed of the draw

@@ -1,0 +1,136 @@
+"What a table holds is noticed, said and served: stars, counts or clicks"
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from collab_course.checks import ArgError
+from collab_course.extremes import check_interests, feedback_of, understand
+from collab_course.movielens import load_ratings
+
+def kind(y): return feedback_of(pd.DataFrame({'rating': y}), 'rating')
+
+def refusal(call, *args, **kw):
+    with pytest.raises(ArgError) as e: call(*args, **kw)
+    return str(e.value)
+
+# what a column holds
+
+def star_tables(rng, n):
+    "Tables of ratings, some with mistakes in them"
+    def scale(levels): return rng.choice(levels, n, p=rng.dirichlet([2]*len(levels)))
+    stars = scale(range(1, 6)).astype(float)
+    return dict(stars=stars, halves=scale(np.arange(1, 11)/2), ten=scale(range(1, 11)), from_0=scale(range(11)),
+                percent=np.round(100*rng.beta(2, 1, n)), low=np.round(100*rng.beta(1, 2, n)),
+                even=rng.integers(0, 101, n), jokes=rng.uniform(-10, 10, n), normal=rng.normal(5, 1, n),
+                thumbs=rng.choice([0, 1], n, p=[.95, .05]),
+                three=rng.choice([-1, 0, 1], n), zeros=np.where(rng.random(n)<.6, 0, scale(range(1, 11))),
+                typo=np.append(stars, 99), typos=np.append(stars, [44, 55, 55]), code=np.append(stars, [99]*(n//10)),
+                ids=rng.permutation(n), times=10**9 + rng.integers(0, 10**7, n))
+
+def count_tables(rng, n):
+    "Tables of what was counted, with tails of many kinds"
+    alpha = rng.uniform(.5, 2)
+    return dict(hours=np.round(rng.lognormal(1.5, rng.uniform(1.5, 3), n), 1), money=(rng.pareto(alpha, n) + 1)*7,
+                plays=np.floor(rng.pareto(alpha, n) + 1), words=rng.zipf(alpha + 1, n).astype(float),
+                visits=rng.geometric(rng.uniform(.05, .25), n), purchases=np.minimum(rng.zipf(2, n), 40),
+                bunches=1 + rng.negative_binomial(.5, .05, n))
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10**6), st.integers(500, 5_000))
+def test_no_table_of_ratings_is_taken_for_counts(seed, n):
+    for name, y in star_tables(np.random.default_rng(seed), n).items(): assert (name, kind(y))==(name, 'stars')
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10**6), st.integers(500, 5_000))
+def test_counts_are_noticed_by_their_tail(seed, n):
+    for name, y in count_tables(np.random.default_rng(seed), n).items(): assert (name, kind(y))==(name, 'counts')
+
+def test_real_ratings_are_ratings_and_their_ids_and_times_are_no_counts():
+    ratings = load_ratings()
+    assert [feedback_of(ratings, c) for c in ('rating', 'timestamp', 'user', 'movie')]==['stars']*4
+    assert feedback_of(ratings)=='clicks'
+
+def test_equal_values_are_clicks_whatever_they_are():
+    for value in (1, 0, 5., True): assert kind([value]*9)=='clicks'
+
+def test_what_cannot_be_read_is_left_to_the_checks_of_stars():
+    for y in ([1, None], ['a', 'b'], [], [np.nan]*3, [1, np.inf]): assert kind(y)=='stars'
+
+def test_a_stated_range_means_ratings():
+    y = np.random.default_rng(0).zipf(2, 999)
+    df = pd.DataFrame({'rating': y})
+    assert (feedback_of(df, 'rating'), feedback_of(df, 'rating', (1, 10**6)))==('counts', 'stars')
+
+def test_a_typo_among_stars_is_still_refused():
+    stars = load_ratings().head(5_000)
+    y = stars.rating.astype(float)
+    y.iloc[7] = 99
+    assert '1 of 5,000 ratings is far from all others' in refusal(understand, stars.assign(rating=y),
+                                                                       rating_name='rating')
+
+PAIRS = pd.DataFrame([(u, i) for u in range(60) for i in range(40) if (u*7 + i*3)%5], columns=['user', 'movie'])
+
+def test_ids_times_and_prices_are_no_counts():
+    rng = np.random.default_rng(0)
+    ids = rng.permutation(len(PAIRS))*17
+    assert 'as ids and times do' in refusal(understand, PAIRS.assign(rating=ids), rating_name='rating')
+    price = np.round(np.exp(rng.normal(3, 2, 40)), 2)
+    says = refusal(understand, PAIRS.assign(price=price[PAIRS.movie]), rating_name='price')
+    assert says=="column 'price' is the same wherever 'movie' is the same, as a price or an id is: name the counts " \
+        "with rating_name, or take rows for clicks with feedback='clicks'"
+    assert understand(PAIRS.assign(price=1), rating_name='price', feedback='clicks').feedback=='clicks'
+
+# what is said
+
+def test_one_sentence_says_what_was_understood():
+    plays = np.random.default_rng(0).zipf(1.7, len(PAIRS))
+    plays[:2] = 1, 352_698
+    df = PAIRS.assign(plays=plays)
+    assert [*map(str, understand(df, rating_name='plays').notes)]==[
+        "column 'plays' goes from 1 to 352,698: treated as counts, weighted by their logarithm; "
+        "if they are ratings, give feedback='stars'"]
+    assert [*map(str, understand(df).notes)]==['no column of ratings: each row is a click']
+    assert [*map(str, understand(df.assign(plays=1), rating_name='plays').notes)]==[
+        f"all {len(df):,} values of 'plays' are 1: each row is a click"]
+    for told in ('counts', 'clicks'): assert understand(df, rating_name='plays', feedback=told).notes==[]
+    assert understand(PAIRS.assign(rating=1 + PAIRS.movie%5), rating_name='rating').notes==[]
+
+def test_a_scale_that_may_be_counts_is_said():
+    y = np.resize([1]*60 + [2]*20 + [3]*7 + [4, 5, 7], len(PAIRS))
+    found = understand(PAIRS.assign(rating=y), rating_name='rating')
+    assert found.feedback=='stars' and "if they count something, give feedback='counts'" in str(found.notes[0])
+
+def test_feedback_is_checked():
+    def says(df, **kw): return refusal(understand, df, **kw)
+    assert "feedback must be 'stars' or 'counts' or 'clicks', not 'likes'" in says(PAIRS, feedback='likes')
+    assert 'stars need a column: name it with rating_name' in says(PAIRS, feedback='stars')
+    counts = dict(rating_name='n', feedback='counts')
+    assert 'is below 0, and counts are not, in 1,920 of 1,920' in says(PAIRS.assign(n=-1), **counts)
+    assert "all counts in column 'n' are 0" in says(PAIRS.assign(n=0), **counts)
+
+# pairs that come twice
+
+def test_clicks_are_counted_and_counts_added():
+    df = pd.DataFrame(dict(user=[1, 1, 2, 1, 2], movie=[7, 7, 7, 8, 9], n=[3, 4, 5, 0, 2]))
+    clicks = understand(df)
+    assert clicks.ratings[['user', 'movie', 'clicks']].values.tolist()==[[1, 7, 2], [2, 7, 1], [1, 8, 1], [2, 9, 1]]
+    assert clicks.feedback=='counts'
+    assert str(clicks.notes[-1])=='1 row repeats a pair: clicks are counted, up to 2 a pair'
+    counts = understand(df, rating_name='n', feedback='counts')
+    assert counts.ratings.values.tolist()==[[1, 7, 7], [2, 7, 5], [2, 9, 2]]
+    assert [*map(str, counts.notes)]==['1 row with a count of 0 left out',
+                                       '1 row repeats a pair: counts are added, up to 7 a pair']
+    assert check_interests(df, rating_name='n', duplicates='last').n.tolist()==[4, 5, 2]
+
+def test_a_table_without_doubled_pairs_keeps_its_rows_and_labels():
+    df = PAIRS.assign(n=1 + PAIRS.user%3*PAIRS.movie).set_index(PAIRS.index*2 + 9)
+    assert check_interests(df, rating_name='n').equals(df)
+    assert understand(PAIRS).ratings.clicks.eq(1).all() and understand(PAIRS).feedback=='clicks'
+    assert 'clicks' not in PAIRS
+
+def test_ids_are_checked_as_those_of_ratings_are():
+    wrong = [('user', [1, None, 2], 'has no id'), ('movie', [7]*3, 'one id only'), ('user', [1, '1', 2], 'mixes')]
+    for col, bad, says in wrong:
+        df = pd.DataFrame(dict(user=[1, 2, 3], movie=[7, 8, 9])).assign(**{col: bad})
+        assert says in refusal(understand, df)
