@@ -215,7 +215,7 @@ def train_neighbours(
                **shares)
     return model.collapse()
 
-# %% ../nbs/library/fitting.ipynb #564cfb11
+# %% ../nbs/library/fitting.ipynb #072cb442
 def bias_settings(
     n_ratings: int, # Ratings to train on
     bs: int|None = None, # Ratings in a batch; changes nothing
@@ -612,7 +612,7 @@ def report_line(
         return f'{measured} (biases alone{than}){then}'
     return f"{measured} ({but}biases alone: {baseline}){then}"
 
-# %% ../nbs/library/fitting.ipynb #b6189890
+# %% ../nbs/library/fitting.ipynb #c54832e7
 def json_values(
     report: dict[str, Any], # Values of any kind
 ) -> dict[str, Any]: # Values that JSON gives back as they are
@@ -622,7 +622,7 @@ def json_values(
         return list(value) if isinstance(value, tuple) else value
     return {name: plain(value) for name,value in report.items()}
 
-# %% ../nbs/library/fitting.ipynb #9e9e5c91
+# %% ../nbs/library/fitting.ipynb #7a82433c
 most_searched = 1_000_000 # with more ratings the usual decay is taken
 
 def inner_order(
@@ -659,7 +659,7 @@ def is_searched(
     is_free = settings['model'] in ('auto', 'neighbours') and 'decay' in settings
     return is_free and 100<=n_train<=most_searched
 
-# %% ../nbs/library/fitting.ipynb #732f9519
+# %% ../nbs/library/fitting.ipynb #bd264aa8
 def settings_of_biases(
     settings: dict, # Settings of neighbours
     n_ratings: int, # Ratings to train on
@@ -709,6 +709,7 @@ def fit_table(
     on_report: Callable|None = None, # Called with the report; None: print a line
     progress: bool = False, # Show a bar while training, and the line?
     split: tuple[np.ndarray, int]|None = None, # As `split_rows` gives it; None: at random
+    more: Callable|None = None, # Called with the first training, returns more of the report
 ) -> Fitted:
     "Train on a part, measure on the rest, train again on all"
     refit = refit and valid_pct!=0
@@ -733,6 +734,7 @@ def fit_table(
     intervals = measured_intervals(fitted)
     report = json_values(measured | dict(refit=refit) | settings)
     report |= feature_names(table, **features)
+    if more: report |= json_values(more(fitted))
     if tried: report['tried'] = tried
     warn_of_report(report, table)
     if on_report: on_report(report)

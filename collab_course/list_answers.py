@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['list_names', 'most_numbers', 'most_measured', 'mean_log', 'parts_of', 'ServedLists', 'n_trained_items',
-           'relevant_ratings', 'check_discount', 'DiscountedPredictions', 'scores_to_rank', 'count_above',
-           'worth_of_places', 'list_marks', 'drawn', 'measure_lists', 'lists_of_rows', 'FittedLists', 'valid_lists',
-           'train_lists', 'lists_line', 'with_clicks', 'is_list_of_ids', 'factors_of', 'new_interests',
-           'reasons_by_history']
+           'relevant_ratings', 'check_discount', 'DiscountedPredictions', 'PaddedScores', 'scores_to_rank',
+           'count_above', 'worth_of_places', 'list_marks', 'drawn', 'Hits', 'mean_marks', 'measure_lists',
+           'is_clearly_better', 'lists_of_rows', 'FittedLists', 'valid_hits', 'valid_report', 'train_lists',
+           'lists_line', 'with_clicks', 'is_list_of_ids', 'factors_of', 'new_interests', 'reasons_by_history']
 
 # %% ../nbs/library/list_answers.ipynb #e007edb3
 from collections.abc import Callable, Hashable
@@ -27,7 +27,7 @@ from .metrics import place_worth
 from .ranking import History
 from .served import DotProductTables, ServedModel
 
-# %% ../nbs/library/list_answers.ipynb #86be8881
+# %% ../nbs/library/list_answers.ipynb #6b600352
 def mean_log(
     counts: np.ndarray, # Counts, above 0
 ) -> float:
@@ -69,12 +69,6 @@ class ServedLists:
     ) -> 'ServedLists':
         "Return lists of a larger catalogue, whose new items aren't listed before a training"
         return ServedLists(self.model, self.feedback, self.rating_range, self.scale, n_items)
-
-    def discounted(self,
-        popularity_discount: float, # 0: as trained; 1: scores are divided by the popularity
-    ) -> 'ServedLists':
-        "Return lists whose scores are divided by a power of the popularity"
-        return self.with_model(self.model.discounted(popularity_discount))
 
     def without_history(self) -> 'ServedLists':
         "Return lists that don't hold who rated what"
@@ -176,7 +170,7 @@ def relevant_ratings(
     if feedback!='stars' or low==high: return np.ones(len(ratings), bool)
     return np.asarray(ratings)>=liked_from(rating_range)
 
-# %% ../nbs/library/list_answers.ipynb #c74505ad
+# %% ../nbs/library/list_answers.ipynb #08735c70
 def check_discount(
     popularity_discount: float, # How much of an item's popularity to take off its score
 ):
@@ -214,19 +208,62 @@ class DiscountedPredictions:
         "Return scores as they are: they went through the range before"
         return raw
 
+class PaddedScores:
+    "Scores of a catalogue to which items came after the training: they're never listed"
+    def __init__(self,
+        scores: ListScores, # Scores of the items trained on
+        n_items: int, # Item rows that there are now
+    ):
+        self.trained = scores
+        self.n_items = n_items
+
+    def raw_scores(self,
+        users: np.ndarray, # User rows
+    ) -> np.ndarray: # float32, shape (users, items)
+        "Return scores of all items"
+        scores = self.trained.raw_scores(users)
+        more = self.n_items - scores.shape[1]
+        return np.pad(scores, ((0, 0), (0, more)), constant_values=-np.inf)
+
+    def predict(self,
+        users: np.ndarray, # User rows
+        items: np.ndarray, # Item rows, one for each user row
+    ) -> np.ndarray: # float32
+        "Return scores of pairs"
+        known = items<self.trained.n_items
+        scores = self.trained.predict(users, np.where(known, items, 0))
+        return np.where(known, scores, np.float32(-np.inf))
+
+    def candidates(self,
+        user: int, # User row
+        n: int, # Length of the list
+        bar: np.ndarray, # float32, one number an item: 0, or -inf for what may not be listed
+    ) -> np.ndarray|None: # Item rows; None: the whole catalogue must be looked at
+        "Find items that the `n` best are among, without a look at the others"
+        return self.trained.candidates(user, n, bar[:self.trained.n_items])
+
+    def through_range(self,
+        raw: np.ndarray, # Scores
+    ) -> np.ndarray: # The same
+        "Return scores as they are"
+        return raw
+
 def scores_to_rank(
     served: ServedModel, # A rating model
     lists: ServedLists|None, # A list model; None: rank by predictions
     interests: Interests|None, # What each person is interested in, by row
     counts: np.ndarray, # Training ratings of each item
     popularity_discount: float = 0., # How much of an item's popularity to take off its score
-) -> ServedModel|ListScores|DiscountedPredictions:
+) -> ServedModel|ListScores|PaddedScores|DiscountedPredictions:
     "Choose what lists are ranked by"
-    if lists is not None: return ListScores(lists, interests, popularity_discount)
+    if lists is not None:
+        scores = ListScores(lists.model, lists.trained(interests), popularity_discount)
+        if lists.n_items==scores.n_items: return scores
+        return PaddedScores(scores, lists.n_items)
     if popularity_discount: return DiscountedPredictions(served, counts, popularity_discount)
     return served
 
-# %% ../nbs/library/list_answers.ipynb #696c04bb
+# %% ../nbs/library/list_answers.ipynb #7732a97a
 most_numbers = 4_000_000 # scores to hold at a time
 
 def count_above(
@@ -294,31 +331,75 @@ def drawn(
     some = np.random.default_rng(seed).permutation(people)[:most]
     return pairs[np.isin(pairs[:,0], some)]
 
+@dataclass
+class Hits:
+    "What people went on to like, what they knew before, and what may be listed"
+    people: np.ndarray # User rows
+    relevant: History # Hits of each of them
+    known: History # What each of them was trained on
+    counts: np.ndarray # float32, training ratings of each item
+
+    @classmethod
+    def of(cls,
+        history: RatingHistory, # Who rated what; what was trained on is never listed
+        rows: np.ndarray, # Row numbers of hits, shape (n, 2): user, item, both known
+        most_people: int|None = None, # How many lists at most; None: all
+        seed: int = 0, # Seed that draws them
+    ) -> 'Hits':
+        "Group hits by person, without those that were trained on"
+        n_users,n_items = history.sizes
+        is_new = ~np.isin(pair_keys(rows, n_items), pair_keys(history.train_rows, n_items))
+        pairs = drawn(np.unique(rows[is_new], axis=0), most_people, seed)
+        people,who = np.unique(pairs[:,0], return_inverse=True)
+        relevant = History.from_pairs(who.ravel(), pairs[:,1], len(people))
+        users,items = history.train_rows.astype(np.int64).T
+        known = History.from_pairs(users, items, n_users).of(people)
+        return cls(people, relevant, known, history.item_counts.astype(np.float32))
+
+    def marks(self,
+        scorer: Callable[[np.ndarray], np.ndarray], # Function from user rows to scores
+        k: int = 10, # Places that count
+    ) -> pd.DataFrame: # ndcg and recall, a row a person
+        "Measure the lists of all these people"
+        def score(at): return scorer(self.people[at])
+        return list_marks(score, self.relevant, self.known, self.counts>0, k)
+
+    def popular_marks(self,
+        k: int = 10, # Places that count
+    ) -> pd.DataFrame: # ndcg and recall, a row a person
+        "Measure the list of the most rated items for all these people"
+        return self.marks(lambda users: np.tile(self.counts, (len(users), 1)), k)
+
+def mean_marks(
+    mine: pd.DataFrame, # ndcg and recall, a row a person
+    popular: pd.DataFrame, # The same for the most rated items
+) -> dict[str, Any]: # ndcg, recall, popular_ndcg, popular_recall, n_lists; NaN without any
+    "Average measures of lists"
+    return dict(ndcg=float(mine.ndcg.mean()), recall=float(mine.recall.mean()),
+                popular_ndcg=float(popular.ndcg.mean()),
+                popular_recall=float(popular.recall.mean()), n_lists=len(mine))
+
 def measure_lists(
     scorer: Callable[[np.ndarray], np.ndarray], # Function from user rows to scores
     history: RatingHistory, # Who rated what; what was trained on is never listed
     rows: np.ndarray, # Row numbers of hits, shape (n, 2): user, item, both known
     k: int = 10, # Places that count
-    most_people: int|None = None, # How many lists at most; None: all
-    seed: int = 0, # Seed that draws them
 ) -> dict[str, Any]: # ndcg, recall, popular_ndcg, popular_recall, n_lists; NaN without any
     "Measure lists, and the list of the most rated items beside them"
-    n_users,n_items = history.sizes
-    is_new = ~np.isin(pair_keys(rows, n_items), pair_keys(history.train_rows, n_items))
-    pairs = drawn(np.unique(rows[is_new], axis=0), most_people, seed)
-    people,who = np.unique(pairs[:,0], return_inverse=True)
-    relevant = History.from_pairs(who.ravel(), pairs[:,1], len(people))
-    users,items = history.train_rows.astype(np.int64).T
-    counts = history.item_counts.astype(np.float32)
-    known = History.from_pairs(users, items, n_users).of(people)
-    can = counts>0
-    mine = list_marks(lambda at: scorer(people[at]), relevant, known, can, k)
-    popular = list_marks(lambda at: np.tile(counts, (len(at), 1)), relevant, known, can, k)
-    return dict(ndcg=float(mine.ndcg.mean()), recall=float(mine.recall.mean()),
-                popular_ndcg=float(popular.ndcg.mean()),
-                popular_recall=float(popular.recall.mean()), n_lists=len(people))
+    hits = Hits.of(history, rows)
+    return mean_marks(hits.marks(scorer, k), hits.popular_marks(k))
 
-# %% ../nbs/library/list_answers.ipynb #79550fa9
+def is_clearly_better(
+    one: np.ndarray, # A measure, a number a person
+    other: np.ndarray, # The same people's, by something else
+) -> bool:
+    "Test whether the mean difference is above two of its standard errors"
+    apart = np.asarray(one) - np.asarray(other)
+    if len(apart)<2: return False
+    error = apart.std(ddof=1)/len(apart)**0.5
+    return bool(apart.mean()>2*error)
+
+# %% ../nbs/library/list_answers.ipynb #61fc24c5
 # lists of so many people tell NDCG to a hundredth
 most_measured = 5_000
 
@@ -340,19 +421,27 @@ class FittedLists:
     "Trained lists and what was measured"
     lists: ServedLists # The list model
     report: dict[str, Any] # What was measured, and the settings
+    hits: Hits # What people went on to like, in the rows kept back
+    ndcg: np.ndarray # NDCG@10 of each of these people's lists
 
-def valid_lists(
-    lists: ServedLists, # Trained on the training rows of the history
+def valid_hits(
     history: RatingHistory, # The rows trained on, then those kept back
-    seed: int, # Seed that draws the people to measure
-) -> dict[str, Any]: # valid_ndcg, valid_recall, popular_ndcg, popular_recall, n_lists
-    "Measure lists on the rows kept back; None where there are none"
+    feedback: Feedback, # What the numbers are
+    rating_range: tuple[float, float], # Lowest and highest rating
+    seed: int = 0, # Seed that draws the people to measure
+) -> Hits:
+    "Return what people went on to like, in the rows kept back"
     rows = history.rows[history.n_train:].astype(np.int64)
-    hits = lists.is_relevant(history.ratings[history.n_train:]) & history.is_trained(rows)
-    interests = lists.of_history(history)
-    def scorer(users): return lists.scores(interests.of(users))
-    found = measure_lists(scorer, history, rows[hits], 10, most_measured, seed)
-    if not found['n_lists']: found = dict.fromkeys(found) | dict(n_lists=0)
+    liked = relevant_ratings(history.ratings[history.n_train:], feedback, rating_range)
+    return Hits.of(history, rows[liked & history.is_trained(rows)], most_measured, seed)
+
+def valid_report(
+    mine: pd.DataFrame, # ndcg and recall, a row a person
+    popular: pd.DataFrame, # The same for the most rated items
+) -> dict[str, Any]: # valid_ndcg, valid_recall, popular_ndcg, popular_recall, n_lists
+    "Average what was measured on rows kept back; None where there are none"
+    found = mean_marks(mine, popular)
+    if not len(mine): found = dict.fromkeys(found) | dict(n_lists=0)
     return dict(valid_ndcg=found.pop('ndcg'), valid_recall=found.pop('recall')) | found
 
 def train_lists(
@@ -367,11 +456,14 @@ def train_lists(
     lists,interests = lists_of_rows(history.train_rows, history.train_ratings, *like)
     settings,_ = search_lists(interests, seed, feedback)
     lists = lists.with_model(fit_lists(interests, settings))
-    report = valid_lists(lists, history, seed) | dict(feedback=feedback, lists=settings)
+    hits = valid_hits(history, feedback, rating_range, seed)
+    mine = hits.marks(lambda users: lists.scores(interests.of(users)))
+    report = valid_report(mine, hits.popular_marks()) | dict(feedback=feedback, lists=settings)
+    served = lists
     if refit and len(history)>history.n_train:
-        lists,interests = lists_of_rows(history.rows, history.ratings, *like)
-        lists = lists.with_model(fit_lists(interests, settings))
-    return FittedLists(lists, report)
+        served,interests_of_all = lists_of_rows(history.rows, history.ratings, *like)
+        served = served.with_model(fit_lists(interests_of_all, settings))
+    return FittedLists(served, report, hits, mine.ndcg.to_numpy())
 
 def lists_line(
     report: dict[str, Any], # What was measured
@@ -379,7 +471,10 @@ def lists_line(
     "Say in a few words how good the lists are"
     if not report.get('n_lists'): return ''
     mine = f'NDCG@10 of {report["n_lists"]:,} lists: {report["valid_ndcg"]:.3f}'
-    return f'{mine} (most rated: {report["popular_ndcg"]:.3f})'
+    popular = f'most rated: {report["popular_ndcg"]:.3f}'
+    predicted = report.get('predicted_ndcg')
+    if predicted is None or report['lists_by']=='lists': return f'{mine} ({popular})'
+    return f'{mine}, so predictions make them: {predicted:.3f} ({popular})'
 
 # %% ../nbs/library/list_answers.ipynb #6a18b7fb
 def with_clicks(
