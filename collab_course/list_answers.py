@@ -192,7 +192,7 @@ class DiscountedPredictions:
         users: np.ndarray, # User rows
     ) -> np.ndarray: # float32, shape (users, items)
         "Return scores of all items"
-        predictions = self.served.through_range(self.served.raw_scores(users))
+        predictions = self.served.through_range(self.served.raw_scores(users), users)
         return (predictions*self.scale).astype(np.float32)
 
     def predict(self,
@@ -204,6 +204,7 @@ class DiscountedPredictions:
 
     def through_range(self,
         raw: np.ndarray, # Scores
+        users: np.ndarray, # User rows
     ) -> np.ndarray: # The same
         "Return scores as they are: they went through the range before"
         return raw
@@ -244,6 +245,7 @@ class PaddedScores:
 
     def through_range(self,
         raw: np.ndarray, # Scores
+        users: np.ndarray, # User rows
     ) -> np.ndarray: # The same
         "Return scores as they are"
         return raw
