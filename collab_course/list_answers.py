@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['list_names', 'most_numbers', 'most_measured', 'mean_log', 'parts_of', 'ServedLists', 'n_trained_items',
-           'relevant_ratings', 'check_discount', 'DiscountedPredictions', 'scores_to_rank', 'count_above',
-           'worth_of_places', 'list_marks', 'drawn', 'Hits', 'mean_marks', 'measure_lists', 'is_clearly_better',
-           'lists_of_rows', 'FittedLists', 'valid_hits', 'valid_report', 'train_lists', 'lists_line', 'with_clicks',
-           'is_list_of_ids', 'factors_of', 'new_interests', 'reasons_by_history']
+           'relevant_ratings', 'check_discount', 'DiscountedPredictions', 'PaddedScores', 'scores_to_rank',
+           'count_above', 'worth_of_places', 'list_marks', 'drawn', 'Hits', 'mean_marks', 'measure_lists',
+           'is_clearly_better', 'lists_of_rows', 'FittedLists', 'valid_hits', 'valid_report', 'train_lists',
+           'lists_line', 'with_clicks', 'is_list_of_ids', 'factors_of', 'new_interests', 'reasons_by_history']
 
-# %% ../nbs/library/list_answers.ipynb #3ff59734
+# %% ../nbs/library/list_answers.ipynb #e007edb3
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +27,7 @@ from .metrics import place_worth
 from .ranking import History
 from .served import DotProductTables, ServedModel
 
-# %% ../nbs/library/list_answers.ipynb #67b921d9
+# %% ../nbs/library/list_answers.ipynb #6b600352
 def mean_log(
     counts: np.ndarray, # Counts, above 0
 ) -> float:
@@ -69,12 +69,6 @@ class ServedLists:
     ) -> 'ServedLists':
         "Return lists of a larger catalogue, whose new items aren't listed before a training"
         return ServedLists(self.model, self.feedback, self.rating_range, self.scale, n_items)
-
-    def discounted(self,
-        popularity_discount: float, # 0: as trained; 1: scores are divided by the popularity
-    ) -> 'ServedLists':
-        "Return lists whose scores are divided by a power of the popularity"
-        return self.with_model(self.model.discounted(popularity_discount))
 
     def without_history(self) -> 'ServedLists':
         "Return lists that don't hold who rated what"
@@ -176,7 +170,7 @@ def relevant_ratings(
     if feedback!='stars' or low==high: return np.ones(len(ratings), bool)
     return np.asarray(ratings)>=liked_from(rating_range)
 
-# %% ../nbs/library/list_answers.ipynb #2ddb91bd
+# %% ../nbs/library/list_answers.ipynb #08735c70
 def check_discount(
     popularity_discount: float, # How much of an item's popularity to take off its score
 ):
@@ -214,19 +208,62 @@ class DiscountedPredictions:
         "Return scores as they are: they went through the range before"
         return raw
 
+class PaddedScores:
+    "Scores of a catalogue to which items came after the training: they're never listed"
+    def __init__(self,
+        scores: ListScores, # Scores of the items trained on
+        n_items: int, # Item rows that there are now
+    ):
+        self.trained = scores
+        self.n_items = n_items
+
+    def raw_scores(self,
+        users: np.ndarray, # User rows
+    ) -> np.ndarray: # float32, shape (users, items)
+        "Return scores of all items"
+        scores = self.trained.raw_scores(users)
+        more = self.n_items - scores.shape[1]
+        return np.pad(scores, ((0, 0), (0, more)), constant_values=-np.inf)
+
+    def predict(self,
+        users: np.ndarray, # User rows
+        items: np.ndarray, # Item rows, one for each user row
+    ) -> np.ndarray: # float32
+        "Return scores of pairs"
+        known = items<self.trained.n_items
+        scores = self.trained.predict(users, np.where(known, items, 0))
+        return np.where(known, scores, np.float32(-np.inf))
+
+    def candidates(self,
+        user: int, # User row
+        n: int, # Length of the list
+        bar: np.ndarray, # float32, one number an item: 0, or -inf for what may not be listed
+    ) -> np.ndarray|None: # Item rows; None: the whole catalogue must be looked at
+        "Find items that the `n` best are among, without a look at the others"
+        return self.trained.candidates(user, n, bar[:self.trained.n_items])
+
+    def through_range(self,
+        raw: np.ndarray, # Scores
+    ) -> np.ndarray: # The same
+        "Return scores as they are"
+        return raw
+
 def scores_to_rank(
     served: ServedModel, # A rating model
     lists: ServedLists|None, # A list model; None: rank by predictions
     interests: Interests|None, # What each person is interested in, by row
     counts: np.ndarray, # Training ratings of each item
     popularity_discount: float = 0., # How much of an item's popularity to take off its score
-) -> ServedModel|ListScores|DiscountedPredictions:
+) -> ServedModel|ListScores|PaddedScores|DiscountedPredictions:
     "Choose what lists are ranked by"
-    if lists is not None: return ListScores(lists, interests, popularity_discount)
+    if lists is not None:
+        scores = ListScores(lists.model, lists.trained(interests), popularity_discount)
+        if lists.n_items==scores.n_items: return scores
+        return PaddedScores(scores, lists.n_items)
     if popularity_discount: return DiscountedPredictions(served, counts, popularity_discount)
     return served
 
-# %% ../nbs/library/list_answers.ipynb #66beeb52
+# %% ../nbs/library/list_answers.ipynb #7732a97a
 most_numbers = 4_000_000 # scores to hold at a time
 
 def count_above(
@@ -362,7 +399,7 @@ def is_clearly_better(
     error = apart.std(ddof=1)/len(apart)**0.5
     return bool(apart.mean()>2*error)
 
-# %% ../nbs/library/list_answers.ipynb #f678a65d
+# %% ../nbs/library/list_answers.ipynb #61fc24c5
 # lists of so many people tell NDCG to a hundredth
 most_measured = 5_000
 
@@ -439,7 +476,7 @@ def lists_line(
     if predicted is None or report['lists_by']=='lists': return f'{mine} ({popular})'
     return f'{mine}, so predictions make them: {predicted:.3f} ({popular})'
 
-# %% ../nbs/library/list_answers.ipynb #8edee8cf
+# %% ../nbs/library/list_answers.ipynb #6a18b7fb
 def with_clicks(
     ratings: Any, # A table, {item id: number} or a list of item ids
     rating_name: Hashable, # Column of clicks
@@ -478,7 +515,7 @@ def new_interests(
     "Return what newcomers are interested in"
     return lists.interests(new.who, new.items, new.ratings, len(new.names))
 
-# %% ../nbs/library/list_answers.ipynb #3dab0a63
+# %% ../nbs/library/list_answers.ipynb #c6dd9c50
 def reasons_by_history(
     lists: ServedLists, # The list model
     history: RatingHistory, # Who rated what
