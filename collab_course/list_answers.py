@@ -243,7 +243,7 @@ class DiscountedPredictions:
         users: np.ndarray, # User rows
     ) -> np.ndarray: # float32, shape (users, items)
         "Return scores of all items"
-        predictions = self.served.through_range(self.served.raw_scores(users))
+        predictions = self.served.through_range(self.served.raw_scores(users), users)
         return (predictions*self.scale).astype(np.float32)
 
     def predict(self,
@@ -255,6 +255,7 @@ class DiscountedPredictions:
 
     def through_range(self,
         raw: np.ndarray, # Scores
+        users: np.ndarray, # User rows
     ) -> np.ndarray: # The same
         "Return scores as they are: they went through the range before"
         return raw
@@ -295,6 +296,7 @@ class PaddedScores:
 
     def through_range(self,
         raw: np.ndarray, # Scores
+        users: np.ndarray, # User rows
     ) -> np.ndarray: # The same
         "Return scores as they are"
         return raw
