@@ -2222,6 +2222,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                            'collab_course/list_answers.py'),
                                             'collab_course.list_answers.train_lists': ( 'library/list_answers.html#train_lists',
                                                                                         'collab_course/list_answers.py'),
+                                            'collab_course.list_answers.unevenness': ( 'library/list_answers.html#unevenness',
+                                                                                       'collab_course/list_answers.py'),
                                             'collab_course.list_answers.valid_hits': ( 'library/list_answers.html#valid_hits',
                                                                                        'collab_course/list_answers.py'),
                                             'collab_course.list_answers.valid_report': ( 'library/list_answers.html#valid_report',
