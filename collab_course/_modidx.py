@@ -3538,8 +3538,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                    'collab_course/two_models.py'),
                                           'collab_course.two_models.kept_back': ( 'library/two_models.html#kept_back',
                                                                                   'collab_course/two_models.py'),
-                                          'collab_course.two_models.last_split': ( 'library/two_models.html#last_split',
-                                                                                   'collab_course/two_models.py'),
                                           'collab_course.two_models.line_of_lists': ( 'library/two_models.html#line_of_lists',
                                                                                       'collab_course/two_models.py'),
                                           'collab_course.two_models.lists_of_predictions': ( 'library/two_models.html#lists_of_predictions',
