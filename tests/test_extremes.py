@@ -210,7 +210,8 @@ def test_the_warning_about_a_poor_model_calls_no_large_table_small():
     with pytest.warns(UserWarning, match='no better than biases') as seen:
         Recommender.fit(noise, model='dot_product', n_factors=30, wd=0., n_epoch=20, seed=0, progress=False)
     says = [str(o.message) for o in seen if 'no better' in str(o.message)][0]
-    assert 'small' not in says and says.endswith('try fewer n_factors, or leave wd, n_epoch as tuned')
+    assert 'sparse' not in says and says.endswith(
+        "take model='auto', which falls back on biases alone, or leave wd, n_epoch as tuned")
 
 def test_the_warning_about_a_small_table_counts_ratings_of_users_and_of_items():
     some = [(u, i) for u in range(30) for i in range(25)][::2][:360]
@@ -220,7 +221,7 @@ def test_the_warning_about_a_small_table_counts_ratings_of_users_and_of_items():
     with pytest.warns(UserWarning, match='no better than biases') as seen:
         Recommender.fit(noise, model='dot_product', n_factors=9, wd=0., n_epoch=20, seed=0, progress=False)
     says = [str(o.message) for o in seen if 'no better' in str(o.message)][0]
-    assert f'a table with {360/n_users:.0f} ratings a user and {360/n_items:.0f} an item is small for that' in says
+    assert f'a table with {360/n_users:.0f} ratings a user and {360/n_items:.0f} an item is sparse' in says
 
 def test_a_third_of_zeros_in_a_table_of_stars_is_said():
     y = np.random.default_rng(0).choice([0, 1, 2, 3, 4, 5], 3_000, p=[.33, .02, .04, .13, .23, .25])
@@ -309,8 +310,8 @@ from collab_course.recommender import Recommender
 pairs = pd.DataFrame([(u, i) for u in range(30) for i in range(20)], columns=['user', 'movie'])
 y = np.resize([1., 2, 3, 4, 5], 600)
 far = y.copy(); far[3] = 99
-for y,kw in ((far, {}), (y*0, dict(feedback='stars')), (y + 1e12, {}), (y, dict(n_factors=-1)), (y, dict(missing=range(6))),
-             (y, dict(on_epoch=3))):
+for y,kw in ((far, {}), (y*0, dict(feedback='stars')), (y + 1e12, {}), (y, dict(n_factors=-1)),
+             (y, dict(missing=range(6))), (y, dict(on_epoch=3))):
     try: Recommender.fit(pairs.assign(rating=y), **kw)
     except (ValueError, TypeError): print('torch' in sys.modules)'''
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
