@@ -1296,8 +1296,8 @@ def add_fit(
     p = add_command(sub, 'fit', fit_command,
                     'train a model on a file with ratings, counts or clicks, and save it',
                     ['fit ratings.csv --out model.safetensors',
-                     'fit clicks.csv --out model.safetensors',
-                     'fit plays.tsv --feedback counts --out model.safetensors',
+                     'fit clicks.csv --out clicks.safetensors',
+                     'fit plays.tsv --feedback counts --out plays.safetensors',
                      'fit books.tsv.gz --user reader --item isbn --rating score '
                      '--out books.safetensors --seed 0'])
     add_table(p, 'user', 'item', 'rating', 'title', several=True)

@@ -759,5 +759,5 @@ def check_fit_options(
             raise must_be(arg, 'a function', function, ArgTypeError)
     check_choice('model', model, model_names)
     check_choice('on_missing', on_missing, ('raise', 'zero'))
-    if model=='neighbours' or user_features is item_features is None: return
+    if model in ('auto', 'neighbours') or user_features is item_features is None: return
     raise ArgError('features need ', Arg('model', 'neighbours'), arg='model', got=model)

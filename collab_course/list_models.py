@@ -8,9 +8,9 @@ __all__ = ['list_kinds', 'most_rows', 'most_items', 'penalty_grids', 'most_searc
            'discount_scale', 'popularity_of', 'check_popularity', 'check_positive', 'check_numbers', 'Popularity',
            'padded_width', 'groups', 'rectangle', 'gram', 'row_products', 'quadratic_forms', 'EASE', 'crowd_of',
            'principal', 'solve_rows', 'row_totals', 'solve_group', 'exact_dots', 'WeightedALS', 'z_scores', 'Blend',
-           'check_parts', 'z_reasons', 'list_model_from_state', 'ListScores', 'list_settings', 'fit_lists',
-           'settings_for', 'hold_back', 'best_lists', 'InnerRows', 'climb', 'some_people', 'search_lists',
-           'better_alone', 'model_parts', 'tries_table']
+           'check_parts', 'z_reasons', 'list_model_from_state', 'ListScores', 'list_settings', 'why_no_ease',
+           'fit_lists', 'settings_for', 'hold_back', 'best_lists', 'InnerRows', 'climb', 'some_people', 'search_lists',
+           'clear_winner', 'model_parts', 'tries_table']
 
 # %% ../nbs/library/list_models.ipynb #b46cf4b7
 import math
@@ -462,9 +462,9 @@ def quadratic_forms(
         res[which] = np.einsum('jc,jcd,jd->j', weights, square, weights, optimize=True)
     return res
 
-# %% ../nbs/library/list_models.ipynb #26cb263a
+# %% ../nbs/library/list_models.ipynb #e82909e5
 class EASE(ListModel):
-    "Item weights in closed form, kept as items² or as people², whichever is smaller"
+    "Item weights in closed form, kept as items² or people²"
     kind = 'ease'
     def __init__(self,
         popularity: np.ndarray, # float32, shape (items,)
@@ -482,7 +482,6 @@ class EASE(ListModel):
 
     def prepare(self):
         "Keep what scoring by people needs in the order it needs it"
-        self.inverse = self.matrix.astype(np.float64)
         self.fans = self.crowd.mirrored()
         self.who,_ = self.crowd.pairs()
 
@@ -495,7 +494,7 @@ class EASE(ListModel):
         check_above(penalty=penalty)
         popularity = popularity_of(interests)
         crowd = interests.of(np.flatnonzero(interests.counts))
-        if interests.n_items<=len(crowd): return cls.by_items(crowd, popularity, penalty)
+        if interests.n_items<=1.5*len(crowd): return cls.by_items(crowd, popularity, penalty)
         return cls.by_people(crowd, popularity, penalty)
 
     @classmethod
@@ -552,7 +551,7 @@ class EASE(ListModel):
         met = self.fans.of(items)
         repeated = np.repeat(weights, met.counts)
         common = np.bincount(met.items, repeated*met.weights, minlength=len(crowd))
-        pull = common@self.inverse
+        pull = common.astype(np.float32)@self.matrix
         sums = np.bincount(crowd.items, pull[self.who]*crowd.weights, minlength=self.n_items)
         own = weights*(1 - self.rest[items]) # an item says nothing about itself
         sums[items] -= own
@@ -996,7 +995,7 @@ class ListScores:
         "Return scores as they are: a list model has no range"
         return raw
 
-# %% ../nbs/library/list_models.ipynb #ca1872b1
+# %% ../nbs/library/list_models.ipynb #1ef76631
 most_rows = 5_000 # the largest square that EASE inverts
 most_items = 50_000 # with more items, EASE would make each list slow
 
@@ -1007,10 +1006,24 @@ def list_settings(
     feedback: str = 'stars', # 'stars', 'counts' or 'clicks'
 ) -> dict:
     "Return settings that fit a table of this size"
-    fits = min(n_users, n_items)<=most_rows and n_items<=most_items
-    als_penalty = 0.3 if feedback=='stars' else 0.1
-    return dict(model='blend' if fits else 'als', ease_penalty=100., n_factors=64,
-                als_penalty=als_penalty, alpha=5., n_epoch=8, seed=0)
+    check_choice('feedback', feedback, ('stars', 'counts', 'clicks'))
+    ease,als = (200., 0.3) if feedback=='stars' else (100., 0.1)
+    model = 'als' if why_no_ease(n_users, n_items) else 'blend'
+    return dict(model=model, ease_penalty=ease, n_factors=64, als_penalty=als, alpha=5.,
+                n_epoch=8, seed=0)
+
+def why_no_ease(
+    n_users: int, # People with interests
+    n_items: int, # Items with interests
+) -> str: # One sentence; empty: it takes part
+    "Say why EASE is left out on a table of this size"
+    if min(n_users, n_items)>most_rows:
+        return (f'EASE is left out: it would invert a matrix of {min(n_users, n_items):,} rows, '
+                f'and more than {most_rows:,} take too long')
+    if n_items>most_items:
+        return (f'EASE is left out: with {n_items:,} items, more than {most_items:,}, each list '
+                'would take too long')
+    return ''
 
 def fit_lists(
     interests: Interests, # Of everybody
@@ -1038,7 +1051,7 @@ def settings_for(
     n_items = len(np.unique(interests.items))
     return list_settings(n_users, n_items, len(interests.items), feedback)
 
-# %% ../nbs/library/list_models.ipynb #c1255472
+# %% ../nbs/library/list_models.ipynb #70189046
 def hold_back(
     interests: Interests, # Of everybody
     seed: int = 0, # Seed of the draw
@@ -1101,15 +1114,18 @@ class InnerRows:
         began = time.process_time()
         kind = settings['model']
         model = fit_lists(self.known, settings)
-        row = self.measured(kind, model, began) | dict(penalty=settings[f'{kind}_penalty'])
+        penalty = settings.get(f'{kind}_penalty', math.nan)
+        row = self.measured(kind, model, began) | dict(penalty=penalty)
         best = self.best.get(kind)
         if best is None or row['ndcg']>best['ndcg']: self.best[kind] = row | dict(trained=model)
         return row
 
-    def try_blend(self) -> dict: # A row of the log
+    def try_blend(self,
+        kinds: tuple, # Of 'ease' and 'als'
+    ) -> dict: # A row of the log
         "Measure the blend of the best models"
         began = time.process_time()
-        model = Blend([row['trained'] for row in self.best.values()])
+        model = Blend([self.best[kind]['trained'] for kind in kinds])
         return self.measured('blend', model, began)
 
     def measured(self,
@@ -1122,7 +1138,7 @@ class InnerRows:
         seconds = time.process_time() - began
         return dict(model=kind, ndcg=float(each.mean()), seconds=seconds, each=each)
 
-# %% ../nbs/library/list_models.ipynb #f9704149
+# %% ../nbs/library/list_models.ipynb #9a6e6ad3
 penalty_grids = dict(ease=(12.5, 25., 50., 100., 200., 400., 800., 1600.),
                      als=(0.01, 0.03, 0.1, 0.3, 1., 3.)) # penalties that a search may try
 most_searched = 1_000_000 # interests that a search trains on; of larger tables, some people's
@@ -1164,25 +1180,25 @@ def search_lists(
     settings = dict(settings or settings_for(interests, feedback))
     inner = InnerRows(some_people(interests, seed), seed, feedback, n_people)
     if not len(inner.people): return settings,tries_table([])
-    tries = []
-    for kind in model_parts(settings):
+    tries = [inner.try_model(settings | dict(model='popularity'))]
+    kinds = model_parts(settings)
+    for kind in kinds:
         short = settings | dict(model=kind, n_epoch=max(1, settings['n_epoch']//2))
         name = f'{kind}_penalty'
         tries += climb(lambda penalty: inner.try_model(short | {name: penalty}),
                        penalty_grids[kind], settings[name])
         settings[name] = inner.best[kind]['penalty']
-    if len(inner.best)>1:
-        tries.append(inner.try_blend())
-        settings['model'] = better_alone(tries[-1], inner.best) or 'blend'
+    if len(kinds)>1: tries.append(inner.try_blend(kinds))
+    settings['model'] = clear_winner(tries[-1], inner.best) or settings['model']
     return settings,tries_table(tries)
 
-def better_alone(
-    blend: dict, # As `InnerRows.measured` returns it
+def clear_winner(
+    chosen: dict, # As `InnerRows.measured` returns it
     best: dict, # {kind: the same}
-) -> str|None: # Kind; None: none is clearly better than the blend
-    "Find a model that beats the blend by two paired standard errors"
+) -> str|None: # Kind; None: none is clearly better than the one chosen
+    "Find a model that is better by two paired standard errors"
     kind = max(best, key=lambda o: best[o]['ndcg'])
-    ahead = best[kind]['each'] - blend['each']
+    ahead = best[kind]['each'] - chosen['each']
     error = ahead.std()/math.sqrt(len(ahead))
     return kind if ahead.mean()>2*error else None
 

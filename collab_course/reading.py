@@ -1016,7 +1016,7 @@ def choose_by_name(
         found = candidates(src.columns, role, [*res.values()])
         if len(found)==1: res[role] = found[0]
         elif role!='title': doubt[role] = found
-    if clicks and doubt.get('rating')==[]: del doubt['rating']
+    if clicks and doubt=={'rating': []} and not candidates(src.columns, 'rating'): return res
     if doubt: raise unsure(src.name, src.columns, doubt, hint)
     return res
 

@@ -536,9 +536,9 @@ def rating_kind(
     user_features: Table|None = None, # Side features of users
     item_features: Table|None = None, # Side features of items
 ) -> str: # Kind of rating model
-    "Choose the rating model; features need neighbours"
+    "Return which rating model is asked for; lists alone take its settings"
     check_choice('model', model, model_names)
-    if model not in ('auto', 'lists'): return model
+    if model!='lists': return model
     return 'dot_product' if user_features is item_features is None else 'neighbours'
 
 def check_split(
