@@ -141,8 +141,8 @@ flags = dict(
     rating_range='--range', duplicates='--duplicates', model='--model', n_factors='--factors',
     n_epoch='--epochs', bs='--batch-size', lr='--lr', wd='--wd', decay='--wd',
     valid_pct='--valid-pct', refit='--no-refit', seed='--seed', path='--out',
-    missing='--missing', feedback='--feedback', popularity_discount='--popularity-discount',
-    history='--no-history', allowed='--allowed', exclude='--exclude',
+    missing='--missing', split='--split', time_name='--time', feedback='--feedback',
+    popularity_discount='--popularity-discount', history='--no-history', allowed='--allowed', exclude='--exclude',
     n='-n', on_unknown='--on-unknown', exclude_seen='--include-seen',
     by='--by', min_count='--min-count')
 
@@ -444,6 +444,7 @@ def checked_table(
     srcs = open_ratings(args)
     title = args.title if args.titles is None else None
     named = dict(user=args.user, item=args.item, rating=args.rating, title=title)
+    if args.split!='random': named['time'] = args.time
     table = join_ratings(srcs, named, has_nan(args.missing), args.feedback)
     table = without_gaps(table, args.missing)
     say(args, *table.notes)
@@ -464,7 +465,7 @@ def fit_command(
         rec = Recommender.fit(
             ratings, **names, model=args.model, n_factors=args.factors, n_epoch=args.epochs,
             bs=args.batch_size, lr=args.lr, wd=args.wd, seed=args.seed, valid_pct=args.valid_pct,
-            refit=not args.no_refit, rating_range=rating_range,
+            split=args.split, refit=not args.no_refit, rating_range=rating_range,
             duplicates=in_python(args.duplicates),
             on_epoch=partial(say_epoch, args), on_report=partial(say_report, args), progress=False)
     print(rec.save(args.out, history=not args.no_history))
@@ -1257,6 +1258,15 @@ def add_list(
     add_form(p)
 
 # %% ../nbs/library/command_line.ipynb #64488f9f
+def split_of(
+    text: str, # What the person typed
+) -> str|int:
+    "Read how rows are kept back"
+    if text in ('random', 'time'): return text
+    try: return positive(text)
+    except ArgumentTypeError:
+        raise ArgumentTypeError(f"{text!r} isn't random, time or a whole number") from None
+
 def add_training(
     p: ArgumentParser, # Parser of `fit`
 ):
@@ -1284,6 +1294,11 @@ def add_training(
     p.add_argument('--valid-pct', type=finite, default=0.1, metavar='SHARE',
                    help='share of ratings kept back to measure the model; 0: do not measure '
                         '(default: 0.1)')
+    p.add_argument('--split', type=split_of, default='random', metavar='HOW',
+                   help='which rows are kept back: random ones; time for the latest; or how many '
+                        'of the latest of each user, such as 1 (default: random)')
+    p.add_argument('--time', metavar='COLUMN', type=word,
+                   help='column of times, by name or number, for --split (default: guess)')
     p.add_argument('--no-refit', action='store_true',
                    help='keep the measured model, which has not seen the ratings kept back')
     p.add_argument('--seed', type=whole, metavar='N',

@@ -300,6 +300,8 @@ known_names = dict(
              itemname moviename productname beername name''')
 known_names = {role: names.split() for role,names in known_names.items()}
 known_names['count'] = [*count_names, 'play', 'weight', 'frequency', 'freq']
+known_names['time'] = ['timestamp', 'time', 'datetime', 'date', 'ts', 'createdat', 'reviewtime',
+                       'unixreviewtime']
 
 # %% ../nbs/library/reading.ipynb #1a093be7
 def plain_name(
@@ -1069,7 +1071,7 @@ def choose_columns(
                          'and two of them name the same')
     return res
 
-# %% ../nbs/library/reading.ipynb #709bcc3d
+# %% ../nbs/library/reading.ipynb #9a6a01fc
 # parts of names that belong to times; ids end in `id`
 time_words = ('time', 'date', 'day', 'created', 'year', 'month', 'hour', 'when', 'unix')
 
@@ -1406,7 +1408,7 @@ class Note(str):
 class RatingsTable(NamedTuple):
     "Ratings from a file, and what was found out about them"
     ratings: 'pd.DataFrame' # User, item, rating, maybe title, under their names in the file
-    names: dict[str, str] # Arguments of `fit`: user_name, item_name, perhaps rating_name, titles
+    names: dict[str, str] # Arguments of `fit`, such as user_name and item_name
     notes: list[str] # What was read and guessed, a sentence each
 
 # %% ../nbs/library/reading.ipynb #e8ec9506
@@ -1587,6 +1589,19 @@ def reading_notes(
     if note: notes.append(note)
     return notes + header_note(src)
 
+def times_of(
+    col: Column, # A column of times
+) -> 'pd.Series': # Numbers, or dates
+    "Read times that rows can be ordered by"
+    import pandas as pd
+    values = plain_text(col.values).to_pandas()
+    if is_text(col.values.type) or values.dtype==object:
+        numbers = pd.to_numeric(values, errors='coerce')
+        values = numbers if numbers.notna().all() else pd.to_datetime(values, errors='coerce')
+    bad = values.isna().to_numpy()
+    if bad.any(): raise col.wrong(bad.nonzero()[0], "there isn't a time")
+    return values
+
 def ratings_table(
     src: Source, # A table
     named: dict[str, str|int|None], # Roles with the columns that the caller named; None: guess
@@ -1614,6 +1629,9 @@ def ratings_table(
     if not rating and feedback is None: notes += check_clicks(src, [*at.values()])
     if 'title' in cols: notes += add_titles(df, item.name, cols['title'], named['title'] is None)
     args = dict(user_name=user.name, item_name=item.name)
+    if 'time' in cols:
+        args['time_name'] = cols['time'].name
+        df[cols['time'].name] = times_of(cols['time'])
     if rating: args['rating_name'] = rating.name
     if 'title' in cols and cols['title'].name in df: args['titles'] = cols['title'].name
     return RatingsTable(df, args, notes)

@@ -273,3 +273,23 @@ def test_counts_below_zero_are_named_by_their_line(capsys, tmp_path):
     clicks.assign(plays=[-1, *range(1, len(clicks))]).to_csv(tmp_path/'r.csv', index=False)
     code,_,err = run(capsys, 'fit', tmp_path/'r.csv', '--out', tmp_path/'m', '--feedback', 'counts')
     assert code==1 and "r.csv, line 2, column 'plays': -1 is not between 0 and" in err
+
+@pytest.mark.parametrize('time', ['{k}', '2020-01-{day:02d}T{k:02d}:00:00'])
+def test_rows_may_be_kept_back_by_their_times(time, capsys, tmp_path):
+    times = [time.format(k=k%24, day=1 + k%28) for k in range(len(clicks))]
+    clicks.assign(timestamp=times).to_csv(tmp_path/'r.csv', index=False)
+    def fit(*args): return run(capsys, 'fit', tmp_path/'r.csv', '--out', tmp_path/'m', '--seed', 0, *args)
+    code,_,err = fit('--split', 1)
+    assert code==0 and 'time = timestamp' in err and 'NDCG@10 of 80 lists' in err
+    assert fit('--split', 'time', '--time', 'timestamp')[0]==0
+    code,_,err = fit('--split', 'week')
+    assert code==2 and "'week' isn't random, time or a whole number" in err
+    clicks.to_csv(tmp_path/'r.csv', index=False)
+    code,_,err = fit('--split', 'time')
+    assert code==1 and 'no column has a name that is known for the time' in err and '--time COLUMN' in err
+
+def test_a_column_of_ratings_may_be_left_out_and_pairs_are_added_aloud():
+    df = pd.concat([clicks, clicks[:9]]).assign(rating=-1)
+    with pytest.warns(UserWarning, match='9 rows repeat a pair: clicks are counted, up to 2 a pair'):
+        rec = fitted(df, feedback='clicks')
+    assert are_own(1, rec.recommend(1, 4).item) and rec.rating_range[0]>0
