@@ -215,7 +215,7 @@ def train_neighbours(
                **shares)
     return model.collapse()
 
-# %% ../nbs/library/fitting.ipynb #072cb442
+# %% ../nbs/library/fitting.ipynb #564cfb11
 def bias_settings(
     n_ratings: int, # Ratings to train on
     bs: int|None = None, # Ratings in a batch; changes nothing
@@ -612,7 +612,7 @@ def report_line(
         return f'{measured} (biases alone{than}){then}'
     return f"{measured} ({but}biases alone: {baseline}){then}"
 
-# %% ../nbs/library/fitting.ipynb #c54832e7
+# %% ../nbs/library/fitting.ipynb #b6189890
 def json_values(
     report: dict[str, Any], # Values of any kind
 ) -> dict[str, Any]: # Values that JSON gives back as they are
@@ -622,16 +622,21 @@ def json_values(
         return list(value) if isinstance(value, tuple) else value
     return {name: plain(value) for name,value in report.items()}
 
-# %% ../nbs/library/fitting.ipynb #7a82433c
-most_searched = 1_000_000 # with more ratings the usual decay is taken
+# %% ../nbs/library/fitting.ipynb #961120eb
+most_searched = 500_000 # with more ratings the usual decay is taken
 
 def inner_order(
+    users: np.ndarray, # Row of the user for each position
     order: np.ndarray, # Positions of the training rows
     seed: int, # Seed of the split
 ) -> tuple[np.ndarray, int]: # Positions, nine tenths of them first, and how many these are
-    "Split training rows once more"
-    shuffled = np.random.default_rng(seed).permutation(order)
-    return shuffled,len(order) - len(order)//10
+    "Split training rows once more; of a large table, those of some people"
+    random = np.random.default_rng(seed)
+    everybody = random.permutation(users.max() + 1)
+    counts = np.bincount(users[order], minlength=len(everybody))[everybody]
+    some = everybody[counts.cumsum() - counts<few_rows]
+    mine = random.permutation(order[np.isin(users[order], some)])
+    return mine,len(mine) - len(mine)//10
 
 def search_decay(
     try_decay: Callable, # Function of a decay: RMSE on inner rows, None if nothing was measured
@@ -659,7 +664,7 @@ def is_searched(
     is_free = settings['model'] in ('auto', 'neighbours') and 'decay' in settings
     return is_free and 100<=n_train<=most_searched
 
-# %% ../nbs/library/fitting.ipynb #bd264aa8
+# %% ../nbs/library/fitting.ipynb #732f9519
 def settings_of_biases(
     settings: dict, # Settings of neighbours
     n_ratings: int, # Ratings to train on
@@ -688,9 +693,9 @@ def with_decay(
     bags: dict[str, MultiHot], # Side features, for kinds that take them
 ) -> tuple[dict, list]: # Settings with the best decay, and what was tried
     "Find a decay on rows inside the training rows"
-    inner,n_inner = inner_order(order, settings['seed'])
-    quick = settings
-    if n_inner>=few_rows: quick = quicker(settings, n_inner)
+    inner,n_inner = inner_order(table.rows[:,0], order, settings['seed'])
+    quick = settings if len(order)<few_rows else neighbours_settings(n_inner)
+    quick = settings | {name: quick[name] for name in ('bs', 'lr', 'sqr_mom')}
     def try_decay(decay):
         fitted = train_on(table, inner, n_inner, quick | dict(decay=decay), bags)
         return measure(fitted, table.rating_range)['valid_rmse']
