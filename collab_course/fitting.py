@@ -129,6 +129,7 @@ def as_stars(
 def dot_product_settings(
     n_ratings: int, # Ratings to train on
     bs: int|None = None, # Ratings in a batch; None: as tuned
+    n_rows: int = 0, # Users and items together; changes nothing
 ) -> dict: # bs, n_epoch, lr, wd, sqr_mom
     "Return the settings of chapter 10 for a table of this size"
     settings = good_recipe(n_ratings)
@@ -170,23 +171,27 @@ most_levels = 12 # ratings of at most so many kinds are learned as levels
 def neighbours_settings(
     n_ratings: int, # Ratings to train on
     bs: int|None = None, # Ratings in a batch; None: as tuned
+    n_rows: int = 0, # Users and items together: many rows make a step slow
 ) -> dict: # bs, n_factors, power, sd, n_epoch, lr, decay, bias_decay, sqr_mom, share
     "Return the settings of chapter 13, with decay by rows, for a table of this size"
     recipe = svdpp_recipe(n_ratings, bs=bs)
     by_rows = dict(decay=1.4, share=0.3)
     settings = dict(bs=recipe['bs'], **recipe['model'], **recipe['fit']) | by_rows
-    return quicker(settings, n_ratings) if bs is None and n_ratings<few_rows else settings
+    if bs is not None: return settings
+    if n_ratings<few_rows or n_rows>n_ratings/4: return quicker(settings, n_ratings, 4)
+    return quicker(settings, n_ratings, 2) if n_rows>n_ratings/16 else settings
 
 few_rows = 40_000 # tables with fewer ratings are trained in large batches
 
 def quicker(
     settings: dict, # Settings of neighbours
     n_ratings: int, # Ratings to train on
+    by: int, # How many batches become one
 ) -> dict:
-    "Return settings with a quarter of the steps, each twice as long"
-    bs = 4*settings['bs']
+    "Return settings with fewer steps, each longer by the root"
+    bs = by*settings['bs']
     sqr_mom = svdpp_recipe(n_ratings, bs=bs)['fit']['sqr_mom']
-    return settings | dict(bs=bs, lr=2*settings['lr'], sqr_mom=sqr_mom)
+    return settings | dict(bs=bs, lr=round(settings['lr']*by**0.5, 4), sqr_mom=sqr_mom)
 
 def new_neighbours(
     dls: RatingsDataLoaders, # Loaders of stars from 1 to 5
@@ -215,10 +220,11 @@ def train_neighbours(
                **shares)
     return model.collapse()
 
-# %% ../nbs/library/fitting.ipynb #564cfb11
+# %% ../nbs/library/fitting.ipynb #ea36307e
 def bias_settings(
     n_ratings: int, # Ratings to train on
     bs: int|None = None, # Ratings in a batch; changes nothing
+    n_rows: int = 0, # Users and items together; changes nothing
 ) -> dict: # bs, n_epoch
     "Return settings of a model that isn't trained in steps"
     return dict(bs=batch_size(n_ratings) if bs is None else bs, n_epoch=0)
@@ -244,7 +250,7 @@ def train_biases(
 @dataclass(frozen=True)
 class ModelKind:
     "How one kind of model is set up, made and trained"
-    settings: Callable # (n_ratings, bs) -> dict
+    settings: Callable # (n_ratings, bs, n_rows) -> dict
     new: Callable # (dls, settings, bags) -> an untrained model
     train: Callable # (model, dls, settings, on_epoch) -> a model that `convert` knows
 
@@ -265,13 +271,14 @@ def training_settings(
     n_epoch: int|None = None, # Passes over the rows
     lr: float|None = None, # Highest learning rate
     wd: float|None = None, # Weight decay
+    n_rows: int = 0, # Users and items together
 ) -> dict: # All that decides a training
     "Return training settings: tuned defaults for `n_ratings`, overridden by the caller"
     given = dict(n_epoch=n_epoch, lr=lr, wd=wd)
     check_training_settings(model, n_factors, seed=seed, bs=bs, **given)
     if not n_factors: model = 'biases'
     kind = model_kinds[model]
-    settings = kind.settings(n_ratings, bs) | {k: v for k,v in given.items() if v is not None}
+    settings = kind.settings(n_ratings, bs, n_rows) | {k: v for k,v in given.items() if v is not None}
     if wd is not None: settings.pop('decay', None) # the caller's instead
     settings |= bias_settings(n_ratings, bs) if model=='biases' else {}
     seed = secrets.randbelow(2**31) if seed is None else int(seed)
@@ -525,7 +532,8 @@ def untuned(
 ) -> list[str]: # Names of arguments
     "Name settings that aren't those tuned for a table of this size"
     tuned = model_kinds[report['model']].settings(n_ratings, report['bs'])
-    return [name for name in ('lr', 'wd', 'n_epoch') if report.get(name)!=tuned.get(name)]
+    names = ('wd', 'n_epoch') if report['model']=='neighbours' else ('lr', 'wd', 'n_epoch')
+    return [name for name in names if report.get(name)!=tuned.get(name)]
 
 def ratings_each(
     table: CheckedRatings, # The ratings
@@ -552,8 +560,7 @@ def advice_for(
     each = len(table)/n_ids
     if each<few_ratings:
         return [f'a table with {ratings_each(table)} is sparse: bring more ratings, or take ',
-                Arg('model', 'auto'), ', which decays rows with few ratings more and falls back on '
-                'biases alone']
+                Arg('model', 'auto'), ', which falls back on biases alone']
     given = [Arg(name) for name in untuned(report, len(table))]
     advice = ['take ', Arg('model', 'auto'), ', which falls back on biases alone']
     if given: advice += [', or leave ', *given, ' as tuned']

@@ -736,8 +736,9 @@ class Recommender:
         table = ratings_table(df, names, feedback, rating_range)
         by_id = titles_of_table(df, item_name, titles)
         by_row = titles_by_row(by_id, table.items, df.columns)
+        n_rows = len(table.users) + len(table.items)
         settings = training_settings(len(table), table.rating_range, kind, n_factors, seed, bs,
-                                     n_epoch, lr, wd)
+                                     n_epoch, lr, wd, n_rows)
         if missing is not None: settings['n_missing'] = n_missing
         features = (user_features, item_features, on_missing)
         kept_back = (valid_pct, split, time_name)
