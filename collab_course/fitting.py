@@ -220,7 +220,7 @@ def train_neighbours(
                **shares)
     return model.collapse()
 
-# %% ../nbs/library/fitting.ipynb #ea36307e
+# %% ../nbs/library/fitting.ipynb #dd192d3e
 def bias_settings(
     n_ratings: int, # Ratings to train on
     bs: int|None = None, # Ratings in a batch; changes nothing
@@ -532,7 +532,7 @@ def untuned(
 ) -> list[str]: # Names of arguments
     "Name settings that aren't those tuned for a table of this size"
     tuned = model_kinds[report['model']].settings(n_ratings, report['bs'])
-    names = ('wd', 'n_epoch') if report['model']=='neighbours' else ('lr', 'wd', 'n_epoch')
+    names = ('lr', 'wd', 'n_epoch') if report['model']=='dot_product' else ('wd', 'n_epoch')
     return [name for name in names if report.get(name)!=tuned.get(name)]
 
 def ratings_each(
@@ -559,12 +559,11 @@ def advice_for(
     n_ids = len(table.users) + len(table.items) - 2
     each = len(table)/n_ids
     if each<few_ratings:
-        return [f'a table with {ratings_each(table)} is sparse: bring more ratings, or take ',
-                Arg('model', 'auto'), ', which falls back on biases alone']
+        return [f'a table with {ratings_each(table)} is small for that: bring more ratings']
     given = [Arg(name) for name in untuned(report, len(table))]
-    advice = ['take ', Arg('model', 'auto'), ', which falls back on biases alone']
-    if given: advice += [', or leave ', *given, ' as tuned']
-    return advice
+    if given: return ['leave ', *given, ' as tuned']
+    if report['model']=='auto': return ['it may be that ratings here say little about taste']
+    return ['take ', Arg('model', 'auto'), ', which falls back on biases alone']
 
 def warn_of_report(
     report: dict[str, Any], # As `measure` gives it, and the settings
@@ -578,8 +577,9 @@ def warn_of_report(
     elif report['n_valid'] and report['n_factors'] and not beats_biases(report):
         rmse = four_digits(report['valid_rmse'])
         baseline = four_digits(report['baseline_rmse'])
+        instead = ', which are taken instead' if report['model']=='auto' else ''
         says = (f"on {report['n_valid']:,} ratings kept back the model (RMSE {rmse}) is no better "
-                f'than biases alone ({baseline}): ')
+                f'than biases alone ({baseline}){instead}: ')
         warnings.warn(ArgWarning(says, *advice_for(table, report)))
 
 # %% ../nbs/library/fitting.ipynb #56ef7d78
@@ -619,7 +619,7 @@ def report_line(
         return f'{measured} (biases alone{than}){then}'
     return f"{measured} ({but}biases alone: {baseline}){then}"
 
-# %% ../nbs/library/fitting.ipynb #b6189890
+# %% ../nbs/library/fitting.ipynb #c54832e7
 def json_values(
     report: dict[str, Any], # Values of any kind
 ) -> dict[str, Any]: # Values that JSON gives back as they are
@@ -629,7 +629,7 @@ def json_values(
         return list(value) if isinstance(value, tuple) else value
     return {name: plain(value) for name,value in report.items()}
 
-# %% ../nbs/library/fitting.ipynb #961120eb
+# %% ../nbs/library/fitting.ipynb #2ae45c3d
 most_searched = 500_000 # with more ratings the usual decay is taken
 
 def inner_order(
@@ -671,7 +671,7 @@ def is_searched(
     is_free = settings['model'] in ('auto', 'neighbours') and 'decay' in settings
     return is_free and 100<=n_train<=most_searched
 
-# %% ../nbs/library/fitting.ipynb #732f9519
+# %% ../nbs/library/fitting.ipynb #bd264aa8
 def settings_of_biases(
     settings: dict, # Settings of neighbours
     n_ratings: int, # Ratings to train on
@@ -737,6 +737,7 @@ def fit_table(
         settings,tried['decays'] = with_decay(table, order[:n_train], settings, bags)
     fitted = train(n_train, settings)
     measured = measure(fitted, table.rating_range)
+    warn_of_report(measured | settings, table)
     if settings['model']=='auto':
         settings,errors = settled(settings, measured)
         tried |= errors
@@ -748,7 +749,6 @@ def fit_table(
     report |= feature_names(table, **features)
     if more: report |= json_values(more(fitted))
     if tried: report['tried'] = tried
-    warn_of_report(report, table)
     if on_report: on_report(report)
     elif progress: print(report_line(report))
     if refit: fitted = train(len(table), settings)
