@@ -3217,6 +3217,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                   'collab_course/recommender.py'),
                                            'collab_course.recommender.parts_in': ( 'library/recommender.html#parts_in',
                                                                                    'collab_course/recommender.py'),
+                                           'collab_course.recommender.rare_row': ( 'library/recommender.html#rare_row',
+                                                                                   'collab_course/recommender.py'),
                                            'collab_course.recommender.rating_kind': ( 'library/recommender.html#rating_kind',
                                                                                       'collab_course/recommender.py'),
                                            'collab_course.recommender.trained_vectors': ( 'library/recommender.html#trained_vectors',

@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['history_version', 'counts_version', 'lists_version', 'report_numbers', 'meta_names', 'more_names', 'history_arrays',
-           'count_arrays', 'own_names', 'time_words', 'ModelName', 'Reasons', 'check_names_are_text',
+           'count_arrays', 'rarely', 'own_names', 'time_words', 'ModelName', 'Reasons', 'check_names_are_text',
            'check_ids_can_be_kept', 'check_can_be_kept', 'pack_history', 'pack_state', 'pack_lists', 'need',
            'check_meta', 'check_lists_entry', 'has_history', 'check_report', 'check_columns_entry', 'parts_in',
            'check_array_names', 'check_history', 'check_counts', 'unpack_history', 'check_mean_row', 'unpack_values',
-           'unpack_vocab', 'unpack_titles', 'unpack_state', 'part_of', 'unpack_lists', 'mean_row', 'check_similar',
-           'warn_of_nothing_like', 'like_row', 'trained_vectors', 'usual_columns', 'column_names', 'is_of_clicks',
-           'rating_kind', 'check_split', 'feedback_for', 'checked_rows', 'check_reasons', 'Recommender']
+           'unpack_vocab', 'unpack_titles', 'unpack_state', 'part_of', 'unpack_lists', 'mean_row', 'rare_row',
+           'check_similar', 'warn_of_nothing_like', 'like_row', 'trained_vectors', 'usual_columns', 'column_names',
+           'is_of_clicks', 'rating_kind', 'check_split', 'feedback_for', 'checked_rows', 'check_reasons', 'Recommender']
 
 # %% ../nbs/library/recommender.ipynb #87b60a98
 import collab_course.forks # noqa: F401
@@ -425,6 +425,17 @@ def mean_row(
     mean = trained.mean(axis=0, dtype=np.float64)
     return mean.astype(np.float32)
 
+rarely = 3 # an item with at most so many training ratings is rarely rated
+
+def rare_row(
+    table: np.ndarray, # A row for each item
+    counts: np.ndarray, # Training ratings of each row
+    least: int = 10, # With fewer rows that are rarely rated, all rows count
+) -> np.ndarray: # float32
+    "Compute the mean of the rows with few training ratings, for items that have none"
+    few = np.where(counts<=rarely, counts, 0)
+    return mean_row(table, few if (few>0).sum()>=least else counts)
+
 # %% ../nbs/library/recommender.ipynb #dbb54bfe
 def check_similar(
     n: int, # How many
@@ -602,7 +613,7 @@ class Recommender:
     rating_range: tuple[float, float] # Lowest and highest rating there is
     titles: Any # A title for each item row, or None
     mean_user: np.ndarray # Mean row of the users trained on
-    mean_item: np.ndarray # Mean row of the items trained on
+    mean_item: np.ndarray # Mean row of the items rarely rated, or of all
     report: dict[str, Any] # What `fit` measured and how it trained; empty for other models
     lists: ServedLists|None # The list model; None: lists are made of predictions
     rates: bool # Does it predict ratings?
@@ -665,7 +676,7 @@ class Recommender:
         lowest,highest = rating_range
         rec.rating_range = (float(lowest), float(highest))
         if mean_user is None: mean_user = mean_row(served.user_rows, history.user_counts)
-        if mean_item is None: mean_item = mean_row(served.item_rows, history.item_counts)
+        if mean_item is None: mean_item = rare_row(served.item_rows, history.item_counts)
         rec.mean_user = mean_user
         rec.mean_item = mean_item
         rec.report = report or {}
@@ -722,8 +733,9 @@ class Recommender:
         table = ratings_table(df, names, feedback, rating_range)
         by_id = titles_of_table(df, item_name, titles)
         by_row = titles_by_row(by_id, table.items, df.columns)
+        n_rows = len(table.users) + len(table.items)
         settings = training_settings(len(table), table.rating_range, kind, n_factors, seed, bs,
-                                     n_epoch, lr, wd)
+                                     n_epoch, lr, wd, n_rows)
         if missing is not None: settings['n_missing'] = n_missing
         features = (user_features, item_features, on_missing)
         kept_back = (valid_pct, split, time_name)
