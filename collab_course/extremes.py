@@ -11,10 +11,10 @@ __all__ = ['most_rounding', 'least_spread', 'most_stretch', 'rare_share', 'few_r
            'n_far_above', 'usual_limits', 'Row', 'check_far', 'has_even_steps', 'is_frequent_zero', 'is_apart',
            'codes_of', 'expected_next', 'is_odd_gap', 'most_odd', 'n_odd_above', 'is_lone_code', 'odd_ends', 'tail_of',
            'log_advice', 'check_meaning', 'doubt_of_code', 'doubt_of_ends', 'doubtful', 'doubts', 'check_ratings',
-           'fall_off', 'without_odd', 'look_like_counts', 'feedback_of', 'thousands', 'note_of_stars', 'feedback_note',
-           'check_own_numbers', 'check_counts', 'summed_pairs', 'check_interests', 'Understood', 'notes_of_pairs',
-           'understand_interests', 'understand', 'says_of_range', 'check_missing', 'without_missing',
-           'check_training_settings', 'check_fit_options']
+           'fall_off', 'without_odd', 'look_like_counts', 'is_named_as_count', 'feedback_of', 'thousands',
+           'note_of_stars', 'feedback_note', 'check_own_numbers', 'check_counts', 'summed_pairs', 'check_interests',
+           'Understood', 'notes_of_pairs', 'understand_interests', 'understand', 'says_of_range', 'check_missing',
+           'without_missing', 'check_training_settings', 'check_fit_options']
 
 # %% ../nbs/library/extremes.ipynb #3b8e6f3e
 import warnings
@@ -23,7 +23,7 @@ import pandas as pd
 from collections.abc import Callable, Hashable
 from typing import Any, Literal, NamedTuple
 from .checks import Arg, ArgError, ArgWarning, as_list, brief, check_choice
-from .checks import check_columns
+from .checks import check_columns, count_names
 from .checks import check_flag, check_range, check_rate, check_seed, check_share
 from .checks import check_spread, check_table
 from .checks import ArgTypeError, check_values, check_whole, is_number, is_numeric
@@ -474,6 +474,12 @@ def look_like_counts(
     if len(np.unique(rest))<least_counts or rest.max()<=longest_scale: return False
     return tail_of(rest) is not None or fall_off(rest)
 
+def is_named_as_count(
+    name: Hashable, # Name of a column
+) -> bool:
+    "Test for a name that says how often"
+    return ''.join(c for c in str(name).lower() if c.isalnum()) in count_names
+
 def feedback_of(
     ratings: pd.DataFrame, # One row a rating
     rating_name: Hashable|None = None, # Column of ratings; None: there is none
@@ -488,6 +494,7 @@ def feedback_of(
     if y.min()==y.max(): return 'clicks'
     y = y.to_numpy(float)
     if not np.isfinite(y).all(): return 'stars'
+    if is_named_as_count(rating_name) and y.min()>=0: return 'counts'
     return 'counts' if look_like_counts(y[::1 + len(y)//enough_rows]) else 'stars'
 
 # %% ../nbs/library/extremes.ipynb #4ac877fb
@@ -752,5 +759,5 @@ def check_fit_options(
             raise must_be(arg, 'a function', function, ArgTypeError)
     check_choice('model', model, model_names)
     check_choice('on_missing', on_missing, ('raise', 'zero'))
-    if model=='neighbours' or user_features is item_features is None: return
+    if model in ('auto', 'neighbours') or user_features is item_features is None: return
     raise ArgError('features need ', Arg('model', 'neighbours'), arg='model', got=model)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['check_positions', 'as_mask', 'top_k', 'group_by_user', 'History', 'largest', 'partitioned', 'best_of', 'doubtful',
-           'keep_only', 'rank_block', 'rank_items']
+           'keep_only', 'rank_block', 'rank_one', 'rank_items']
 
 # %% ../nbs/library/ranking.ipynb #a4f6a319
 from typing import Any
@@ -231,6 +231,9 @@ def rank_block(
     only: History|None = None, # What each of them may be shown; None: everything
 ) -> tuple: # Item rows and scores, shape (users, n); row 0 where nothing is left
     "Rank items for users whose scores fit into memory"
+    if len(users)==1 and only is None:
+        best = rank_one(model, users, n, bar, history)
+        if best is not None: return best
     raw = model.raw_scores(users)
     raw += bar
     if only is not None: raw = keep_only(raw, only)
@@ -250,6 +253,23 @@ def rank_block(
         best[at,:n_items] = items[0]
         scores[at,:n_items] = exact[0]
     return best,scores
+
+# %% ../nbs/library/ranking.ipynb #5012592e
+def rank_one(
+    model: Any, # A `ServedModel`, or a `ListScores` with `candidates`
+    users: np.ndarray, # One user row
+    n: int, # How many items
+    bar: np.ndarray, # float32, one number an item: 0, or -inf for an item that may not be listed
+    history: History|None = None, # What the user must not be shown
+) -> tuple|None: # Item rows and scores, shape (1, n); None: all items must be scored
+    "Rank a model's own candidates for one user"
+    if not hasattr(model, 'candidates'): return None
+    if history is not None:
+        bar = bar.copy()
+        bar[history.items] = -np.inf
+    found = model.candidates(users[0], n, bar)
+    if found is None: return None
+    return best_of(model, users, found[None], n)
 
 # %% ../nbs/library/ranking.ipynb #c1ce53bf
 def rank_items(

@@ -41,9 +41,9 @@ from .checks import check_columns, check_flag, check_long
 from .checks import check_values, check_whole, is_number, must_be, type_name
 from .choices import ItemChoice, check_one_id, listable_items
 from .distances import measures, nearest_rows
-from .extremes import Feedback, check_fit_options, check_interests, check_ratings
+from .extremes import Feedback, check_fit_options
 from .extremes import feedback_note, feedback_of, feedbacks, model_names
-from .extremes import check_training_settings, without_missing
+from .extremes import check_training_settings, understand, without_missing
 from .folding import is_of_one
 from .frames import as_frame, plain_columns
 from .intervals import Intervals
@@ -536,9 +536,9 @@ def rating_kind(
     user_features: Table|None = None, # Side features of users
     item_features: Table|None = None, # Side features of items
 ) -> str: # Kind of rating model
-    "Choose the rating model; features need neighbours"
+    "Return which rating model is asked for; lists alone take its settings"
     check_choice('model', model, model_names)
-    if model not in ('auto', 'lists'): return model
+    if model!='lists': return model
     return 'dot_product' if user_features is item_features is None else 'neighbours'
 
 def check_split(
@@ -575,10 +575,10 @@ def checked_rows(
     duplicates: str = 'raise', # Pairs that come twice; clicks and counts add up by default
 ) -> tuple[pd.DataFrame, tuple[Hashable, Hashable, Hashable]]: # Table and names of its columns
     "Check a table, and give clicks a column"
-    if feedback=='stars': return check_ratings(df, *names, rating_range, duplicates),names
-    df = check_interests(df, *names, duplicates)
-    *ids,rating_name = names
-    return df,(*ids, 'clicks' if rating_name is None else rating_name)
+    found = understand(df, *names, feedback, rating_range, duplicates)
+    for note in found.notes: warnings.warn(note)
+    user_name,item_name,_ = names
+    return found.ratings,(user_name, item_name, found.rating_name)
 
 def check_reasons(
     by: Reasons, # By what to explain

@@ -353,15 +353,18 @@ class DotProductTables(ServedModel):
         check_array(arrays, 'item_bias', (n_items,))
         return cls(**arrays, y_range=settings['y_range'])
 
-# %% ../nbs/library/served.ipynb #0f7a0698
+# %% ../nbs/library/served.ipynb #23894e25
 def expected_ratings(
     scores: np.ndarray, # Scores, any shape
     thresholds: np.ndarray, # Thresholds of each score, one more dimension
     levels: np.ndarray, # Ratings there are, ascending, one more than thresholds
 ) -> np.ndarray: # The shape of `scores`
     "Compute the ratings that scores let expect"
-    passed = sigmoid(scores[...,None] - thresholds)
-    return levels[0] + (passed*np.diff(levels)).sum(-1)
+    res = np.full_like(scores, levels[0])
+    for k,gap in enumerate(np.diff(levels)):
+        passed = sigmoid(scores - thresholds[...,k])
+        res += gap*passed
+    return res
 
 def scores_at_levels(
     y: np.ndarray, # Ratings, float64, shape (n,)

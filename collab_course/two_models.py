@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['time_names', 'ratings_table', 'time_column', 'last_split', 'kept_back', 'ordered_history', 'trained_again',
-           'fit_lists_alone', 'report_of_lists', 'line_of_lists', 'fit_models', 'training_settings']
+           'fit_lists_alone', 'report_of_lists', 'line_of_lists', 'lists_of_predictions', 'fit_models',
+           'training_settings']
 
-# %% ../nbs/library/two_models.ipynb #99e85709
+# %% ../nbs/library/two_models.ipynb #1f8ab4a2
 import pandas as pd
 import numpy as np
 from collections.abc import Callable, Hashable
@@ -16,12 +17,13 @@ from .checks import Arg, ArgError
 from .extremes import Feedback
 from .fitting import CheckedRatings, Fitted, fit_table, json_values, split_rows
 from .fitting import training_settings
-from .list_answers import ServedLists, factors_of, lists_line, train_lists
+from .list_answers import FittedLists, ServedLists, factors_of, is_clearly_better
+from .list_answers import lists_line, train_lists
 from .tables import split_by, time_split
 from .vocab import Vocab
 _all_ = [training_settings]
 
-# %% ../nbs/library/two_models.ipynb #3c2e3df7
+# %% ../nbs/library/two_models.ipynb #1d9731d4
 def ratings_table(
     df: pd.DataFrame, # A checked table, one row a pair
     names: tuple[Hashable, Hashable, Hashable], # Columns of users, items and ratings
@@ -38,7 +40,7 @@ def ratings_table(
     limits = (float(ratings.min()), float(ratings.max()))
     return CheckedRatings(df, users, items, rating_name, limits, rows, ratings)
 
-# %% ../nbs/library/two_models.ipynb #0a700234
+# %% ../nbs/library/two_models.ipynb #1b6851f5
 # Names of columns of times, in lower case
 time_names = ('timestamp', 'time', 'datetime', 'date', 'timestamp:float', 'unixreviewtime')
 
@@ -81,7 +83,7 @@ def kept_back(
     else: train,valid = last_split(table.df, split, **names)
     return np.concatenate([train, valid]),len(train)
 
-# %% ../nbs/library/two_models.ipynb #e7258cb7
+# %% ../nbs/library/two_models.ipynb #d0ec6556
 def ordered_history(
     table: CheckedRatings, # Checked ratings
     split: tuple[np.ndarray, int], # Positions, training rows first, and how many are trained on
@@ -134,6 +136,16 @@ def line_of_lists(
     measured = lists_line(report) or 'no list could be measured'
     return f'{measured}; now training on all {n:,}' if report['refit'] else measured
 
+def lists_of_predictions(
+    fitted: Fitted, # A rating model
+    trained: FittedLists, # A list model of the same rows
+) -> dict[str, Any]: # predicted_ndcg; lists_by: 'lists' or 'predictions'
+    "Choose what makes lists: the list model, unless predictions are clearly better"
+    if not len(trained.ndcg): return dict(predicted_ndcg=None, lists_by='lists')
+    ndcg = trained.hits.marks(fitted.served.raw_scores).ndcg.to_numpy()
+    better = is_clearly_better(ndcg, trained.ndcg)
+    return dict(predicted_ndcg=float(ndcg.mean()), lists_by='predictions' if better else 'lists')
+
 def fit_models(
     table: CheckedRatings, # Checked ratings
     model: str, # 'auto': both; 'lists'; or the kind of rating model alone
@@ -156,7 +168,9 @@ def fit_models(
     history = ordered_history(table, split)
     trained = train_lists(history, feedback, table.rating_range, settings['seed'], refit)
     if feedback=='stars' and model=='auto':
-        return fit_table(table, settings | trained.report, *options),trained.lists
+        def more(fitted): return trained.report | lists_of_predictions(fitted, trained)
+        fitted = fit_table(table, settings, *options, more)
+        return fitted,trained.lists if fitted.report['lists_by']=='lists' else None
     report = report_of_lists(history, trained.report, settings, refit)
     if on_report: on_report(report)
     elif progress: print(line_of_lists(report))

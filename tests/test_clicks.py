@@ -1,12 +1,18 @@
 "What a table holds is noticed, said and served: stars, counts or clicks"
+import io
+import re
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from collab_course.checks import ArgError
+from collab_course.command_line import main
 from collab_course.extremes import check_interests, feedback_of, understand
 from collab_course.movielens import load_ratings
+from collab_course.recommender import Recommender
 
 def kind(y): return feedback_of(pd.DataFrame({'rating': y}), 'rating')
 
@@ -134,3 +140,156 @@ def test_ids_are_checked_as_those_of_ratings_are():
     for col, bad, says in wrong:
         df = pd.DataFrame(dict(user=[1, 2, 3], movie=[7, 8, 9])).assign(**{col: bad})
         assert says in refusal(understand, df)
+
+# end to end, with lists that are known by construction
+
+def two_groups(seed=0, n_people=80, n_items=24, n_each=8):
+    "Clicks: people of even numbers take items of even numbers, the others odd ones"
+    rng = np.random.default_rng(seed)
+    rows = [(u, i) for u in range(1, n_people + 1)
+            for i in rng.permutation(np.arange(u%2 or 2, n_items + 1, 2))[:n_each]]
+    return pd.DataFrame(rows, columns=['user', 'item'])
+
+def are_own(users, items): return bool((np.asarray(users)%2==np.asarray(items)%2).all())
+
+def fitted(df, **kw): return Recommender.fit(df, **dict(seed=0, progress=False) | kw)
+
+clicks = two_groups()
+forms = {'clicks': clicks, 'ones': clicks.assign(rating=1),
+         'events': pd.concat([clicks, clicks[::3]], ignore_index=True),
+         'plays': clicks.assign(plays=np.random.default_rng(1).zipf(1.8, len(clicks)))}
+
+@pytest.fixture(scope='module', params=forms)
+def served(request):
+    "A model of each form of clicks"
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter('always')
+        rec = fitted(forms[request.param])
+    return request.param,rec,[str(o.message) for o in notes]
+
+def test_each_form_of_clicks_is_understood_aloud(served):
+    name,rec,notes = served
+    says = dict.fromkeys(['clicks', 'events'], 'no column of ratings: each row is a click')
+    says |= dict(ones="values of 'rating' are 1: each row is a click",
+                 plays='treated as counts, weighted by their logarithm')
+    assert (rec.feedback=='counts')==(name=='plays') and rec.feedback!='stars'
+    assert any(says[name] in note for note in notes)
+    assert (name=='events')==any('clicks are counted, up to 2 a pair' in note for note in notes)
+
+def test_everybodys_list_holds_the_own_groups_items_that_are_left(served):
+    _,rec,_ = served
+    lists = rec.recommend_all(4)
+    assert len(lists)==4*80 and are_own(lists.user, lists.item)
+    known = {*map(tuple, clicks.values.tolist())}
+    assert not known & {*map(tuple, lists[['user', 'item']].values.tolist())} and 'prediction' not in lists
+
+def test_newcomers_get_the_items_of_the_group_that_they_clicked(served):
+    _,rec,_ = served
+    assert are_own(1, rec.fold_in({1: 1., 3: 1.}, 5).item) and are_own(2, rec.fold_in({2: 1., 4: 1.}, 5).item)
+
+def test_what_is_like_an_item_is_of_its_group(served):
+    _,rec,_ = served
+    for item in (1, 2): assert are_own(item, rec.similar(item, 5, min_count=1).item)
+
+def test_a_model_of_clicks_predicts_no_ratings_and_measures_its_lists(served):
+    _,rec,_ = served
+    with pytest.raises(ArgError, match='no ratings to predict'): rec.predict(clicks.head())
+    known = {*map(tuple, clicks.values.tolist())}
+    left = [(u, i) for u in range(1, 81) for i in range(1, 25) if u%2==i%2 and (u, i) not in known]
+    res = rec.evaluate(pd.DataFrame(left, columns=['user', 'item']).assign(**{rec.rating_name: 1}))
+    assert 'rmse' not in res and res['ndcg']==res['recall']==1 and res['popular_ndcg']<.9 and res['n_lists']==80
+
+def test_a_model_of_clicks_is_saved_explained_and_updated(served, tmp_path):
+    _,rec,_ = served
+    same = Recommender.load(rec.save(tmp_path/'m'))
+    assert same.recommend(7, 4).equals(rec.recommend(7, 4)) and same.feedback==rec.feedback
+    reasons = rec.explain(7, int(rec.recommend(7, 1).item[0]))
+    best = reasons[reasons.reason=='rated'].sort_values('contribution').item.iloc[-1]
+    assert are_own(7, best)
+    more = rec.update(pd.DataFrame(dict(user=[900]*2, item=[1, 3])).assign(**{rec.rating_name: 1}))
+    assert are_own(1, more.recommend(900, 5).item)
+
+def test_stars_show_their_list_score_and_the_expected_rating():
+    rng = np.random.default_rng(0)
+    stars = clicks.assign(rating=rng.integers(3, 6, len(clicks)))
+    rec = fitted(stars, model='auto', n_epoch=2)
+    assert rec.feedback=='stars' and {*rec.recommend(1, 3)}>={'user', 'item', 'score'}
+    assert are_own(1, fitted(stars, model='lists').recommend(1, 4).item)
+
+# on the command line
+
+def run(capsys, *args):
+    code = main([*map(str, args)])
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+def items_of(out, column='item'): return pd.read_csv(io.StringIO(out))[column]
+
+@pytest.mark.parametrize('name', forms)
+def test_a_file_of_clicks_goes_from_fit_to_evaluate(name, capsys, tmp_path):
+    apart = clicks.groupby('user').tail(1)
+    df = forms[name]
+    df[~df.set_index(['user', 'item']).index.isin(apart.set_index(['user', 'item']).index)].to_csv(
+        tmp_path/'r.csv', index=False)
+    apart.assign(plays=1).to_csv(tmp_path/'apart.csv', index=False)
+    code,out,err = run(capsys, 'fit', tmp_path/'r.csv', '--out', tmp_path/'m', '--seed', 0)
+    assert code==0 and out==f'{tmp_path/"m"}\n' and 'NDCG@10 of ' in err and 'careful' not in err
+    assert ('treated as counts' if name=='plays' else 'each row is a click') in err and 'epoch' not in err
+    assert (name=='events')==('clicks are counted, up to 2 a pair' in err)
+    code,out,err = run(capsys, 'recommend', tmp_path/'m', '--all', '-n', 5, '--csv')
+    assert code==0 and are_own(items_of(out, 'user'), items_of(out)) and out.splitlines()[0]=='user,item,score'
+    code,out,err = run(capsys, 'similar', tmp_path/'m', '--item', 3, '-n', 4, '--min-count', 1, '--csv')
+    assert code==0 and are_own(3, items_of(out))
+    code,out,err = run(capsys, 'evaluate', tmp_path/'m', tmp_path/'apart.csv')
+    assert code==0 and 'RMSE' not in out and re.search(r'recall@10 +1\.0000 \(most rated: 0\.\d+\)', out)
+    code,out,err = run(capsys, 'info', tmp_path/'m')
+    assert code==0 and re.search(r'^lists +by ', out, re.M) and re.search('^(clicks|counts) ', out, re.M)
+
+def test_newcomers_of_clicks_name_items_alone(capsys, tmp_path):
+    clicks.assign(title=[f'Film {i}=x' for i in clicks.item]).to_csv(tmp_path/'r.csv', index=False)
+    (tmp_path/'new.txt').write_text('2\n4\n')
+    assert run(capsys, 'fit', tmp_path/'r.csv', '--out', tmp_path/'m', '--seed', 0, '-q')[0]==0
+    for told in (['--rate', '2', '--rate', '4=1'], ['--rate', 'Film 2=x', '--rate', '4'],
+                 ['--ratings', tmp_path/'new.txt']):
+        code,out,err = run(capsys, 'fold-in', tmp_path/'m', '-n', 5, '--csv', *told)
+        assert code==0 and are_own(2, items_of(out)), err
+
+def test_what_feedback_says_is_done(capsys, tmp_path):
+    rng = np.random.default_rng(0)
+    clicks.assign(rating=rng.integers(1, 6, len(clicks))).to_csv(tmp_path/'r.csv', index=False)
+    def fit(*args): return run(capsys, 'fit', tmp_path/'r.csv', '--out', tmp_path/'m', '--seed', 0, *args)
+    for kind in ('counts', 'clicks'):
+        code,_,err = fit('--feedback', kind)
+        assert code==0 and 'epoch' not in err and re.search(f'^{kind} ', run(capsys, 'info', tmp_path/'m')[1], re.M)
+    assert 'epoch' not in (says := fit('--model', 'lists')[2]) and 'NDCG@10' in says
+    says = fit('--model', 'dot_product', '--epochs', 1)[2]
+    assert 'epoch 1' in says and 'NDCG@10' not in says
+    code,_,err = fit('--feedback', 'clicks', '--model', 'neighbours')
+    assert code==1 and '--model neighbours predicts ratings' in err
+    code,_,err = fit('--feedback', 'counts', '--range', 1, 5)
+    assert code==1 and '--range is for ratings, and these are counts' in err
+
+def test_counts_below_zero_are_named_by_their_line(capsys, tmp_path):
+    clicks.assign(plays=[-1, *range(1, len(clicks))]).to_csv(tmp_path/'r.csv', index=False)
+    code,_,err = run(capsys, 'fit', tmp_path/'r.csv', '--out', tmp_path/'m', '--feedback', 'counts')
+    assert code==1 and "r.csv, line 2, column 'plays': -1 is not between 0 and" in err
+
+@pytest.mark.parametrize('time', ['{k}', '2020-01-{day:02d}T{k:02d}:00:00'])
+def test_rows_may_be_kept_back_by_their_times(time, capsys, tmp_path):
+    times = [time.format(k=k%24, day=1 + k%28) for k in range(len(clicks))]
+    clicks.assign(timestamp=times).to_csv(tmp_path/'r.csv', index=False)
+    def fit(*args): return run(capsys, 'fit', tmp_path/'r.csv', '--out', tmp_path/'m', '--seed', 0, *args)
+    code,_,err = fit('--split', 1)
+    assert code==0 and 'time = timestamp' in err and 'NDCG@10 of 80 lists' in err
+    assert fit('--split', 'time', '--time', 'timestamp')[0]==0
+    code,_,err = fit('--split', 'week')
+    assert code==2 and "'week' isn't random, time or a whole number" in err
+    clicks.to_csv(tmp_path/'r.csv', index=False)
+    code,_,err = fit('--split', 'time')
+    assert code==1 and 'no column has a name that is known for the time' in err and '--time COLUMN' in err
+
+def test_a_column_of_ratings_may_be_left_out_and_pairs_are_added_aloud():
+    df = pd.concat([clicks, clicks[:9]]).assign(rating=-1)
+    with pytest.warns(UserWarning, match='9 rows repeat a pair: clicks are counted, up to 2 a pair'):
+        rec = fitted(df, feedback='clicks')
+    assert are_own(1, rec.recommend(1, 4).item) and rec.rating_range[0]>0
