@@ -12,7 +12,7 @@ __all__ = ['list_kinds', 'most_rows', 'most_items', 'penalty_grids', 'most_searc
            'fit_lists', 'settings_for', 'hold_back', 'best_lists', 'InnerRows', 'climb', 'some_people', 'search_lists',
            'clear_winner', 'model_parts', 'tries_table']
 
-# %% ../nbs/library/list_models.ipynb #b46cf4b7
+# %% ../nbs/library/list_models.ipynb #daf7fab0
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ from .metrics import list_metrics
 from .ranking import History, group_by_user, largest
 from .served import check_array, check_names
 
-# %% ../nbs/library/list_models.ipynb #33ef59c9
+# %% ../nbs/library/list_models.ipynb #de765166
 def liked_from(
     rating_range: tuple, # (lowest, highest) rating
 ) -> float: # 4 where ratings go from 1 to 5
@@ -62,7 +62,7 @@ def count_weights(
     mean = logs.mean()
     return logs/mean if mean else logs
 
-# %% ../nbs/library/list_models.ipynb #ced3f159
+# %% ../nbs/library/list_models.ipynb #3260b2fc
 class Interests(History):
     "Who is interested in which items, and how much"
     def __init__(self,
@@ -109,9 +109,8 @@ class Interests(History):
         people: np.ndarray, # Which people; repeats are fine
     ) -> 'Interests':
         "Select the interests of some people, in the order asked"
-        places = History(self.bounds, np.arange(len(self.items))).of(people)
-        at = places.items
-        return Interests(places.bounds, self.items[at], self.weights[at], self.n_items)
+        bounds,at = self.places(people)
+        return Interests(bounds, self.items[at], self.weights[at], self.n_items)
 
     def keep(self,
         which: np.ndarray, # bool, one for each interest
@@ -161,7 +160,7 @@ def check_pairs(
         raise ArgError(f'weights must be finite and at least 0, not {weights[bad][0]}',
                        arg='weights')
 
-# %% ../nbs/library/list_models.ipynb #dd4ace35
+# %% ../nbs/library/list_models.ipynb #222ff342
 class ListModel:
     "A model that scores a catalogue from a person's interests"
     kind = '' # What a bundle calls it
@@ -306,7 +305,7 @@ def popularity_of(
     sums = np.bincount(interests.items, interests.weights, minlength=interests.n_items)
     return sums.astype(np.float32)
 
-# %% ../nbs/library/list_models.ipynb #7f111bf3
+# %% ../nbs/library/list_models.ipynb #2f5a5c99
 def check_popularity(
     arrays: dict, # {name: array}
     n_items: int, # Items that there must be
@@ -330,7 +329,7 @@ def check_numbers(
     "Check that settings are numbers above 0"
     for name in names: check_above(**{name: settings.get(name)})
 
-# %% ../nbs/library/list_models.ipynb #687c6173
+# %% ../nbs/library/list_models.ipynb #ffec6253
 class Popularity(ListModel):
     "The same scores for everybody: how much interest an item has met"
     kind = 'popularity'
@@ -375,7 +374,7 @@ class Popularity(ListModel):
         check_popularity(arrays, n_items)
         return cls(arrays['popularity'])
 
-# %% ../nbs/library/list_models.ipynb #02579c74
+# %% ../nbs/library/list_models.ipynb #0cab79b9
 def padded_width(
     counts: np.ndarray, # Interests of each row, at least 1
 ) -> np.ndarray: # 1, 2, 3, 4, 6, 8, 12, 16, 24 …
@@ -414,7 +413,7 @@ def rectangle(
     weights[who, place] = own.weights
     return items,weights
 
-# %% ../nbs/library/list_models.ipynb #7d3b4259
+# %% ../nbs/library/list_models.ipynb #55697588
 def gram(
     rows: Interests, # Sparse rows
 ) -> np.ndarray: # float64, shape (rows, rows)
@@ -462,7 +461,7 @@ def quadratic_forms(
         res[which] = np.einsum('jc,jcd,jd->j', weights, square, weights, optimize=True)
     return res
 
-# %% ../nbs/library/list_models.ipynb #e82909e5
+# %% ../nbs/library/list_models.ipynb #13896f71
 class EASE(ListModel):
     "Item weights in closed form, kept as items² or people²"
     kind = 'ease'
@@ -610,7 +609,7 @@ def crowd_of(
     check_positive(arrays, 'weights')
     return Interests(bounds, items, arrays['weights'], n_items)
 
-# %% ../nbs/library/list_models.ipynb #f9b89558
+# %% ../nbs/library/list_models.ipynb #c42097f6
 def principal(
     table: np.ndarray, # float64, shape (rows, factors); turned in place
     block: int = 1<<16, # Rows at a time
@@ -666,7 +665,7 @@ def solve_group(
     side = near.transpose(0, 2, 1)@roots[:,:,None]
     return np.linalg.solve(square, side)[:,:,0]
 
-# %% ../nbs/library/list_models.ipynb #37cae936
+# %% ../nbs/library/list_models.ipynb #ef1d87f9
 def exact_dots(
     left: np.ndarray, # float64, shape (n, factors), or one row for all
     right: np.ndarray, # float64, shape (n, factors)
@@ -825,7 +824,7 @@ class WeightedALS(ListModel):
         check_array(arrays, 'item_factors', (n_items, None))
         return cls(**arrays, penalty=settings['penalty'], alpha=settings['alpha'])
 
-# %% ../nbs/library/list_models.ipynb #6c5c922a
+# %% ../nbs/library/list_models.ipynb #e47833be
 def z_scores(
     table: np.ndarray, # float64, shape (people, items)
 ) -> tuple: # z-scores, in place, and what they were divided by, shape (people, 1)
@@ -925,7 +924,7 @@ def z_reasons(
         parts.append(table[:,item] - table[:,1:].mean(1))
     return np.concatenate(parts)/spread[0,0]
 
-# %% ../nbs/library/list_models.ipynb #3ac9fd98
+# %% ../nbs/library/list_models.ipynb #d65e2f8a
 # The list models, by name
 list_kinds = {kind.kind: kind for kind in (Popularity, EASE, WeightedALS, Blend)}
 
@@ -939,7 +938,7 @@ def list_model_from_state(
     check_choice('model', kind, tuple(list_kinds))
     return list_kinds[kind].from_state(arrays, settings, n_items)
 
-# %% ../nbs/library/list_models.ipynb #b1c4de6f
+# %% ../nbs/library/list_models.ipynb #e4fef84b
 class ListScores:
     "A list model and people's interests, as `rank_items` asks for scores"
     def __init__(self,
@@ -994,7 +993,7 @@ class ListScores:
         "Return scores as they are: a list model has no range"
         return raw
 
-# %% ../nbs/library/list_models.ipynb #1ef76631
+# %% ../nbs/library/list_models.ipynb #5816e7c6
 most_rows = 5_000 # the largest square that EASE inverts
 most_items = 50_000 # with more items, EASE would make each list slow
 
@@ -1050,7 +1049,7 @@ def settings_for(
     n_items = len(np.unique(interests.items))
     return list_settings(n_users, n_items, len(interests.items), feedback)
 
-# %% ../nbs/library/list_models.ipynb #70189046
+# %% ../nbs/library/list_models.ipynb #24bde6b0
 def hold_back(
     interests: Interests, # Of everybody
     seed: int = 0, # Seed of the draw
@@ -1137,7 +1136,7 @@ class InnerRows:
         seconds = time.process_time() - began
         return dict(model=kind, ndcg=float(each.mean()), seconds=seconds, each=each)
 
-# %% ../nbs/library/list_models.ipynb #9a6e6ad3
+# %% ../nbs/library/list_models.ipynb #825d519b
 penalty_grids = dict(ease=(12.5, 25., 50., 100., 200., 400., 800., 1600.),
                      als=(0.01, 0.03, 0.1, 0.3, 1., 3.)) # penalties that a search may try
 most_searched = 1_000_000 # interests that a search trains on; of larger tables, some people's
