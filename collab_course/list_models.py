@@ -996,6 +996,7 @@ class ListScores:
 
     def through_range(self,
         raw: np.ndarray, # Scores
+        users: np.ndarray, # User rows
     ) -> np.ndarray: # The same
         "Return scores as they are: a list model has no range"
         return raw

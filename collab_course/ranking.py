@@ -202,6 +202,7 @@ def doubtful(
     model: Any, # A `ServedModel`
     raw: np.ndarray, # float32 raw scores of each user's candidates, shape (users, candidates)
     n: int, # How many are asked for
+    users: np.ndarray, # Their user rows
 ) -> np.ndarray: # Positions of users
     "Find users for whom rounding may have hidden a candidate"
     if raw.shape[1]==model.n_items: return np.zeros(0, np.int64)
@@ -210,8 +211,8 @@ def doubtful(
     last = raw[:,-1]
     room = 1e-5*(1 + np.abs(nth))
     with np.errstate(invalid='ignore'):
-        highest_hidden = model.through_range(last + room)
-        lowest_listed = model.through_range(nth - room)
+        highest_hidden = model.through_range(last + room, users)
+        lowest_listed = model.through_range(nth - room, users)
         apart = highest_hidden < lowest_listed
     in_doubt = (last>-np.inf) & ~apart
     return np.flatnonzero(in_doubt)
@@ -251,7 +252,7 @@ def rank_block(
     found = np.take_along_axis(raw, cols, 1)
     candidates = np.where(found==-np.inf, 0, cols)
     best,scores = best_of(model, users, candidates, n)
-    for at in doubtful(model, found, n):
+    for at in doubtful(model, found, n, users):
         left = np.flatnonzero(raw[at]>-np.inf)
         items,exact = best_of(model, users[at:at+1], left[None], n)
         n_items = items.shape[1]

@@ -58,3 +58,25 @@ print(json.dumps([[i, len(train), len(test)] for i,train,test in folds(ratings)]
     assert not r.returncode, r.stderr
     n = lines[1]
     assert lines[0]==[[1, 120 - n, n]]
+
+def test_turns_compare_with_the_neighbouring_reference(root):
+    code = """
+import run
+seconds = iter([1., 20., 3., 8., 1., 30., 2., 9., 4.])
+asked = []
+def measure(system, folder):
+    asked.append(system)
+    return [dict(fit_s=next(seconds))]
+run.measure = measure
+res = run.in_turns(['a', 'b'], 'x', 'ref', 2)
+seconds = iter([1., 20., 8., 3.])
+both = run.in_turns(['a', 'b'], 'x', 'ref', every=2)
+print(json.dumps(dict(asked=asked, res=res, both=[o['ratio'] for o in both])))
+"""
+    r,(line,) = run(root, 'import json\n' + code)
+    assert not r.returncode, r.stderr
+    assert line['asked']==['ref', 'a', 'ref', 'b', 'ref', 'a', 'ref', 'b', 'ref', 'ref', 'a', 'b', 'ref']
+    assert [(o['system'], o['fit_s'], o['reference_s']) for o in line['res']]==[
+        ('a', 20, 2), ('b', 8, 2), ('a', 30, 1.5), ('b', 9, 3)]
+    assert [o['ratio'] for o in line['res']]==[10, 4, 20, 3]
+    assert line['both']==[10, 4]

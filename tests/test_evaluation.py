@@ -1,4 +1,5 @@
 "Measures against independent ones, baselines against plain loops, training for lists, and what is refused"
+import itertools
 import math
 import random
 
@@ -19,7 +20,7 @@ from collab_course.embedding_nn import CollabNN
 from collab_course.baselines import ItemKNN, baseline, fit_biases
 from collab_course.evaluation import cross_validate, evaluate_lists, evaluate_ratings, paired
 from collab_course.lists import Interests, bce_loss, bpr_loss, rank_fit, softmax_loss
-from collab_course.metrics import coverage, gini, list_metrics, mae, ndcg_at, novelty, rmse
+from collab_course.metrics import coverage, gini, list_metrics, mae, ndcg_at, novelty, rmse, score_metrics
 from collab_course.ranking import top_k
 from collab_course.scoring import rated_table, score_all
 from collab_course.loaders import RatingsDataLoaders
@@ -134,8 +135,45 @@ def test_marks_equal_chapter_09_and_sklearn(k):
         np.testing.assert_allclose(got['map'][some],
                                    [average_precision_score(l, s) for l,s in zip(liked[some], scores[some])])
 
-def test_ties_go_by_position():
-    assert list_metrics(top_k(np.zeros((1, 3)), 1), [[True, False, False]]).precision.tolist()==[1.]
+def test_a_list_takes_ties_by_position_and_a_measurement_shares_them():
+    scores,liked = np.zeros((1, 3)),[[True, False, False]]
+    assert list_metrics(top_k(scores, 1), liked).precision.tolist()==[1.]
+    for k,recall in ((1, 1/3), (2, 2/3), (3, 1), (9, 1)):
+        assert score_metrics(scores, np.array(liked), k).recall[0]==pytest.approx(recall)
+
+small = st.integers(1, 5).flatmap(lambda n: st.tuples(
+    hnp.arrays(np.float64, n, elements=st.sampled_from([-math.inf, 0., 1., math.inf])), hnp.arrays(bool, n),
+    st.integers(1, 6)))
+
+@quick
+@given(small)
+def test_shared_ties_are_the_mean_over_all_orders(o):
+    "Of items, by measuring the list that each order of the catalogue makes"
+    scores,liked,k = o
+    each = []
+    for order in map(list, itertools.permutations(range(len(scores)))):
+        lists = top_k(scores[order][None], k)
+        each.append(list_metrics(lists, liked[order][None]).to_numpy())
+    got = score_metrics(scores[None], liked[None], k).to_numpy()
+    np.testing.assert_allclose(got, np.mean(each, 0), atol=1e-12)
+    np.testing.assert_allclose(got[:,2], ndcg_at(scores[None], liked[None], k), atol=1e-12)
+
+@quick
+@given(tables)
+def test_scores_without_ties_are_measured_as_the_lists_that_they_make(o):
+    scores,_,liked,k = o
+    rng = np.random.default_rng(k)
+    different = rng.permuted(np.tile(np.arange(scores.shape[1], dtype=float), (len(scores), 1)), axis=1)
+    scores = np.where(scores==-math.inf, scores, different)
+    want = list_metrics(top_k(scores, k), liked)
+    np.testing.assert_allclose(score_metrics(scores, liked, k), want, atol=1e-12)
+    np.testing.assert_allclose(score_metrics(scores, np.nonzero(liked), k), want, atol=1e-12)
+
+@pytest.mark.parametrize('scores,liked,why', [
+    ([[math.nan, 1.]], [[True, True]], 'hold NaN'), ([1., 2.], [True, False], 'a row for each person'),
+    ([[1., 2.]], [[True]], 'table of bools of shape'), ([[1., 2.]], [[1, 0]], 'table of bools of shape')])
+def test_scores_that_do_not_fit_are_refused(scores, liked, why):
+    with pytest.raises(ValueError, match=why): score_metrics(scores, np.array(liked))
 
 def test_people_without_a_liked_item_have_no_mark_and_spoil_no_mean():
     marks = list_metrics([[0], [0]], [[True, False], [False, False]])
@@ -307,12 +345,22 @@ def test_evaluate_lists_person_by_person():
 
 def test_model_scores_and_lists_get_the_same_marks():
     dls = loaders()
-    model = baseline(dls, 'popularity')
+    torch.manual_seed(0)
+    model = DotProductBias(dls.n_users, dls.n_items, 5)
+    for p in model.parameters(): p.data.normal_()
     scores = score_all(model, dls)
     want = evaluate_lists(model, dls)
     assert evaluate_lists(scores, dls)==want
     assert evaluate_lists(np.where(np.isinf(scores), 1e9, scores), dls)==want
-    assert evaluate_lists(top_k(scores, 10, rated_table(dls.train_ds)), dls)==want
+    assert evaluate_lists(top_k(scores, 10, rated_table(dls.train_ds)), dls)==pytest.approx(want)
+
+def test_the_order_of_the_file_moves_no_measurement():
+    "A constant gets what a random order gets, and popularity the same from ids in another order"
+    dls,ratings = loaders(),PLANTED.ratings
+    other = loaders(ratings.assign(movie=41 - ratings.movie))
+    for how in ('mean', 'popularity'):
+        one,two = evaluate_lists(baseline(dls, how), dls),evaluate_lists(baseline(other, how), other)
+        for o in ('precision', 'recall', 'ndcg', 'map'): assert one[o]==pytest.approx(two[o], abs=1e-6)
 
 def test_a_perfect_list_gets_full_marks():
     dls = tiny()

@@ -1,6 +1,7 @@
 "Measure systems in processes of their own, peers in `bench/peers/.venv`: `python bench/peers/run.py FOLDER [SYSTEM…]`"
 import hashlib, json, os, shutil, subprocess, sys, sysconfig
 from pathlib import Path
+from statistics import median
 
 here = Path(__file__).resolve().parent
 root = here.parents[1]
@@ -23,6 +24,7 @@ THEIRS = {'myFM MF': ('myfm_fm', 'mf'), 'myFM SVD++': ('myfm_fm', 'svdpp'),
           'myFM SVD++, side features and dates': ('myfm_fm', 'svdpp-side-dates'),
           'cmfrec': ('cmfrec_mf', ''), 'cmfrec, implicit features': ('cmfrec_mf', 'implicit'),
           'libmf': ('libmf_mf', ''), 'implicit ALS': ('implicit_als', ''),
+          'implicit BPR': ('implicit_als', 'bpr'),
           'lenskit Bias': ('lenskit_mf', 'bias'), 'lenskit ItemKNN': ('lenskit_mf', 'itemknn'),
           'lenskit ItemKNN, implicit': ('lenskit_mf', 'itemknn-implicit'),
           'lenskit popularity': ('lenskit_mf', 'popular'), 'Surprise SVD++': ('surprise_svd', 'SVDpp'),
@@ -89,6 +91,24 @@ def measure(
                        env={**os.environ, **THREADS, 'PYTHONPATH': path, 'PYTHONUTF8': '1'})
     if r.returncode: raise PeerError(f'{system}, {task}: {last_line(r.stderr)}\n{r.stderr[-2000:]}')
     return [dict(system=system, **json.loads(l)) for l in r.stdout.splitlines() if l.startswith('{')]
+
+def in_turns(
+    systems,                     # some of `SYSTEMS`
+    folder,                      # as for `measure`, best with one fold
+    reference='ours, lean_fit',  # timed right before and right after each group of systems
+    rounds=1,                    # how often each system has its turn
+    every=1,                     # systems in a group
+):
+    "CPU seconds of each system's fit, and how many times those of a reference that ran next to it"
+    def seconds(system): return median(o['fit_s'] for o in measure(system, folder))
+    res,before = [],seconds(reference)
+    for i,start in ((i, start) for i in range(rounds) for start in range(0, len(systems), every)):
+        own = {o: seconds(o) for o in systems[start:start+every]}
+        after = seconds(reference)
+        near = (before + after)/2
+        res += [dict(system=o, round=i, fit_s=s, reference_s=near, ratio=s/near) for o,s in own.items()]
+        before = after
+    return res
 
 def main(args):
     "Every fold of the systems named (none: all of them) as JSON lines"
