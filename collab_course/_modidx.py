@@ -2810,6 +2810,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'collab_course.ranking.History.of': ('library/ranking.html#history.of', 'collab_course/ranking.py'),
                                        'collab_course.ranking.History.pairs': ( 'library/ranking.html#history.pairs',
                                                                                 'collab_course/ranking.py'),
+                                       'collab_course.ranking.History.places': ( 'library/ranking.html#history.places',
+                                                                                 'collab_course/ranking.py'),
                                        'collab_course.ranking.as_mask': ('library/ranking.html#as_mask', 'collab_course/ranking.py'),
                                        'collab_course.ranking.best_of': ('library/ranking.html#best_of', 'collab_course/ranking.py'),
                                        'collab_course.ranking.check_positions': ( 'library/ranking.html#check_positions',
