@@ -202,7 +202,8 @@ def new_neighbours(
     sizes = dict(n_factors=settings['n_factors'], power=settings['power'], sd=settings['sd'])
     generator = torch.Generator().manual_seed(settings['seed'])
     given = dict(generator=generator, **sizes, **bags)
-    if len(dls.train_ds.y.unique())<=most_levels: return LevelSVDpp.from_dls(dls, **given)
+    if len(dls.train_ds.y.unique())<=most_levels:
+        return LevelSVDpp.from_dls(dls, **given).float()
     return SVDpp.from_dls(dls, y_range=wider((1, 5)), **given).float()
 
 def train_neighbours(

@@ -446,7 +446,7 @@ def measure_lists(
     rows: np.ndarray, # Row numbers of hits, shape (n, 2): user, item, both known
     k: int = 10, # Places that count
 ) -> dict[str, Any]: # ndcg, recall, popular_ndcg, popular_recall, n_lists; NaN without any
-    "Measure lists, and the list of the most rated items beside them"
+    "Measure lists, and the list of the most rated items"
     hits = Hits.of(history, rows)
     return mean_marks(hits.marks(scorer, k), hits.popular_marks(k))
 
