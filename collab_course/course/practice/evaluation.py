@@ -512,7 +512,7 @@ def _(answer, table):
     if ndcg>0.255: return 'NDCG@10 above 0.255'
     usual = np.median(seen.sum(0)[top_k(scores, 10)])
     if usual<30: return 'not above 0.255, with rarely rated films on the lists'
-    if usual<180: return 'not above 0.255, with rather well-known films on the lists'
+    if usual<240: return 'not above 0.255, with rather well-known films on the lists'
     return 'not above 0.255, with famous films on the lists'
 
 @ex.score_films.spec
