@@ -3087,6 +3087,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                               'collab_course/recommender.py'),
                                            'collab_course.recommender.Recommender._list_errors': ( 'library/recommender.html#recommender._list_errors',
                                                                                                    'collab_course/recommender.py'),
+                                           'collab_course.recommender.Recommender._list_model': ( 'library/recommender.html#recommender._list_model',
+                                                                                                  'collab_course/recommender.py'),
                                            'collab_course.recommender.Recommender._listable': ( 'library/recommender.html#recommender._listable',
                                                                                                 'collab_course/recommender.py'),
                                            'collab_course.recommender.Recommender._lists': ( 'library/recommender.html#recommender._lists',

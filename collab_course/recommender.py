@@ -1066,6 +1066,11 @@ class Recommender:
         "Lowest and highest number that newcomers may bring; equal: any"
         return self.rating_range if self.feedback=='stars' else (0., 0.)
 
+    @property
+    def _list_model(self) -> ServedLists|None:
+        "The model of lists for known users; without a history, their factors make the lists"
+        return None if isinstance(self.history, RatingCounts) else self.lists
+
     def _check_rates(self):
         "Check that there is a model that predicts ratings"
         if self.rates: return
@@ -1174,7 +1179,8 @@ class Recommender:
         else: ids = pd.Series(asked).take(which).reset_index(drop=True)
         users = {self.user_name: ids}
         stars = {}
-        if self._shows_stars: stars['prediction'] = self._stars(rows[which], items, on_unknown)
+        if self._shows_stars and self._list_model:
+            stars['prediction'] = self._stars(rows[which], items, on_unknown)
         return self._table(items, users, score=scores, **stars)
 
     def _lists(self, rows, n, listable, on_unknown, discount):
@@ -1183,9 +1189,9 @@ class Recommender:
         known = np.flatnonzero(counts)
         unknown = np.flatnonzero(counts==0)
         mine = listable.of(known) if len(unknown) else listable
-        interests = self._interests if self.lists and len(known) else None
+        interests = self._interests if self._list_model and len(known) else None
         ranked_by = self.served
-        if len(known): ranked_by = scores_to_rank(self.served, self.lists, interests,
+        if len(known): ranked_by = scores_to_rank(self.served, self._list_model, interests,
                                                   self.history.item_counts, discount)
         lists = rank_items(ranked_by, rows[known], n, mine.mask, mine.hidden, mine.only)
         if not len(unknown): return lists

@@ -298,3 +298,10 @@ def test_a_column_of_ratings_may_be_left_out_and_pairs_are_added_aloud():
     with pytest.warns(UserWarning, match='9 rows repeat a pair: clicks are counted, up to 2 a pair'):
         rec = fitted(df, feedback='clicks')
     assert are_own(1, rec.recommend(1, 4).item) and rec.rating_range[0]>0
+
+@pytest.mark.parametrize('table', ['clicks', 'plays'])
+def test_without_a_history_the_factors_make_the_lists(table, capsys, tmp_path):
+    forms[table].to_csv(tmp_path/'r.csv', index=False)
+    assert run(capsys, 'fit', tmp_path/'r.csv', '--out', tmp_path/'m', '--seed', 0, '--no-history', '-q')[0]==0
+    code,out,err = run(capsys, 'recommend', tmp_path/'m', '--all', '--include-seen', '-n', 4, '--csv')
+    assert code==0 and are_own(items_of(out, 'user'), items_of(out)), err
