@@ -202,7 +202,7 @@ def test_the_warning_about_a_poor_model_names_the_range_first():
     y = PAIRS.rating.to_numpy(float).copy()
     y[:5] = 1_000
     with pytest.warns(UserWarning, match='98% of the ratings are from 1 to 5, in a range from 1 to 1000'):
-        fit(y, rating_range=(1, 1_000), n_epoch=1)
+        fit(y, rating_range=(1, 1_000), n_epoch=1, model='dot_product')
 
 def test_the_warning_about_a_poor_model_calls_no_large_table_small():
     dense = pd.DataFrame([(u, i) for u in range(60) for i in range(60)], columns=['user', 'movie'])
