@@ -544,13 +544,10 @@ Reasons = Literal['ratings', 'factors', 'history'] # By what `explain` explains
 
 def rating_kind(
     model: ModelName, # What the caller asked for
-    user_features: Table|None = None, # Side features of users
-    item_features: Table|None = None, # Side features of items
 ) -> str: # Kind of rating model
-    "Return which rating model is asked for; lists alone take its settings"
+    "Return which rating model is asked for; lists alone take no features"
     check_choice('model', model, model_names)
-    if model!='lists': return model
-    return 'dot_product' if user_features is item_features is None else 'neighbours'
+    return 'dot_product' if model=='lists' else model
 
 def check_split(
     split: Any, # 'random', 'time', or how many of each person's last rows
@@ -719,7 +716,7 @@ class Recommender:
     ) -> 'Recommender':
         "Train models on a table of ratings, and measure them"
         check_flag(progress=progress)
-        kind = rating_kind(model, user_features, item_features)
+        kind = rating_kind(model)
         check_fit_options(kind, user_features, item_features, on_missing, on_epoch, on_report)
         given = (seed, n_epoch, bs, lr, wd)
         check_training_settings(kind, n_factors, valid_pct, refit, rating_range, *given)
