@@ -278,7 +278,8 @@ def training_settings(
     check_training_settings(model, n_factors, seed=seed, bs=bs, **given)
     if not n_factors: model = 'biases'
     kind = model_kinds[model]
-    settings = kind.settings(n_ratings, bs, n_rows) | {k: v for k,v in given.items() if v is not None}
+    given = {name: value for name,value in given.items() if value is not None}
+    settings = kind.settings(n_ratings, bs, n_rows) | given
     if wd is not None: settings.pop('decay', None) # the caller's instead
     settings |= bias_settings(n_ratings, bs) if model=='biases' else {}
     seed = secrets.randbelow(2**31) if seed is None else int(seed)
