@@ -221,7 +221,7 @@ def train_neighbours(
                **shares)
     return model.collapse()
 
-# %% ../nbs/library/fitting.ipynb #dd192d3e
+# %% ../nbs/library/fitting.ipynb #ea36307e
 def bias_settings(
     n_ratings: int, # Ratings to train on
     bs: int|None = None, # Ratings in a batch; changes nothing
@@ -279,7 +279,8 @@ def training_settings(
     check_training_settings(model, n_factors, seed=seed, bs=bs, **given)
     if not n_factors: model = 'biases'
     kind = model_kinds[model]
-    settings = kind.settings(n_ratings, bs, n_rows) | {k: v for k,v in given.items() if v is not None}
+    given = {name: value for name,value in given.items() if value is not None}
+    settings = kind.settings(n_ratings, bs, n_rows) | given
     if wd is not None: settings.pop('decay', None) # the caller's instead
     settings |= bias_settings(n_ratings, bs) if model=='biases' else {}
     seed = secrets.randbelow(2**31) if seed is None else int(seed)
@@ -428,11 +429,15 @@ def in_ratings(
     rating_range: tuple[float, float], # Lowest and highest rating
 ) -> DotProductBias:
     "Let a model predict in the units of the ratings"
-    if isinstance(model, LevelBias): model.levels = torch.from_numpy(np.unique(ratings))
+    low,high = rating_range
+    unit = (high - low)/4
+    if isinstance(model, LevelBias):
+        levels = torch.from_numpy(np.unique(ratings))
+        # in a huge range, stars in float32 may be fewer than ratings
+        if len(levels)!=len(model.levels): levels = low + (model.levels - 1)*unit
+        model.levels = levels
     elif model.y_range is not None: model.y_range = wider(rating_range)
     else:
-        low,high = rating_range
-        unit = (high - low)/4
         model.user_bias.data = low + (model.user_bias.data - 1)*unit
         model.item_bias.data *= unit
     return model
@@ -620,7 +625,7 @@ def report_line(
         return f'{measured} (biases alone{than}){then}'
     return f"{measured} ({but}biases alone: {baseline}){then}"
 
-# %% ../nbs/library/fitting.ipynb #c54832e7
+# %% ../nbs/library/fitting.ipynb #b6189890
 def json_values(
     report: dict[str, Any], # Values of any kind
 ) -> dict[str, Any]: # Values that JSON gives back as they are
@@ -630,7 +635,7 @@ def json_values(
         return list(value) if isinstance(value, tuple) else value
     return {name: plain(value) for name,value in report.items()}
 
-# %% ../nbs/library/fitting.ipynb #2ae45c3d
+# %% ../nbs/library/fitting.ipynb #961120eb
 most_searched = 500_000 # with more ratings the usual decay is taken
 
 def inner_order(
@@ -672,7 +677,7 @@ def is_searched(
     is_free = settings['model'] in ('auto', 'neighbours') and 'decay' in settings
     return is_free and 100<=n_train<=most_searched
 
-# %% ../nbs/library/fitting.ipynb #bd264aa8
+# %% ../nbs/library/fitting.ipynb #732f9519
 def settings_of_biases(
     settings: dict, # Settings of neighbours
     n_ratings: int, # Ratings to train on
