@@ -189,9 +189,10 @@ def rank_fit(
     model.to(dls.device)
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     loss_func = list_loss(loss, n_neg, generator)
+    interests = interests_of(dls.train_ds, at_least, low)
     def scores_of(users, weights): return score_people(model, users)
-    mean_loss = train_lists(scores_of, model.parameters(), interests_of(dls.train_ds, at_least, low),
-                            loss_func, n_epoch, lr, wd, bs, generator)
+    mean_loss = train_lists(scores_of, model.parameters(), interests, loss_func, n_epoch, lr, wd,
+                            bs, generator)
     model.eval()
     check_finite(model, lr, wd=wd)
     return check_loss(mean_loss, lr)
