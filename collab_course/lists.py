@@ -197,7 +197,7 @@ def rank_fit(
     check_finite(model, lr, wd=wd)
     return check_loss(mean_loss, lr)
 
-# %% ../nbs/12_lists.ipynb #777faac5
+# %% ../nbs/12_lists.ipynb #005cb90b
 class Bags(Module):
     "A person is the mean of the rows of what they rated"
     def __init__(self,
@@ -221,7 +221,7 @@ class Bags(Module):
         "Score the whole catalogue"
         return self.user_rows(weights)@self.item_factors.T + self.item_bias
 
-# %% ../nbs/12_lists.ipynb #f23b0a0d
+# %% ../nbs/12_lists.ipynb #1a5d38af
 @torch.no_grad()
 def bag_scores(
     model: Bags, # Trained, on the CPU
