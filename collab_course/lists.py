@@ -189,14 +189,15 @@ def rank_fit(
     model.to(dls.device)
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     loss_func = list_loss(loss, n_neg, generator)
+    interests = interests_of(dls.train_ds, at_least, low)
     def scores_of(users, weights): return score_people(model, users)
-    mean_loss = train_lists(scores_of, model.parameters(), interests_of(dls.train_ds, at_least, low),
-                            loss_func, n_epoch, lr, wd, bs, generator)
+    mean_loss = train_lists(scores_of, model.parameters(), interests, loss_func, n_epoch, lr, wd,
+                            bs, generator)
     model.eval()
     check_finite(model, lr, wd=wd)
     return check_loss(mean_loss, lr)
 
-# %% ../nbs/12_lists.ipynb #777faac5
+# %% ../nbs/12_lists.ipynb #005cb90b
 class Bags(Module):
     "A person is the mean of the rows of what they rated"
     def __init__(self,
@@ -220,7 +221,7 @@ class Bags(Module):
         "Score the whole catalogue"
         return self.user_rows(weights)@self.item_factors.T + self.item_bias
 
-# %% ../nbs/12_lists.ipynb #f23b0a0d
+# %% ../nbs/12_lists.ipynb #1a5d38af
 @torch.no_grad()
 def bag_scores(
     model: Bags, # Trained, on the CPU

@@ -6,7 +6,7 @@
 __all__ = ['ex', 'why_listed', 'film_row', 'als_row', 'newcomer_scores', 'newcomer_table', 'similar_scores', 'summed_neighbours',
            'softmax_push', 'shares', 'blend_scores', 'blended']
 
-# %% ../../../nbs/teaching/12_lists.ipynb #95766a19
+# %% ../../../nbs/teaching/12_lists.ipynb #7ec2481d
 import math
 from functools import lru_cache
 import numpy as np
@@ -15,10 +15,10 @@ from ...metrics import ndcg_at
 from ...movielens import load_ratings
 from ...tables import user_split
 
-# %% ../../../nbs/teaching/12_lists.ipynb #4110b7e4
+# %% ../../../nbs/teaching/12_lists.ipynb #00fb4801
 ex = Practice.read('lists', setup='import numpy as np')
 
-# %% ../../../nbs/teaching/12_lists.ipynb #ecbb5764
+# %% ../../../nbs/teaching/12_lists.ipynb #702d13eb
 @ex.exercise(in_chapter=True)
 def why_listed(
     B,     # (n_films, n_films) weights of EASE, numpy; its diagonal is 0
@@ -31,7 +31,7 @@ def why_listed(
     rated = np.flatnonzero(x>0)
     return rated[np.argsort(-parts[rated], kind='stable')][:n].tolist()
 
-# %% ../../../nbs/teaching/12_lists.ipynb #47e996e6
+# %% ../../../nbs/teaching/12_lists.ipynb #d03d5513
 @ex.why_listed.use
 def _(answer, B, x, film, n):
     out = answer(B, x, film, n)
@@ -56,22 +56,22 @@ def _(rng):
         x[:2] = 1., 0.3
         yield B, x, 8, n
 
-# %% ../../../nbs/teaching/12_lists.ipynb #53476a0b
+# %% ../../../nbs/teaching/12_lists.ipynb #a0dd7262
 @ex.why_listed.mistake('you sorted the weights alone. A film that the person is less interested in '
                        'says less: multiply by `x`.')
 def _(B, x, film, n):
     rated = np.flatnonzero(x>0)
     return rated[np.argsort(-B[rated,film], kind='stable')][:n].tolist()
 
-@ex.why_listed.mistake('you took the row of the listed film. It says what this film adds to others: '
-                       'take its column.')
+@ex.why_listed.mistake('you took the row of the listed film. It says what this film adds to '
+                       'others: take its column.')
 def _(B, x, film, n):
     parts = x*B[film]
     rated = np.flatnonzero(x>0)
     return rated[np.argsort(-parts[rated], kind='stable')][:n].tolist()
 
-@ex.why_listed.mistake('films that the person hasn\'t rated are among them. They add 0, which beats '
-                       'a film that takes something away.')
+@ex.why_listed.mistake('films that the person hasn\'t rated are among them. They add 0, which '
+                       'beats a film that takes something away.')
 def _(B, x, film, n): return np.argsort(-x*B[:,film], kind='stable')[:n].tolist()
 
 @ex.why_listed.mistake('these are the films that add least: sort the negated parts.')
@@ -79,7 +79,7 @@ def _(B, x, film, n):
     rated = np.flatnonzero(x>0)
     return rated[np.argsort((x*B[:,film])[rated], kind='stable')][:n].tolist()
 
-# %% ../../../nbs/teaching/12_lists.ipynb #81a801fe
+# %% ../../../nbs/teaching/12_lists.ipynb #4f23f7f0
 @ex.exercise(in_chapter=True)
 def film_row(
     w,        # (n_people,) interest of each person in the film; 0: not rated
@@ -92,7 +92,7 @@ def film_row(
     square = (P.T*w)@P + P.T@P/alpha + ridge*np.eye(P.shape[1])
     return np.linalg.solve(square, P.T@w)
 
-# %% ../../../nbs/teaching/12_lists.ipynb #a7d55d63
+# %% ../../../nbs/teaching/12_lists.ipynb #172385d3
 @ex.film_row.spec
 def _(w, P, penalty, alpha):
     n,k = P.shape
@@ -111,7 +111,7 @@ def _(rng):
         yield w, rng.normal(size=(n, k)), 0.5, 4.
     yield np.zeros(5), rng.normal(size=(5, 2)), 0.3, 5.
 
-# %% ../../../nbs/teaching/12_lists.ipynb #dbd475d6
+# %% ../../../nbs/teaching/12_lists.ipynb #4f83d795
 def als_row(w, P, ridge, everybody):
     "Solve for a row with some penalty and some people who count as a no"
     square = (P.T*w)@P + everybody + ridge*np.eye(P.shape[1])
@@ -136,11 +136,11 @@ def _(w, P, penalty, alpha):
                      'the sum itself.')
 def _(w, P, penalty, alpha): return als_row(w, P, penalty*(w.sum() + len(P)/alpha), P.T@P/alpha)
 
-@ex.film_row.mistake('the penalty is the same for all films here. It must grow with the square root '
-                     'of the sum of weights plus n/alpha.')
+@ex.film_row.mistake('the penalty is the same for all films here. It must grow with the square '
+                     'root of the sum of weights plus n/alpha.')
 def _(w, P, penalty, alpha): return als_row(w, P, penalty, P.T@P/alpha)
 
-# %% ../../../nbs/teaching/12_lists.ipynb #24ff1529
+# %% ../../../nbs/teaching/12_lists.ipynb #645233ce
 @ex.exercise(in_chapter=True)
 def newcomer_scores(
     X,    # (people, films) interests of people who are known; 0: not rated
@@ -152,7 +152,7 @@ def newcomer_scores(
     np.fill_diagonal(B, 0)
     return new@B
 
-# %% ../../../nbs/teaching/12_lists.ipynb #b9a62563
+# %% ../../../nbs/teaching/12_lists.ipynb #d335a2a5
 @lru_cache(maxsize=1)
 def newcomer_table():
     "Return interests of known people, of newcomers, and what the newcomers liked besides"
@@ -195,7 +195,7 @@ def _(table): return 'NDCG@10 above 0.44'
 @ex.newcomer_scores.cases
 def _(rng): yield ('MovieLens 100k',)
 
-# %% ../../../nbs/teaching/12_lists.ipynb #d9349eeb
+# %% ../../../nbs/teaching/12_lists.ipynb #1929f2b8
 @ex.newcomer_scores.mistake('this model knows the newcomers a little, and it can do better. Five '
                             'ratings are weak evidence: with EASE, take a larger penalty.')
 def _(X, new):
@@ -208,7 +208,7 @@ def _(X, new):
                             'table, and do larger scores mean better films?')
 def _(X, new): return -ex.newcomer_scores.answer(X, new)
 
-# %% ../../../nbs/teaching/12_lists.ipynb #75d627b6
+# %% ../../../nbs/teaching/12_lists.ipynb #06ea4b3b
 @ex.exercise
 def similar_scores(
     X,  # (people, films) interests, numpy; 0: not rated
@@ -223,7 +223,7 @@ def similar_scores(
     kept = np.where(cosine>=np.sort(cosine, 0)[-k], cosine, 0)
     return x@kept
 
-# %% ../../../nbs/teaching/12_lists.ipynb #df00ae8a
+# %% ../../../nbs/teaching/12_lists.ipynb #092b3498
 @ex.similar_scores.use
 def _(answer, X, x, k):
     out = answer(X, x, k)
@@ -253,7 +253,7 @@ def _(rng):
     X[:,3] = 0
     yield X, np.array([1., 0., 1., 1.]), 2
 
-# %% ../../../nbs/teaching/12_lists.ipynb #3f490d80
+# %% ../../../nbs/teaching/12_lists.ipynb #8e073279
 def summed_neighbours(X, x, k, own=0., length=None):
     "Score as the exercise asks, but for what is passed"
     G = X.T@X
@@ -263,11 +263,12 @@ def summed_neighbours(X, x, k, own=0., length=None):
     return x@np.where(cosine>=np.sort(cosine, 0)[-k], cosine, 0)
 
 @ex.similar_scores.mistake('a film is its own nearest neighbour here, so rated films push '
-                           'themselves and take a place among the `k`: set the diagonal to 0 first.')
+                           'themselves and take a place among the `k`: set the diagonal to 0 '
+                           'first.')
 def _(X, x, k): return summed_neighbours(X, x, k, own=None)
 
-@ex.similar_scores.mistake('these are dot products. Films that many people rated have long columns: '
-                           'divide by both lengths.')
+@ex.similar_scores.mistake('these are dot products. Films that many people rated have long '
+                           'columns: divide by both lengths.')
 def _(X, x, k): return summed_neighbours(X, x, k, length=lambda X: np.ones(X.shape[1]))
 
 @ex.similar_scores.mistake('all films count as neighbours here: keep only the `k` largest cosines '
@@ -278,7 +279,7 @@ def _(X, x, k): return summed_neighbours(X, x, X.shape[1])
                            'by the interest in `x`.')
 def _(X, x, k): return summed_neighbours(X, (x>0).astype(float), k)
 
-# %% ../../../nbs/teaching/12_lists.ipynb #ccc6466e
+# %% ../../../nbs/teaching/12_lists.ipynb #f058bce2
 @ex.exercise
 def softmax_push(
     scores,   # (n,) scores of all films, numpy
@@ -288,7 +289,7 @@ def softmax_push(
     e = np.exp(scores - scores.max())
     return e/e.sum() - weights/weights.sum()
 
-# %% ../../../nbs/teaching/12_lists.ipynb #8812682a
+# %% ../../../nbs/teaching/12_lists.ipynb #dbbe9862
 @ex.softmax_push.spec
 def _(scores, weights):
     def loss(s):
@@ -312,7 +313,7 @@ def _(rng):
         weights[0] = 1.
         yield rng.normal(size=6)*2, weights
 
-# %% ../../../nbs/teaching/12_lists.ipynb #a60d0641
+# %% ../../../nbs/teaching/12_lists.ipynb #26d82d04
 def shares(scores):
     "Softmax of scores"
     e = np.exp(scores - scores.max())
@@ -329,12 +330,12 @@ def _(scores, weights): return shares(scores) - weights
                          'sum.')
 def _(scores, weights): return shares(scores) - (weights>0)/(weights>0).sum()
 
-@ex.softmax_push.mistake('only rated films get a gradient here. Unrated ones are the opponents, and '
-                         'their shares push them down.')
+@ex.softmax_push.mistake('only rated films get a gradient here. Unrated ones are the opponents, '
+                         'and their shares push them down.')
 def _(scores, weights):
     return np.where(weights>0, shares(scores) - weights/weights.sum(), 0.)
 
-# %% ../../../nbs/teaching/12_lists.ipynb #1c3961aa
+# %% ../../../nbs/teaching/12_lists.ipynb #764421a8
 @ex.exercise
 def blend_scores(
     a,     # (people, films) scores of one model
@@ -348,18 +349,17 @@ def blend_scores(
         return (s - np.nanmean(s, 1, keepdims=True))/np.where(d>0, d, 1)
     return np.where(seen, -np.inf, (z(a) + z(b))/2)
 
-# %% ../../../nbs/teaching/12_lists.ipynb #fe9a5496
+# %% ../../../nbs/teaching/12_lists.ipynb #3ec2afcd
 @ex.blend_scores.spec
 def _(a, b, seen):
-    res = np.full(a.shape, -np.inf)
+    res = np.where(seen, -np.inf, 0.)
     for u in range(len(a)):
-        open_films = [i for i in range(a.shape[1]) if not seen[u,i]]
+        unseen = [i for i in range(a.shape[1]) if not seen[u,i]]
         for table in (a, b):
-            own = [float(table[u,i]) for i in open_films]
+            own = [float(table[u,i]) for i in unseen]
             mean = sum(own)/len(own)
             sd = math.sqrt(sum((o - mean)**2 for o in own)/len(own))
-            for i,o in zip(open_films, own):
-                res[u,i] = (0. if res[u,i]==-math.inf else res[u,i]) + ((o - mean)/sd/2 if sd else 0.)
+            for i,o in zip(unseen, own): res[u,i] += (o - mean)/sd/2 if sd else 0.
     return res
 
 @ex.blend_scores.cases
@@ -373,7 +373,7 @@ def _(rng):
         seen[:,:2] = False
         yield rng.normal(size=(3, 7)), 100*rng.normal(size=(3, 7)) + 50, seen
 
-# %% ../../../nbs/teaching/12_lists.ipynb #9db20619
+# %% ../../../nbs/teaching/12_lists.ipynb #a98643e1
 def blended(a, b, seen, axis=1, scale=True, before=True, ddof=0):
     "Blend as the exercise asks, but for what is passed"
     def z(scores):
