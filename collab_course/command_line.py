@@ -142,7 +142,8 @@ flags = dict(
     n_epoch='--epochs', bs='--batch-size', lr='--lr', wd='--wd', decay='--wd',
     valid_pct='--valid-pct', refit='--no-refit', seed='--seed', path='--out',
     missing='--missing', split='--split', time_name='--time', feedback='--feedback',
-    popularity_discount='--popularity-discount', history='--no-history', allowed='--allowed', exclude='--exclude',
+    popularity_discount='--popularity-discount', history='--no-history',
+    allowed='--allowed', exclude='--exclude',
     n='-n', on_unknown='--on-unknown', exclude_seen='--include-seen',
     by='--by', min_count='--min-count')
 

@@ -511,7 +511,9 @@ def note_of_stars(
     "Make the sentence about stars that may be counts"
     y = y.to_numpy(float)
     levels,n = levels_of(y)
-    if len(levels)<3 or levels[0]!=1 or (levels%1).any() or not fall_off(y): return None
+    whole = levels[0]==1 and not (levels%1).any()
+    if not whole or not 3<=len(levels)<=longest_scale or n.argmax()>0: return None
+    if not fall_off(y): return None
     return ArgWarning(f'{n[0]/n.sum():.0%} of the ratings are 1, and few are high: '
                       'if they count something, give ', Arg('feedback', 'counts'))
 

@@ -129,6 +129,7 @@ def as_stars(
 def dot_product_settings(
     n_ratings: int, # Ratings to train on
     bs: int|None = None, # Ratings in a batch; None: as tuned
+    n_rows: int = 0, # Users and items together; changes nothing
 ) -> dict: # bs, n_epoch, lr, wd, sqr_mom
     "Return the settings of chapter 10 for a table of this size"
     settings = good_recipe(n_ratings)
@@ -170,23 +171,27 @@ most_levels = 12 # ratings of at most so many kinds are learned as levels
 def neighbours_settings(
     n_ratings: int, # Ratings to train on
     bs: int|None = None, # Ratings in a batch; None: as tuned
+    n_rows: int = 0, # Users and items together: many rows make a step slow
 ) -> dict: # bs, n_factors, power, sd, n_epoch, lr, decay, bias_decay, sqr_mom, share
     "Return the settings of chapter 13, with decay by rows, for a table of this size"
     recipe = svdpp_recipe(n_ratings, bs=bs)
     by_rows = dict(decay=1.4, share=0.3)
     settings = dict(bs=recipe['bs'], **recipe['model'], **recipe['fit']) | by_rows
-    return quicker(settings, n_ratings) if bs is None and n_ratings<few_rows else settings
+    if bs is not None: return settings
+    if n_ratings<few_rows or n_rows>n_ratings/4: return quicker(settings, n_ratings, 4)
+    return quicker(settings, n_ratings, 2) if n_rows>n_ratings/16 else settings
 
 few_rows = 40_000 # tables with fewer ratings are trained in large batches
 
 def quicker(
     settings: dict, # Settings of neighbours
     n_ratings: int, # Ratings to train on
+    by: int, # How many batches become one
 ) -> dict:
-    "Return settings with a quarter of the steps, each twice as long"
-    bs = 4*settings['bs']
+    "Return settings with fewer steps, each longer by the root"
+    bs = by*settings['bs']
     sqr_mom = svdpp_recipe(n_ratings, bs=bs)['fit']['sqr_mom']
-    return settings | dict(bs=bs, lr=2*settings['lr'], sqr_mom=sqr_mom)
+    return settings | dict(bs=bs, lr=round(settings['lr']*by**0.5, 4), sqr_mom=sqr_mom)
 
 def new_neighbours(
     dls: RatingsDataLoaders, # Loaders of stars from 1 to 5
@@ -197,7 +202,8 @@ def new_neighbours(
     sizes = dict(n_factors=settings['n_factors'], power=settings['power'], sd=settings['sd'])
     generator = torch.Generator().manual_seed(settings['seed'])
     given = dict(generator=generator, **sizes, **bags)
-    if len(dls.train_ds.y.unique())<=most_levels: return LevelSVDpp.from_dls(dls, **given)
+    if len(dls.train_ds.y.unique())<=most_levels:
+        return LevelSVDpp.from_dls(dls, **given).float()
     return SVDpp.from_dls(dls, y_range=wider((1, 5)), **given).float()
 
 def train_neighbours(
@@ -215,10 +221,11 @@ def train_neighbours(
                **shares)
     return model.collapse()
 
-# %% ../nbs/library/fitting.ipynb #072cb442
+# %% ../nbs/library/fitting.ipynb #ea36307e
 def bias_settings(
     n_ratings: int, # Ratings to train on
     bs: int|None = None, # Ratings in a batch; changes nothing
+    n_rows: int = 0, # Users and items together; changes nothing
 ) -> dict: # bs, n_epoch
     "Return settings of a model that isn't trained in steps"
     return dict(bs=batch_size(n_ratings) if bs is None else bs, n_epoch=0)
@@ -244,7 +251,7 @@ def train_biases(
 @dataclass(frozen=True)
 class ModelKind:
     "How one kind of model is set up, made and trained"
-    settings: Callable # (n_ratings, bs) -> dict
+    settings: Callable # (n_ratings, bs, n_rows) -> dict
     new: Callable # (dls, settings, bags) -> an untrained model
     train: Callable # (model, dls, settings, on_epoch) -> a model that `convert` knows
 
@@ -265,13 +272,15 @@ def training_settings(
     n_epoch: int|None = None, # Passes over the rows
     lr: float|None = None, # Highest learning rate
     wd: float|None = None, # Weight decay
+    n_rows: int = 0, # Users and items together
 ) -> dict: # All that decides a training
     "Return training settings: tuned defaults for `n_ratings`, overridden by the caller"
     given = dict(n_epoch=n_epoch, lr=lr, wd=wd)
     check_training_settings(model, n_factors, seed=seed, bs=bs, **given)
     if not n_factors: model = 'biases'
     kind = model_kinds[model]
-    settings = kind.settings(n_ratings, bs) | {k: v for k,v in given.items() if v is not None}
+    given = {name: value for name,value in given.items() if value is not None}
+    settings = kind.settings(n_ratings, bs, n_rows) | given
     if wd is not None: settings.pop('decay', None) # the caller's instead
     settings |= bias_settings(n_ratings, bs) if model=='biases' else {}
     seed = secrets.randbelow(2**31) if seed is None else int(seed)
@@ -420,11 +429,15 @@ def in_ratings(
     rating_range: tuple[float, float], # Lowest and highest rating
 ) -> DotProductBias:
     "Let a model predict in the units of the ratings"
-    if isinstance(model, LevelBias): model.levels = torch.from_numpy(np.unique(ratings))
+    low,high = rating_range
+    unit = (high - low)/4
+    if isinstance(model, LevelBias):
+        levels = torch.from_numpy(np.unique(ratings))
+        # in a huge range, stars in float32 may be fewer than ratings
+        if len(levels)!=len(model.levels): levels = low + (model.levels - 1)*unit
+        model.levels = levels
     elif model.y_range is not None: model.y_range = wider(rating_range)
     else:
-        low,high = rating_range
-        unit = (high - low)/4
         model.user_bias.data = low + (model.user_bias.data - 1)*unit
         model.item_bias.data *= unit
     return model
@@ -525,7 +538,8 @@ def untuned(
 ) -> list[str]: # Names of arguments
     "Name settings that aren't those tuned for a table of this size"
     tuned = model_kinds[report['model']].settings(n_ratings, report['bs'])
-    return [name for name in ('lr', 'wd', 'n_epoch') if report.get(name)!=tuned.get(name)]
+    names = ('lr', 'wd', 'n_epoch') if report['model']=='dot_product' else ('wd', 'n_epoch')
+    return [name for name in names if report.get(name)!=tuned.get(name)]
 
 def ratings_each(
     table: CheckedRatings, # The ratings
@@ -551,13 +565,11 @@ def advice_for(
     n_ids = len(table.users) + len(table.items) - 2
     each = len(table)/n_ids
     if each<few_ratings:
-        return [f'a table with {ratings_each(table)} is sparse: bring more ratings, or take ',
-                Arg('model', 'auto'), ', which decays rows with few ratings more and falls back on '
-                'biases alone']
+        return [f'a table with {ratings_each(table)} is small for that: bring more ratings']
     given = [Arg(name) for name in untuned(report, len(table))]
-    advice = ['take ', Arg('model', 'auto'), ', which falls back on biases alone']
-    if given: advice += [', or leave ', *given, ' as tuned']
-    return advice
+    if given: return ['leave ', *given, ' as tuned']
+    if report['model']=='auto': return ['it may be that ratings here say little about taste']
+    return ['take ', Arg('model', 'auto'), ', which falls back on biases alone']
 
 def warn_of_report(
     report: dict[str, Any], # As `measure` gives it, and the settings
@@ -571,8 +583,9 @@ def warn_of_report(
     elif report['n_valid'] and report['n_factors'] and not beats_biases(report):
         rmse = four_digits(report['valid_rmse'])
         baseline = four_digits(report['baseline_rmse'])
+        instead = ', which are taken instead' if report['model']=='auto' else ''
         says = (f"on {report['n_valid']:,} ratings kept back the model (RMSE {rmse}) is no better "
-                f'than biases alone ({baseline}): ')
+                f'than biases alone ({baseline}){instead}: ')
         warnings.warn(ArgWarning(says, *advice_for(table, report)))
 
 # %% ../nbs/library/fitting.ipynb #56ef7d78
@@ -612,7 +625,7 @@ def report_line(
         return f'{measured} (biases alone{than}){then}'
     return f"{measured} ({but}biases alone: {baseline}){then}"
 
-# %% ../nbs/library/fitting.ipynb #c54832e7
+# %% ../nbs/library/fitting.ipynb #b6189890
 def json_values(
     report: dict[str, Any], # Values of any kind
 ) -> dict[str, Any]: # Values that JSON gives back as they are
@@ -622,16 +635,21 @@ def json_values(
         return list(value) if isinstance(value, tuple) else value
     return {name: plain(value) for name,value in report.items()}
 
-# %% ../nbs/library/fitting.ipynb #7a82433c
-most_searched = 1_000_000 # with more ratings the usual decay is taken
+# %% ../nbs/library/fitting.ipynb #961120eb
+most_searched = 500_000 # with more ratings the usual decay is taken
 
 def inner_order(
+    users: np.ndarray, # Row of the user for each position
     order: np.ndarray, # Positions of the training rows
     seed: int, # Seed of the split
 ) -> tuple[np.ndarray, int]: # Positions, nine tenths of them first, and how many these are
-    "Split training rows once more"
-    shuffled = np.random.default_rng(seed).permutation(order)
-    return shuffled,len(order) - len(order)//10
+    "Split training rows once more; of a large table, those of some people"
+    random = np.random.default_rng(seed)
+    everybody = random.permutation(users.max() + 1)
+    counts = np.bincount(users[order], minlength=len(everybody))[everybody]
+    some = everybody[counts.cumsum() - counts<few_rows]
+    mine = random.permutation(order[np.isin(users[order], some)])
+    return mine,len(mine) - len(mine)//10
 
 def search_decay(
     try_decay: Callable, # Function of a decay: RMSE on inner rows, None if nothing was measured
@@ -659,7 +677,7 @@ def is_searched(
     is_free = settings['model'] in ('auto', 'neighbours') and 'decay' in settings
     return is_free and 100<=n_train<=most_searched
 
-# %% ../nbs/library/fitting.ipynb #bd264aa8
+# %% ../nbs/library/fitting.ipynb #732f9519
 def settings_of_biases(
     settings: dict, # Settings of neighbours
     n_ratings: int, # Ratings to train on
@@ -688,9 +706,9 @@ def with_decay(
     bags: dict[str, MultiHot], # Side features, for kinds that take them
 ) -> tuple[dict, list]: # Settings with the best decay, and what was tried
     "Find a decay on rows inside the training rows"
-    inner,n_inner = inner_order(order, settings['seed'])
-    quick = settings
-    if n_inner>=few_rows: quick = quicker(settings, n_inner)
+    inner,n_inner = inner_order(table.rows[:,0], order, settings['seed'])
+    quick = settings if len(order)<few_rows else neighbours_settings(n_inner)
+    quick = settings | {name: quick[name] for name in ('bs', 'lr', 'sqr_mom')}
     def try_decay(decay):
         fitted = train_on(table, inner, n_inner, quick | dict(decay=decay), bags)
         return measure(fitted, table.rating_range)['valid_rmse']
@@ -725,6 +743,7 @@ def fit_table(
         settings,tried['decays'] = with_decay(table, order[:n_train], settings, bags)
     fitted = train(n_train, settings)
     measured = measure(fitted, table.rating_range)
+    warn_of_report(measured | settings, table)
     if settings['model']=='auto':
         settings,errors = settled(settings, measured)
         tried |= errors
@@ -736,7 +755,6 @@ def fit_table(
     report |= feature_names(table, **features)
     if more: report |= json_values(more(fitted))
     if tried: report['tried'] = tried
-    warn_of_report(report, table)
     if on_report: on_report(report)
     elif progress: print(report_line(report))
     if refit: fitted = train(len(table), settings)

@@ -6,7 +6,7 @@
 __all__ = ['usual_count', 'expected_levels', 'LevelLoss', 'common_thresholds', 'LevelSVDpp', 'LevelBias', 'row_rates',
            'feature_counts', 'table_counts', 'decay_rates', 'level_step', 'fit_levels']
 
-# %% ../nbs/library/levels.ipynb #7376bba8
+# %% ../nbs/library/levels.ipynb #42bc6fa0
 import collab_course.quiet # noqa: F401
 import torch
 import torch.nn.functional as F
@@ -23,7 +23,7 @@ from .loops import can_fuse, check_finite, check_fit, errors_of, no_denormals
 from .svdpp import SVDpp, check_same_pairs, decay_group
 from .training import one_cycle, run_epochs
 
-# %% ../nbs/library/levels.ipynb #428d5caa
+# %% ../nbs/library/levels.ipynb #b7f784d6
 def expected_levels(
     scores: torch.Tensor, # Shape (batch,)
     thresholds: torch.Tensor, # Shape (batch, levels - 1), ascending
@@ -33,7 +33,7 @@ def expected_levels(
     passed = torch.sigmoid(scores[:,None] - thresholds)
     return levels[0] + passed@levels.diff()
 
-# %% ../nbs/library/levels.ipynb #d9671533
+# %% ../nbs/library/levels.ipynb #161f9cb5
 class LevelLoss(torch.autograd.Function):
     "Squared error of the expected rating and log-likelihood of the level, with their gradient"
     @staticmethod
@@ -73,7 +73,7 @@ class LevelLoss(torch.autograd.Function):
         of_thresholds = of_thresholds*grad
         return -of_thresholds.sum(1),of_thresholds,None,None,None
 
-# %% ../nbs/library/levels.ipynb #3814c9e4
+# %% ../nbs/library/levels.ipynb #af708dbc
 def common_thresholds(
     y: torch.Tensor, # Which level each rating is, int64
     n_levels: int, # How many levels there are
@@ -131,7 +131,7 @@ class LevelSVDpp(Module):
         return LevelBias.from_level_tables(**tables, user_thresholds=thresholds,
                                            levels=self.levels).eval()
 
-# %% ../nbs/library/levels.ipynb #1b6cba57
+# %% ../nbs/library/levels.ipynb #6943a196
 class LevelBias(DotProductBias):
     "Dot products and biases that pass thresholds of each person"
     @classmethod
@@ -156,7 +156,7 @@ class LevelBias(DotProductBias):
         scores = super().forward(x)
         return expected_levels(scores, self.user_thresholds[x[:,0]], self.levels)
 
-# %% ../nbs/library/levels.ipynb #65ac41e3
+# %% ../nbs/library/levels.ipynb #987d8c1d
 usual_count = 50 # a row with so many ratings decays as asked
 
 def row_rates(
@@ -167,7 +167,7 @@ def row_rates(
     rates = (usual_count/counts.clamp(min=1))**power
     return rates.clamp(0.25, 8).float()
 
-# %% ../nbs/library/levels.ipynb #05acb3ee
+# %% ../nbs/library/levels.ipynb #b8a063cb
 def feature_counts(
     bags: MultiHot, # Features of each row
     counts: torch.Tensor, # Training ratings of each row
@@ -208,7 +208,7 @@ def decay_rates(
         rates.append(rate*bias_decay if decay_group(name)=='bias' else rate)
     return rates
 
-# %% ../nbs/library/levels.ipynb #cdb82438
+# %% ../nbs/library/levels.ipynb #2e4b1f93
 def level_step(
     model: nn.Module, # A `LevelSVDpp` or an `SVDpp`
     rates: list[torch.Tensor], # Decay of each parameter, by rows: steps × lr × rate is an epoch's

@@ -62,7 +62,7 @@ def count_weights(
     mean = logs.mean()
     return logs/mean if mean else logs
 
-# %% ../nbs/library/list_models.ipynb #ced3f159
+# %% ../nbs/library/list_models.ipynb #0064a495
 class Interests(History):
     "Who is interested in which items, and how much"
     def __init__(self,
@@ -109,9 +109,8 @@ class Interests(History):
         people: np.ndarray, # Which people; repeats are fine
     ) -> 'Interests':
         "Select the interests of some people, in the order asked"
-        places = History(self.bounds, np.arange(len(self.items))).of(people)
-        at = places.items
-        return Interests(places.bounds, self.items[at], self.weights[at], self.n_items)
+        bounds,at = self.places(people)
+        return Interests(bounds, self.items[at], self.weights[at], self.n_items)
 
     def keep(self,
         which: np.ndarray, # bool, one for each interest
@@ -610,14 +609,18 @@ def crowd_of(
     check_positive(arrays, 'weights')
     return Interests(bounds, items, arrays['weights'], n_items)
 
-# %% ../nbs/library/list_models.ipynb #f9b89558
+# %% ../nbs/library/list_models.ipynb #c5867992
 def principal(
-    table: np.ndarray, # float64, shape (rows, factors); turned in place
-    block: int = 1<<16, # Rows at a time
+    table: np.ndarray, # float32, shape (rows, factors); turned in place
+    block: int = 1<<14, # Rows at a time
 ) -> np.ndarray: # float64, shape (factors,): sums of squares, the largest first
     "Turn factors so that their columns are orthogonal"
-    values,vectors = np.linalg.eigh(table.T@table)
-    vectors = vectors[:,::-1]
+    products = np.zeros((table.shape[1], table.shape[1]))
+    for at in range(0, len(table), block):
+        part = table[at:at+block]
+        products += part.T@part
+    values,vectors = np.linalg.eigh(products)
+    vectors = vectors[:,::-1].astype(np.float32)
     for at in range(0, len(table), block): table[at:at+block] = table[at:at+block]@vectors
     return np.maximum(values[::-1], 0)
 
@@ -628,16 +631,18 @@ def solve_rows(
     penalty: float, # Penalty
     alpha: float, # Weight of an interest against a missing one
     n_other: int, # Rows of the other side that count
-) -> np.ndarray: # float64, shape (rows, factors)
+    dtype: Any = np.float64, # Type to solve in; float32 is quicker
+) -> np.ndarray: # Of that type, shape (rows, factors)
     "Solve for the factors of each row, as if it were alone"
     n_factors = table.shape[1]
     totals = row_totals(interests)
     ridge = penalty*np.sqrt(totals + n_other/alpha)
-    res = np.zeros((len(interests), n_factors))
+    res = np.zeros((len(interests), n_factors), dtype)
     for rows,items,weights in groups(interests, n_factors):
-        diagonal = squares/alpha + ridge[rows,None]
-        roots = np.sqrt(weights)
-        near = table[items]*roots[:,:,None]
+        diagonal = (squares/alpha + ridge[rows,None]).astype(dtype)
+        roots = np.sqrt(weights).astype(dtype)
+        near = table[items].astype(dtype, copy=False)
+        near *= roots[:,:,None]
         res[rows] = solve_group(near, roots, diagonal)
     return res
 
@@ -666,7 +671,7 @@ def solve_group(
     side = near.transpose(0, 2, 1)@roots[:,:,None]
     return np.linalg.solve(square, side)[:,:,0]
 
-# %% ../nbs/library/list_models.ipynb #37cae936
+# %% ../nbs/library/list_models.ipynb #82615270
 def exact_dots(
     left: np.ndarray, # float64, shape (n, factors), or one row for all
     right: np.ndarray, # float64, shape (n, factors)
@@ -712,13 +717,14 @@ class WeightedALS(ListModel):
         items = people.mirrored()
         n_known = int((items.counts>0).sum())
         rng = np.random.default_rng(seed)
-        table = rng.normal(0, 0.1/math.sqrt(n_factors), (interests.n_items, n_factors))
+        size = 0.1/math.sqrt(n_factors)
+        table = rng.standard_normal((interests.n_items, n_factors), np.float32)*np.float32(size)
         table[items.counts==0] = 0
         for _ in range(n_epoch):
             squares = principal(table)
-            users = solve_rows(people, table, squares, penalty, alpha, n_known)
+            users = solve_rows(people, table, squares, penalty, alpha, n_known, np.float32)
             squares = principal(users)
-            table = solve_rows(items, users, squares, penalty, alpha, len(people))
+            table = solve_rows(items, users, squares, penalty, alpha, len(people), np.float32)
         principal(table)
         return cls(popularity_of(interests), table, penalty, alpha)
 

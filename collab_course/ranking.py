@@ -129,16 +129,22 @@ class History:
         people,items = self.pairs()
         return people*n_items + items
 
-    def of(self,
+    def places(self,
         people: np.ndarray, # Which people; repeats are fine
-    ) -> 'History':
-        "Select the histories of some people, in the order asked"
+    ) -> tuple: # Their bounds, int64 of shape (people + 1,), and places in `items`
+        "Find where the items of some people are"
         people = np.asarray(people, dtype=np.int64)
         begins = self.bounds[people]
         counts = self.bounds[people+1] - begins
         bounds = np.concatenate([[0], counts.cumsum()])
         shifts = begins - bounds[:-1]
-        at = np.arange(bounds[-1]) + np.repeat(shifts, counts)
+        return bounds,np.arange(bounds[-1]) + np.repeat(shifts, counts)
+
+    def of(self,
+        people: np.ndarray, # Which people; repeats are fine
+    ) -> 'History':
+        "Select the histories of some people, in the order asked"
+        bounds,at = self.places(people)
         return History(bounds, self.items[at])
 
 # %% ../nbs/library/ranking.ipynb #8ae012a4
@@ -254,7 +260,7 @@ def rank_block(
         scores[at,:n_items] = exact[0]
     return best,scores
 
-# %% ../nbs/library/ranking.ipynb #5012592e
+# %% ../nbs/library/ranking.ipynb #e0e9bebd
 def rank_one(
     model: Any, # A `ServedModel`, or a `ListScores` with `candidates`
     users: np.ndarray, # One user row

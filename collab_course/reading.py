@@ -1018,7 +1018,8 @@ def choose_by_name(
         found = candidates(src.columns, role, [*res.values()])
         if len(found)==1: res[role] = found[0]
         elif role!='title': doubt[role] = found
-    if clicks and doubt=={'rating': []} and not candidates(src.columns, 'rating'): return res
+    has_none = clicks and not candidates(src.columns, 'rating')
+    if has_none and not {'user', 'item'} & {*doubt}: doubt.pop('rating', None)
     if doubt: raise unsure(src.name, src.columns, doubt, hint)
     return res
 
@@ -1071,7 +1072,7 @@ def choose_columns(
                          'and two of them name the same')
     return res
 
-# %% ../nbs/library/reading.ipynb #9a6a01fc
+# %% ../nbs/library/reading.ipynb #709bcc3d
 # parts of names that belong to times; ids end in `id`
 time_words = ('time', 'date', 'day', 'created', 'year', 'month', 'hour', 'when', 'unix')
 

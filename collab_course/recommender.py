@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['history_version', 'counts_version', 'lists_version', 'report_numbers', 'meta_names', 'more_names', 'history_arrays',
-           'count_arrays', 'own_names', 'time_words', 'ModelName', 'Reasons', 'check_names_are_text',
+           'count_arrays', 'rarely', 'own_names', 'time_words', 'ModelName', 'Reasons', 'check_names_are_text',
            'check_ids_can_be_kept', 'check_can_be_kept', 'pack_history', 'pack_state', 'pack_lists', 'need',
            'check_meta', 'check_lists_entry', 'has_history', 'check_report', 'check_columns_entry', 'parts_in',
            'check_array_names', 'check_history', 'check_counts', 'unpack_history', 'check_mean_row', 'unpack_values',
-           'unpack_vocab', 'unpack_titles', 'unpack_state', 'part_of', 'unpack_lists', 'mean_row', 'check_similar',
-           'warn_of_nothing_like', 'like_row', 'trained_vectors', 'usual_columns', 'column_names', 'is_of_clicks',
-           'rating_kind', 'check_split', 'feedback_for', 'checked_rows', 'check_reasons', 'Recommender']
+           'unpack_vocab', 'unpack_titles', 'unpack_state', 'part_of', 'unpack_lists', 'mean_row', 'rare_row',
+           'check_similar', 'warn_of_nothing_like', 'like_row', 'trained_vectors', 'usual_columns', 'column_names',
+           'is_of_clicks', 'rating_kind', 'check_split', 'feedback_for', 'checked_rows', 'check_reasons', 'Recommender']
 
 # %% ../nbs/library/recommender.ipynb #87b60a98
 import collab_course.forks # noqa: F401
@@ -425,6 +425,17 @@ def mean_row(
     mean = trained.mean(axis=0, dtype=np.float64)
     return mean.astype(np.float32)
 
+rarely = 3 # an item with at most so many training ratings is rarely rated
+
+def rare_row(
+    table: np.ndarray, # A row for each item
+    counts: np.ndarray, # Training ratings of each row
+    least: int = 10, # With fewer rows that are rarely rated, all rows count
+) -> np.ndarray: # float32
+    "Compute the mean of the rows with few training ratings, for items that have none"
+    few = np.where(counts<=rarely, counts, 0)
+    return mean_row(table, few if (few>0).sum()>=least else counts)
+
 # %% ../nbs/library/recommender.ipynb #dbb54bfe
 def check_similar(
     n: int, # How many
@@ -533,13 +544,10 @@ Reasons = Literal['ratings', 'factors', 'history'] # By what `explain` explains
 
 def rating_kind(
     model: ModelName, # What the caller asked for
-    user_features: Table|None = None, # Side features of users
-    item_features: Table|None = None, # Side features of items
 ) -> str: # Kind of rating model
-    "Return which rating model is asked for; lists alone take its settings"
+    "Return which rating model is asked for; lists alone take no features"
     check_choice('model', model, model_names)
-    if model!='lists': return model
-    return 'dot_product' if user_features is item_features is None else 'neighbours'
+    return 'dot_product' if model=='lists' else model
 
 def check_split(
     split: Any, # 'random', 'time', or how many of each person's last rows
@@ -605,7 +613,7 @@ class Recommender:
     rating_range: tuple[float, float] # Lowest and highest rating there is
     titles: Any # A title for each item row, or None
     mean_user: np.ndarray # Mean row of the users trained on
-    mean_item: np.ndarray # Mean row of the items trained on
+    mean_item: np.ndarray # Mean row of the items rarely rated, or of all
     report: dict[str, Any] # What `fit` measured and how it trained; empty for other models
     lists: ServedLists|None # The list model; None: lists are made of predictions
     rates: bool # Does it predict ratings?
@@ -668,7 +676,7 @@ class Recommender:
         lowest,highest = rating_range
         rec.rating_range = (float(lowest), float(highest))
         if mean_user is None: mean_user = mean_row(served.user_rows, history.user_counts)
-        if mean_item is None: mean_item = mean_row(served.item_rows, history.item_counts)
+        if mean_item is None: mean_item = rare_row(served.item_rows, history.item_counts)
         rec.mean_user = mean_user
         rec.mean_item = mean_item
         rec.report = report or {}
@@ -708,7 +716,7 @@ class Recommender:
     ) -> 'Recommender':
         "Train models on a table of ratings, and measure them"
         check_flag(progress=progress)
-        kind = rating_kind(model, user_features, item_features)
+        kind = rating_kind(model)
         check_fit_options(kind, user_features, item_features, on_missing, on_epoch, on_report)
         given = (seed, n_epoch, bs, lr, wd)
         check_training_settings(kind, n_factors, valid_pct, refit, rating_range, *given)
@@ -725,8 +733,9 @@ class Recommender:
         table = ratings_table(df, names, feedback, rating_range)
         by_id = titles_of_table(df, item_name, titles)
         by_row = titles_by_row(by_id, table.items, df.columns)
+        n_rows = len(table.users) + len(table.items)
         settings = training_settings(len(table), table.rating_range, kind, n_factors, seed, bs,
-                                     n_epoch, lr, wd)
+                                     n_epoch, lr, wd, n_rows)
         if missing is not None: settings['n_missing'] = n_missing
         features = (user_features, item_features, on_missing)
         kept_back = (valid_pct, split, time_name)
@@ -1057,6 +1066,11 @@ class Recommender:
         "Lowest and highest number that newcomers may bring; equal: any"
         return self.rating_range if self.feedback=='stars' else (0., 0.)
 
+    @property
+    def _list_model(self) -> ServedLists|None:
+        "The model of lists for known users; without a history, their factors make the lists"
+        return None if isinstance(self.history, RatingCounts) else self.lists
+
     def _check_rates(self):
         "Check that there is a model that predicts ratings"
         if self.rates: return
@@ -1165,7 +1179,8 @@ class Recommender:
         else: ids = pd.Series(asked).take(which).reset_index(drop=True)
         users = {self.user_name: ids}
         stars = {}
-        if self._shows_stars: stars['prediction'] = self._stars(rows[which], items, on_unknown)
+        if self._shows_stars and self._list_model:
+            stars['prediction'] = self._stars(rows[which], items, on_unknown)
         return self._table(items, users, score=scores, **stars)
 
     def _lists(self, rows, n, listable, on_unknown, discount):
@@ -1174,9 +1189,9 @@ class Recommender:
         known = np.flatnonzero(counts)
         unknown = np.flatnonzero(counts==0)
         mine = listable.of(known) if len(unknown) else listable
-        interests = self._interests if self.lists and len(known) else None
+        interests = self._interests if self._list_model and len(known) else None
         ranked_by = self.served
-        if len(known): ranked_by = scores_to_rank(self.served, self.lists, interests,
+        if len(known): ranked_by = scores_to_rank(self.served, self._list_model, interests,
                                                   self.history.item_counts, discount)
         lists = rank_items(ranked_by, rows[known], n, mine.mask, mine.hidden, mine.only)
         if not len(unknown): return lists

@@ -373,8 +373,8 @@ def scores_at_levels(
     margin: float = 0.25, # Ratings end this share of a level before the lowest and the highest
 ) -> np.ndarray: # float64, shape (n,)
     "Find the scores at which ratings are expected, by halving"
-    first,*_,last = np.diff(levels)
-    y = y.clip(levels[0] + margin*first, levels[-1] - margin*last)
+    gaps = np.diff(levels)
+    y = y.clip(levels[0] + margin*gaps[0], levels[-1] - margin*gaps[-1])
     low = thresholds.min(axis=1) - 10
     high = thresholds.max(axis=1) + 10
     for _ in range(50):

@@ -114,7 +114,7 @@ def test_ease_is_the_closed_form(seed, kind):
 
 def test_als_rows_are_stationary_points_of_its_loss():
     it = crowd(5)
-    model = WeightedALS.fit(it, n_factors=4, penalty=0.2, alpha=3., n_epoch=60)
+    model = WeightedALS.fit(it, n_factors=4, penalty=0.2, alpha=3., n_epoch=400)
     V = model.item_factors.astype(float)
     U = model.user_rows(it)
     X = it.table()
@@ -374,7 +374,8 @@ def test_where_nothing_but_popularity_counts_lists_are_no_worse():
     table[:,0] = False
     users,items = table.nonzero()
     it = Interests.from_pairs(users, items, np.ones(len(users)), 400, 200)
-    found,log = search_lists(it, feedback='clicks')
+    start = list_settings(400, 199, 1, 'clicks') | dict(n_factors=8, n_epoch=4)
+    found,log = search_lists(it, 0, 'clicks', start)
     best = log.groupby('model').ndcg.max()
     assert best[found['model']]>best['popularity'] - 0.02
     assert isinstance(fit_lists(it, found | dict(model='popularity')), Popularity)

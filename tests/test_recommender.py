@@ -28,6 +28,7 @@ from collab_course.embedding_nn import CollabNN
 from collab_course.side_features import SideFeatureNN
 from collab_course.folding import fold_rows
 from collab_course.interpretation import nearest
+from collab_course.levels import LevelBias
 from collab_course.list_models import Blend, EASE, WeightedALS
 from collab_course.lists import rank_fit
 from collab_course.loaders import RatingsDataLoaders
@@ -1014,7 +1015,8 @@ def test_without_refit_the_model_that_was_measured_is_kept():
 @pytest.mark.filterwarnings('ignore')
 def test_the_report_comes_before_the_second_training():
     calls = []
-    small_fit(n_epoch=2, on_epoch=lambda *a: calls.append(a), on_report=lambda r: calls.append(r))
+    small_fit(n_epoch=2, model='dot_product', on_epoch=lambda *a: calls.append(a),
+              on_report=lambda r: calls.append(r))
     assert [type(c) for c in calls]==[tuple]*2 + [dict] + [tuple]*2
     assert [c[0] for c in calls if isinstance(c, tuple)]==[0, 1, 0, 1] and calls[0][2]>0 and np.isnan(calls[-1][2])
 
@@ -1062,7 +1064,7 @@ def test_the_memory_of_adam_follows_the_batch(monkeypatch, bs):
     monkeypatch.setattr(fitting, 'lean_fit', lambda *a, **kw: took.append(kw['sqr_mom']))
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        r = small_fit(bs=bs)
+        r = small_fit(bs=bs, model='dot_product')
     assert took==[adam_memory(bs) if bs else good_recipe(len(planted))['sqr_mom']]*2 and r.report['sqr_mom']==took[0]
 
 @pytest.mark.filterwarnings('ignore')
@@ -1080,7 +1082,7 @@ def test_equal_ratings_teach_nothing():
 def test_a_model_that_is_no_better_than_biases_is_announced():
     noise = planted.assign(rating=np.random.default_rng(0).integers(1, 6, len(planted)))
     with pytest.warns(UserWarning, match='no better than biases alone'):
-        small_fit(noise, n_factors=50, wd=0., n_epoch=30)
+        small_fit(noise, model='dot_product', n_factors=50, wd=0., n_epoch=30)
 
 def test_nothing_to_measure_is_announced():
     apart = pd.DataFrame({'user': range(20), 'movie': range(20), 'rating': [1, 5]*10})
@@ -1090,9 +1092,8 @@ def test_nothing_to_measure_is_announced():
 @pytest.mark.filterwarnings('ignore')
 def test_planted_taste_is_found():
     p = planted_ratings(n_users=300, n_items=100, n_ratings=12_000, factor_sd=0.8, noise=0.3, seed=1)
-    r = Recommender.fit(p.ratings, n_factors=10, seed=0, progress=False)
-    # who rates what is drawn at random, so nothing can be learned from it, and predictions make the lists
-    assert r.report['lists_by']=='predictions' and r.lists is None
+    # who rates what is drawn at random, so only a rating model has something to learn
+    r = Recommender.fit(p.ratings, model='dot_product', n_factors=10, seed=0, progress=False)
     assert r.report['valid_rmse'] < r.report['baseline_rmse'] - 0.15
     best = r.recommend_all(5)
     rest = r.recommend_all(100)
@@ -1668,7 +1669,7 @@ def test_neighbours_beat_the_dot_product_where_taste_is_planted():
                           dict(user_features=PEOPLE, item_features=THINGS)], ids=len)
 def test_neighbours_serve_save_and_load_like_any_model(features, tmp_path):
     a = near_fit(**features)
-    assert type(a.model) is DotProductBias and a.report['model']=='neighbours'
+    assert type(a.model) is LevelBias and a.report['model']=='neighbours'
     assert json.loads(json.dumps(a.report))==a.report
     b = Recommender.load(a.save(tmp_path/'near'))
     same(a.recommend_all(5), b.recommend_all(5))
@@ -1706,11 +1707,11 @@ def test_the_seed_decides_all_of_neighbours():
 @pytest.mark.filterwarnings('ignore')
 def test_options_reach_the_training_of_neighbours(monkeypatch):
     took = []
-    real = fitting.fit_svdpp
+    real = fitting.fit_levels
     def spy(model, dls, n_epoch, lr, decay, *args, **kw):
         took.append((n_epoch, lr, round(decay, 6), len(dls.train), dls.train.bs))
         return real(model, dls, n_epoch, lr, decay, *args, **kw)
-    monkeypatch.setattr(fitting, 'fit_svdpp', spy)
+    monkeypatch.setattr(fitting, 'fit_levels', spy)
     near_fit(n_epoch=2, bs=100, lr=0.02, wd=0.1, valid_pct=0)
     assert took==[(2, 0.02, 0.014, 7, 100)] # 7 batches × 0.02 × 0.1
 
@@ -1728,7 +1729,7 @@ def test_options_reach_the_training_of_neighbours(monkeypatch):
     (dict(model='neighbours', user_features=PEOPLE.assign(age=np.inf)), "'age' is infinite")], ids=str)
 def test_bad_features_are_refused_before_training(kw, words, monkeypatch):
     def never(*args, **kw): raise AssertionError('trained all the same')
-    monkeypatch.setattr(fitting, 'fit_svdpp', never)
+    monkeypatch.setattr(fitting, 'fit_levels', never)
     with pytest.raises((ValueError, TypeError), match=words): small_fit(**kw)
 
 @pytest.mark.filterwarnings('ignore')
@@ -1938,8 +1939,8 @@ def test_clicks_need_no_column_of_ratings_and_are_said_aloud(clicks):
 
 def test_a_column_that_may_hold_ratings_is_asked_for():
     with pytest.raises(ValueError, match='no column has a name that is known for the rating'):
-        quiet_fit(crowds.rename(columns={'rating': 'grade'}))
-    assert quiet_fit(crowds.rename(columns={'rating': 'grade'}), feedback='clicks').feedback=='clicks'
+        quiet_fit(crowds.rename(columns={'rating': 'how_much'}))
+    assert quiet_fit(crowds.rename(columns={'rating': 'how_much'}), feedback='clicks').feedback=='clicks'
 
 def test_clicks_have_no_ratings_to_predict(clicks):
     with pytest.raises(ValueError, match='clicks have no ratings to predict: recommend makes lists'):

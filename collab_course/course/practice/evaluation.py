@@ -18,7 +18,7 @@ from ...ranking import as_mask, top_k
 from ...tables import canonical_fold
 
 # %% ../../../nbs/teaching/11_evaluation.ipynb #71c3099e
-ex = Practice.read('evaluation', setup='import numpy as np, pandas as pd, torch')
+ex = Practice.read('evaluation', setup='import math\nimport numpy as np, pandas as pd, torch')
 
 # %% ../../../nbs/teaching/11_evaluation.ipynb #41a6cd79
 @ex.exercise
@@ -537,7 +537,7 @@ def _(train):
 def _(train): return train.groupby('movie').size()
 
 # %% ../../../nbs/teaching/11_evaluation.ipynb #fcc9bd90
-@ex.exercise(in_chapter=True)
+@ex.exercise
 def half_width(
     errors,  # (n,) numpy array: predictions minus ratings of rows kept back, at least one
     share,   # share of new rows to hold, between 0 and 1
