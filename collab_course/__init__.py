@@ -1,7 +1,7 @@
 """Embeddings and collaborative filtering, built from one-hot vectors up: a notebook course and the library that it exports.
 
-`from collab_course import Recommender` is the front door: `Recommender.fit(ratings)` trains on a table of ratings;
-`recommend`, `predict`, `similar`, `fold_in` and `explain` answer; `update` takes new ratings in; `save` and `load`
+`from collab_course import Recommender` is the front door: `Recommender.fit(ratings)` trains on a table of ratings,
+clicks or counts; `recommend`, `predict`, `similar`, `fold_in` and `explain` answer; `update` takes new ratings in; `save` and `load`
 keep it in one file. In Jupyter, `Recommender.fit??` shows each argument with what it means.
 `from collab_course.all import *` brings everything that people call.
 
@@ -16,7 +16,7 @@ What the lessons build:
 - `newcomers`: 09: rows for people and items without ratings
 - `training`: 10: the same steps for less time
 - `evaluation`: 11: how good a model is
-- `lists`: 12: factors trained for lists
+- `lists`: 12: from the most rated to factors trained for lists
 - `svdpp`: 13: SVD++ with bags, features and days
 - `feedback`: 14: a list that learns from itself
 
@@ -37,6 +37,8 @@ What hardens the library:
 - `metrics`: errors, and measures of lists
 - `folding`: rows for newcomers by ridge regression
 - `served`: the models that are served, in numpy
+- `list_models`: what to recommend: EASE, weighted ALS, their blend
+- `intervals`: how far off a prediction may be
 - `bundle`: a saved model in one file
 - `loaders`: loaders that slice tensors
 - `loops`: what every training loop needs
@@ -44,6 +46,8 @@ What hardens the library:
 - `steps`: what `lean_fit` and `fit_rows` do in a step
 - `features`: side features as columns or bags
 - `side_features`: `CollabNN` with known features next to the learned rows
+- `svdpp_training`: what training an `SVDpp` needs, and rows for newcomers
+- `levels`: stars as levels, with thresholds of each person
 - `baselines`: means, biases, popularity, similar items
 - `model_tables`: a trained model beside its vocabulary
 - `factor_map`: the map of items with labels
@@ -54,7 +58,9 @@ What hardens the library:
 - `convert`: trained models of other kinds as served ones
 - `choices`: what may be listed, for whom
 - `answers`: the tables that a Recommender answers with
+- `list_answers`: lists, their measures, and why an item is on one
 - `fitting`: from a table to a trained model and a report
+- `two_models`: a model for ratings and one for lists, from one table
 - `recommender`: the class `Recommender`
 - `command_line`: the program `collab-course`
 - `all`: everything at once

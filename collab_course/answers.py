@@ -293,6 +293,7 @@ def rating_errors(
     if not len(ratings): return dict.fromkeys(('rmse', 'mae', 'baseline_rmse'), float('nan'))
     users,items = rows.T
     predicted = served.predict(users, items)
+    if served.y_range is None: predicted = predicted.clip(*rating_range)
     errors = dict(rmse=rmse(predicted, ratings), mae=mae(predicted, ratings))
     if isinstance(history, RatingCounts): return errors | dict(baseline_rmse=float('nan'))
     baseline = history.baseline(rows, rating_range)

@@ -141,7 +141,9 @@ flags = dict(
     rating_range='--range', duplicates='--duplicates', model='--model', n_factors='--factors',
     n_epoch='--epochs', bs='--batch-size', lr='--lr', wd='--wd', decay='--wd',
     valid_pct='--valid-pct', refit='--no-refit', seed='--seed', path='--out',
-    missing='--missing', history='--no-history', allowed='--allowed', exclude='--exclude',
+    missing='--missing', split='--split', time_name='--time', feedback='--feedback',
+    popularity_discount='--popularity-discount', history='--no-history',
+    allowed='--allowed', exclude='--exclude',
     n='-n', on_unknown='--on-unknown', exclude_seen='--include-seen',
     by='--by', min_count='--min-count')
 
@@ -220,11 +222,15 @@ def say_report(
     report: dict, # What was measured
 ):
     "Write how good a model is"
-    if report['valid_rmse'] is None: say(args, 'the model is not measured')
-    else:
-        say(args, f'RMSE on {report["n_valid"]:,} ratings kept back: {report["valid_rmse"]:.4f}; '
-                  f'biases alone: {report["baseline_rmse"]:.4f}')
-    if report['refit']: say(args, 'and again, on all ratings:')
+    measured = []
+    if report['valid_rmse'] is not None:
+        measured.append(f'RMSE on {report["n_valid"]:,} ratings kept back: '
+                        f'{report["valid_rmse"]:.4f}; biases alone: {report["baseline_rmse"]:.4f}')
+    if report.get('n_lists'):
+        measured.append(f'NDCG@10 of {counted(report["n_lists"], "list")}: '
+                        f'{report["valid_ndcg"]:.3f}; most rated: {report["popular_ndcg"]:.3f}')
+    say(args, *measured or ['the model is not measured'])
+    if report['refit']: say(args, 'and again, on all rows')
 
 # %% ../nbs/library/command_line.ipynb #9c6f4873
 def check_ratings(
@@ -385,25 +391,74 @@ def open_ratings(
     return [open_table(path, args.sep, args.encoding, no_header=args.no_header)
             for path in paths]
 
-def checked_ratings(
+def feedback_in(
     args: Namespace, # The command line of `fit`
-) -> tuple['pd.DataFrame', dict]: # Ratings, and arguments of `fit` about them
-    "Read ratings, and check that a model can be trained on them"
+    table: RatingsTable, # What was read
+) -> str: # 'stars', 'counts' or 'clicks'
+    "Tell what the numbers are, by the command or by their looks"
+    from collab_course.extremes import feedback_of
+    if args.feedback: return args.feedback
+    if args.model in ('dot_product', 'neighbours'): return 'stars'
+    return feedback_of(table.ratings, table.names.get('rating_name'), args.range)
+
+def checked_stars(
+    args: Namespace, # The command line of `fit`
+    table: RatingsTable, # What was read
+    srcs: list[Source], # The files
+) -> RatingsTable:
+    "Check ratings, and say what to doubt"
+    from collab_course.extremes import note_of_stars
+    if 'rating_name' not in table.names:
+        raise CommandError('there is no column of ratings: name it with --rating, '
+                           'or take each row for a click with --feedback clicks')
+    check_ratings(table, srcs, args.range)
+    doubt = None if args.feedback else note_of_stars(table.ratings[table.names['rating_name']])
+    say(args, *[doubt]*(doubt is not None), *check_pairs(table, srcs, in_python(args.duplicates)))
+    return table
+
+def checked_interests(
+    args: Namespace, # The command line of `fit`
+    table: RatingsTable, # What was read
+    srcs: list[Source], # The files
+    feedback: str, # 'counts' or 'clicks'
+) -> RatingsTable: # A row for each pair
+    "Check clicks or counts, add them up, and say how they were understood"
+    from collab_course.extremes import feedback_note, understand
+    if args.range:
+        raise CommandError(f'--range is for ratings, and these are {feedback}: omit it, '
+                           'or give --feedback stars')
+    names = dict(table.names)
+    rating_name = names.get('rating_name')
+    if feedback=='counts' and rating_name:
+        check_limits(table.ratings[rating_name], srcs, (0, largest), ())
+    columns = [names.get(arg) for arg in ('user_name', 'item_name', 'rating_name')]
+    found = understand(table.ratings, *columns, feedback, duplicates=in_python(args.duplicates))
+    if not args.feedback: say(args, feedback_note(table.ratings, rating_name, feedback))
+    say(args, *found.notes)
+    names['rating_name'] = found.rating_name
+    return RatingsTable(found.ratings, names, [])
+
+def checked_table(
+    args: Namespace, # The command line of `fit`
+) -> tuple['pd.DataFrame', dict]: # A row for each pair, and arguments of `fit` about them
+    "Read ratings, counts or clicks, and check that a model can be trained on them"
     srcs = open_ratings(args)
     title = args.title if args.titles is None else None
-    table = join_ratings(srcs, dict(user=args.user, item=args.item, rating=args.rating,
-                                    title=title), has_nan(args.missing))
+    named = dict(user=args.user, item=args.item, rating=args.rating, title=title)
+    if args.split!='random': named['time'] = args.time
+    table = join_ratings(srcs, named, has_nan(args.missing), args.feedback)
     table = without_gaps(table, args.missing)
     say(args, *table.notes)
-    check_ratings(table, srcs, args.range)
-    say(args, *check_pairs(table, srcs, in_python(args.duplicates)))
-    return table.ratings,table.names | titles_for(args, table)
+    feedback = feedback_in(args, table)
+    if feedback=='stars': table = checked_stars(args, table, srcs)
+    else: table = checked_interests(args, table, srcs, feedback)
+    return table.ratings,table.names | titles_for(args, table) | dict(feedback=feedback)
 
 def fit_command(
     args: Namespace, # The command line
 ):
     "Train a model on a file with ratings, and save it"
-    ratings,names = checked_ratings(args)
+    ratings,names = checked_table(args)
     check_out(args.out)
     rating_range = tuple(args.range) if args.range else None
     with aside(args):
@@ -411,7 +466,7 @@ def fit_command(
         rec = Recommender.fit(
             ratings, **names, model=args.model, n_factors=args.factors, n_epoch=args.epochs,
             bs=args.batch_size, lr=args.lr, wd=args.wd, seed=args.seed, valid_pct=args.valid_pct,
-            refit=not args.no_refit, rating_range=rating_range,
+            split=args.split, refit=not args.no_refit, rating_range=rating_range,
             duplicates=in_python(args.duplicates),
             on_epoch=partial(say_epoch, args), on_report=partial(say_report, args), progress=False)
     print(rec.save(args.out, history=not args.no_history))
@@ -503,10 +558,11 @@ def recommend_all(
 def recommend_command(
     args: Namespace, # The command line
 ) -> None:
-    "List the items with the highest predictions"
+    "List the best items for users"
     rec = load_model(args)
     how = dict(n=args.n, exclude_seen=not args.include_seen,
-               on_unknown=in_python(args.on_unknown), **choices_of(args, rec))
+               on_unknown=in_python(args.on_unknown),
+               popularity_discount=args.popularity_discount, **choices_of(args, rec))
     if args.all: return recommend_all(args, rec, **how)
     known = rec.users[rec.user_name]
     asked = [id_of(text, known, 'user') for text in args.user]
@@ -666,18 +722,26 @@ def choices_of(
     return how
 
 # %% ../nbs/library/command_line.ipynb #864b7455
+def limits_of(
+    rec: 'Recommender', # The model
+) -> tuple[float, float]:
+    "Return the lowest and the highest number that newcomers may give"
+    return rec.rating_range if rec.feedback=='stars' else (0, largest)
+
 def typed_rating(
     rec: 'Recommender', # The model
     pair: str, # ITEM=RATING, as it was typed
 ) -> tuple[str, float]: # Item as it was typed, and rating
     "Read a rating that was typed"
     item,eq,rating = pair.rpartition('=')
+    if rec.feedback=='clicks' and not (eq and is_plain_number(rating)): return pair,1.
     if not eq: raise CommandError(f'--rate takes ITEM=RATING, such as 50=4, not {pair!r}')
     try: y = finite(rating.strip())
     except ArgumentTypeError:
         raise CommandError(f"{rating!r} isn't a rating: give a number") from None
-    lowest,highest = rec.rating_range
+    lowest,highest = limits_of(rec)
     if lowest<=y<=highest: return item,y
+    if rec.feedback!='stars': raise CommandError(f'--rate {pair}: a count is not below 0')
     raise CommandError(f'--rate {pair}: the rating is not between {lowest:g} and {highest:g}, '
                        'and the model was trained on that range')
 
@@ -730,7 +794,8 @@ def check_new_rows(
                            'the model knows this person already: `recommend` lists for them')
     refuse_rows(src, ~df[item].isin(rec.items[item]), item, 'the model has no such item')
     refuse_rows(src, df.duplicated([*people, item]), item, 'the item has a rating already')
-    check_limits(df[rec.rating_name], [src], rec.rating_range, [trained_range])
+    check_limits(df[rec.rating_name], [src], limits_of(rec),
+                 [trained_range] if rec.feedback=='stars' else ())
 
 def ratings_in_file(
     args: Namespace, # The command line
@@ -739,11 +804,13 @@ def ratings_in_file(
     "Read the ratings of newcomers"
     import pandas as pd
     names = dict(user=rec.user_name, item=rec.item_name, rating=rec.rating_name)
+    if rec.feedback=='clicks': del names['rating']
     known = dict(user=rec.users[rec.user_name], item=rec.items[rec.item_name])
     kinds = {role: str if ids.dtype.kind=='O' else None for role,ids in known.items()}
     df,src = read_like(args.ratings, names, kinds, args.encoding)
     ids = pd.Series(items_of_file(args, rec, df[rec.item_name], src))
     df = df.assign(**{rec.item_name: ids})
+    if rec.feedback=='clicks': df[rec.rating_name] = 1.
     check_new_rows(df, src, rec)
     return df
 
@@ -784,7 +851,8 @@ def fold_in_command(
     rec = load_model(args)
     ratings = new_ratings(args, rec)
     how = choices_of(args, rec, people=False)
-    how |= dict(n=args.n, exclude_seen=not args.include_seen)
+    how |= dict(n=args.n, exclude_seen=not args.include_seen,
+                popularity_discount=args.popularity_discount)
     by_text = not isinstance(ratings, dict) and ratings[rec.user_name].dtype.kind=='O'
     if by_text and rec.users[rec.user_name].dtype.kind!='O': res = fold_each(rec, ratings, **how)
     else: res = rec.fold_in(ratings, **how)
@@ -837,13 +905,14 @@ def ratings_like(
         there = name if name in (src.columns or []) else None
         named[role] = getattr(args, role) or there
     kinds = [kind_of_ids(ids) for ids in (rec.users[rec.user_name], rec.items[rec.item_name])]
-    table = ratings_table(src, named, *kinds, has_nan(args.missing))
+    table = ratings_table(src, named, *kinds, has_nan(args.missing), rec.feedback)
     table = without_gaps(table, args.missing)
     say(args, *table.notes)
-    y = table.ratings[table.names['rating_name']]
-    check_limits(y, [src], rec.rating_range, [trained_range])
-    names = {table.names[f'{role}_name']: name for role,name in own.items()}
-    return table.ratings.rename(columns=names)
+    there = {role: table.names[f'{role}_name'] for role in own if f'{role}_name' in table.names}
+    if 'rating' in there:
+        check_limits(table.ratings[there['rating']], [src], limits_of(rec),
+                     [trained_range] if rec.feedback=='stars' else ())
+    return table.ratings.rename(columns={name: own[role] for role,name in there.items()})
 
 # %% ../nbs/library/command_line.ipynb #2357b805
 biases = 'RMSE of biases alone'
@@ -862,38 +931,60 @@ def no_known_pair(
                         'there is nothing to evaluate. '
                         f'Ids are such as {"; ".join(some)}')
 
+def error_facts(
+    res: dict, # What `Recommender.evaluate` returns
+) -> dict: # Empty: the model predicts no ratings
+    "Return how far predictions are from ratings"
+    if 'rmse' not in res: return {}
+    baseline = res['baseline_rmse']
+    known = 'not known without a history' if baseline is None else f'{baseline:.4f}'
+    return {'RMSE': f'{res["rmse"]:.4f}', biases: known, 'mean absolute error': f'{res["mae"]:.4f}'}
+
+def list_facts(
+    res: dict, # What `Recommender.evaluate` returns
+    k: int, # Places of a list that count
+) -> dict:
+    "Return how good lists are"
+    if not res.get('n_lists'): return {'lists': 'not measured'}
+    def mark(name): return f'{res[name]:.4f} (most rated: {res[f"popular_{name}"]:.4f})'
+    return {'lists measured': f'{res["n_lists"]:,}', f'NDCG@{k}': mark('ndcg'),
+            f'recall@{k}': mark('recall')}
+
 def evaluate_command(
     args: Namespace, # The command line
 ) -> None:
-    "Measure how far predictions are from ratings"
+    "Measure lists, and how far predictions are from ratings"
     rec = load_model(args)
     df = ratings_like(args, rec)
     known = [df[ids.columns[0]].isin(rated_ids(ids)) for ids in (rec.users, rec.items)]
     if not (known[0] & known[1]).any(): raise no_known_pair(df, rec)
-    res = rec.evaluate(df)
+    res = rec.evaluate(df, args.k)
     out = res['n_unknown']
     if out:
         say(args, 'left out for a user or an item without training ratings: '
                   f'{out:,} of {out+res["n"]:,} rows')
     res = {name: None if value!=value else value for name,value in res.items()}
     if args.form: return show_facts(res, args.form)
-    baseline = res['baseline_rmse']
-    known = 'not known without a history' if baseline is None else f'{baseline:.4f}'
-    show_facts({'ratings scored': f'{res["n"]:,}',
-                'left out': f'{out:,}',
-                'RMSE': f'{res["rmse"]:.4f}',
-                biases: known,
-                'mean absolute error': f'{res["mae"]:.4f}'}, args.form)
+    noun = 'ratings' if rec.feedback=='stars' else 'rows'
+    facts = {f'{noun} scored': f'{res["n"]:,}', 'left out': f'{out:,}'}
+    show_facts(facts | error_facts(res) | list_facts(res, args.k), args.form)
 
 # %% ../nbs/library/command_line.ipynb #d894e413
 def measured_facts(
     report: dict, # Report of a training
 ) -> dict:
     "Return what a report says about errors"
-    if report.get('valid_rmse') is None: return {'RMSE': 'not measured'}
-    name = 'RMSE before the second training' if report['refit'] else 'RMSE'
-    return {name: f'{report["valid_rmse"]:.4f} on {report["n_valid"]:,} ratings kept back',
-            biases: f'{report["baseline_rmse"]:.4f}'}
+    before = ' before the second training' if report.get('refit') else ''
+    facts = {}
+    if report.get('valid_rmse') is not None:
+        facts[f'RMSE{before}'] = (f'{report["valid_rmse"]:.4f} on {report["n_valid"]:,} '
+                                  'ratings kept back')
+        facts[biases] = f'{report["baseline_rmse"]:.4f}'
+    if report.get('n_lists'):
+        facts[f'NDCG@10{before}'] = (f'{report["valid_ndcg"]:.4f} of '
+                                     f'{counted(report["n_lists"], "list")}')
+        facts['NDCG@10 of the most rated'] = f'{report["popular_ndcg"]:.4f}'
+    return facts or {'RMSE': 'not measured'}
 
 def training_facts(
     report: dict, # Report of a training
@@ -916,7 +1007,9 @@ def model_facts(
     facts['users'] = f'{len(rated_ids(rec.users)):,} ({rec.user_name})'
     facts['items'] = f'{len(rated_ids(rec.items)):,} ({rec.item_name})'
     facts['titles'] = 'yes' if 'title' in rec.items else 'no'
-    facts['ratings'] = f'{len(rec.history):,} ({rec.rating_name}), from {lo:g} to {hi:g}'
+    facts[rec.feedback.replace('stars', 'ratings')] = (f'{len(rec.history):,} ({rec.rating_name}), '
+                                                       f'from {lo:g} to {hi:g}')
+    facts['lists'] = rec.lists.describe().removeprefix('lists ') if rec.lists else 'by predictions'
     if rec.report: facts |= measured_facts(rec.report) | training_facts(rec.report)
     facts['bytes'] = f'{info["bytes"]:,}'
     facts['written by'] = f'collab_course {info["library"]}'
@@ -934,7 +1027,7 @@ def info_command(
     columns = [rec.user_name, rec.item_name, rec.rating_name]
     more = dict(users=len(rec.users), items=len(rec.items), ratings=len(rec.history),
                 rating_range=rec.rating_range,
-                columns=columns, report=rec.report)
+                columns=columns, report=rec.report, feedback=rec.feedback)
     show_facts({**info, **more}, args.form)
 
 # %% ../nbs/library/command_line.ipynb #a2065f52
@@ -1146,6 +1239,14 @@ def add_choices(
                    help=f'only items with at least so many ratings (default: {least})')
     add_encoding(p)
 
+def add_discount(
+    p: ArgumentParser, # Parser of a command
+):
+    "Add the argument against popular items"
+    p.add_argument('--popularity-discount', type=finite, default=0., metavar='SHARE',
+                   help='how much of an item\'s popularity to take off its score: with more, '
+                        'lists hold rarer items (default: 0)')
+
 def add_list(
     p: ArgumentParser, # Parser of a command
 ):
@@ -1158,16 +1259,30 @@ def add_list(
     add_form(p)
 
 # %% ../nbs/library/command_line.ipynb #64488f9f
+def split_of(
+    text: str, # What the person typed
+) -> str|int:
+    "Read how rows are kept back"
+    if text in ('random', 'time'): return text
+    try: return positive(text)
+    except ArgumentTypeError:
+        raise ArgumentTypeError(f"{text!r} isn't random, time or a whole number") from None
+
 def add_training(
     p: ArgumentParser, # Parser of `fit`
 ):
     "Add the arguments that decide a training"
-    p.add_argument('--model', choices=('dot_product', 'neighbours'), default='dot_product',
-                   help='neighbours: closer to the ratings, and several times slower to train '
-                        '(default: dot_product)')
+    p.add_argument('--model', choices=('auto', 'dot_product', 'neighbours', 'lists'),
+                   default='auto', help='auto: a model for ratings and one for lists; lists: that '
+                   'one alone; dot_product or neighbours: that model of ratings alone, and lists '
+                   'by its predictions (default: auto)')
+    p.add_argument('--feedback', choices=('stars', 'counts', 'clicks'),
+                   help='what the numbers are: ratings; how often, such as plays; or nothing, '
+                        'each row being a click (default: by their looks, and a line tells)')
     p.add_argument('--factors', type=whole, default=50,
                    metavar='N',
-                   help='factors of each user and item; 0: biases alone (default: 50)')
+                   help='factors of each user and item in the model of ratings; 0: biases '
+                        'alone (default: 50)')
     by_size = '(default: by the number of ratings)'
     p.add_argument('--epochs', type=positive, metavar='N',
                    help=f'how often to go through all ratings {by_size}')
@@ -1180,6 +1295,11 @@ def add_training(
     p.add_argument('--valid-pct', type=finite, default=0.1, metavar='SHARE',
                    help='share of ratings kept back to measure the model; 0: do not measure '
                         '(default: 0.1)')
+    p.add_argument('--split', type=split_of, default='random', metavar='HOW',
+                   help='which rows are kept back: random ones; time for the latest; or how many '
+                        'of the latest of each user, such as 1 (default: random)')
+    p.add_argument('--time', metavar='COLUMN', type=word,
+                   help='column of times, by name or number, for --split (default: guess)')
     p.add_argument('--no-refit', action='store_true',
                    help='keep the measured model, which has not seen the ratings kept back')
     p.add_argument('--seed', type=whole, metavar='N',
@@ -1189,8 +1309,11 @@ def add_fit(
     sub: Any, # What `add_subparsers` returned
 ):
     "Add the command `fit`"
-    p = add_command(sub, 'fit', fit_command, 'train a model on a file with ratings, and save it',
+    p = add_command(sub, 'fit', fit_command,
+                    'train a model on a file with ratings, counts or clicks, and save it',
                     ['fit ratings.csv --out model.safetensors',
+                     'fit clicks.csv --out clicks.safetensors',
+                     'fit plays.tsv --feedback counts --out plays.safetensors',
                      'fit books.tsv.gz --user reader --item isbn --rating score '
                      '--out books.safetensors --seed 0'])
     add_table(p, 'user', 'item', 'rating', 'title', several=True)
@@ -1203,7 +1326,8 @@ def add_fit(
                    help='the lowest and the highest rating that there can be '
                         '(default: as in the file)')
     p.add_argument('--duplicates', choices=('error', 'first', 'last', 'mean'), default='error',
-                   help='which rating of a pair that was rated twice to keep (default: error)')
+                   help='which rating of a pair that was rated twice to keep; counts and '
+                        'clicks are added up instead (default: error)')
     p.add_argument('--no-history', action='store_true',
                    help='save the model without who rated what; `recommend` then needs '
                         '--include-seen, together with --exclude for what people know')
@@ -1215,36 +1339,40 @@ def add_recommend(
 ):
     "Add the command `recommend`"
     p = add_command(sub, 'recommend', recommend_command,
-                    'list the items with the highest predictions',
+                    'list the best items for a user, as the model for lists sees it',
                     ['recommend model.safetensors --user 196',
                      'recommend model.safetensors --all -n 5 --csv > lists.csv'],
-                    'A score is a predicted rating; it may lie a little beyond the highest\n'
-                    'rating that there is.')
+                    'The list is in the order of its score. A prediction is a rating to expect, '
+                    'where there are ratings;\nit may lie a little beyond the highest one.')
     add_list(p)
     who = p.add_mutually_exclusive_group(required=True)
     who.add_argument('--user', metavar='ID', type=word, action='append',
                      help='id of a user; may be given several times')
     who.add_argument('--all', action='store_true', help='all users')
     p.add_argument('--include-seen', action='store_true', help='list rated items too')
+    add_discount(p)
     add_choices(p, people=True)
 
 def add_fold_in(
     sub: Any, # What `add_subparsers` returned
 ):
     "Add the command `fold-in`"
-    about = 'list items for somebody new, from ratings that you give'
+    about = 'list items for somebody new, from ratings or clicks that you give'
     p = add_command(sub, 'fold-in', fold_in_command, about,
                     ['fold-in model.safetensors --rate 50=5 --rate 181=4',
-                     'fold-in model.safetensors --rate "Star Wars=5" --min-count 20 --json'])
+                     'fold-in model.safetensors --rate "Star Wars=5" --min-count 20 --json',
+                     'fold-in clicks.safetensors --rate 50 --rate 181'])
     add_model(p)
     p.add_argument('-n', type=positive, default=10, help='how many items (default: 10)')
     p.add_argument('--rate', metavar='ITEM=RATING', type=word, action='append',
-                   help='a rating, the item by its id or title; may be given several times')
+                   help='a rating, the item by its id or title; of a model of clicks, the item '
+                        'alone; may be given several times')
     p.add_argument('--ratings', metavar='FILE',
-                   help='file with items (ids or titles) and ratings; the columns are called as '
-                        'in the model, or have known names; with a column of users, for '
+                   help='file with items (ids or titles) and ratings, if any; the columns are '
+                        'called as in the model, or have known names; with a column of users, for '
                         'several people')
     p.add_argument('--include-seen', action='store_true', help='list rated items too')
+    add_discount(p)
     add_choices(p)
     add_form(p)
 
@@ -1271,12 +1399,14 @@ def add_evaluate(
     sub: Any, # What `add_subparsers` returned
 ):
     "Add the command `evaluate`"
-    about = 'measure how far predictions are from ratings that were kept apart'
+    about = 'measure lists and predictions on ratings or clicks that were kept apart'
     p = add_command(sub, 'evaluate', evaluate_command, about,
                     ['evaluate model.safetensors held_out.csv',
                      'evaluate model.safetensors held_out.csv --json'])
     add_model(p)
     add_table(p, 'user', 'item', 'rating')
+    p.add_argument('-k', type=positive, default=10, metavar='N',
+                   help='places of a list that count, in NDCG and recall (default: 10)')
     add_form(p, lists=False)
 
 def add_info(
@@ -1307,7 +1437,7 @@ def make_parser() -> ArgumentParser:
               '  collab-course recommend model.safetensors --user 196\n\n'
               'collab-course COMMAND --help says more about a command')
     p = Parser('collab-course', epilog=epilog,
-                       description='Recommendations from a file of ratings.',
+                       description='Recommendations from a file of ratings, plays or clicks.',
                        allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
     version = f'collab-course {collab_course.__version__}'
     p.add_argument('--version', action='version', version=version)

@@ -8,9 +8,9 @@ __all__ = ['activation_names', 'converters', 'most_apart', 'lost_digits', 'unwra
            'scale_and_shift', 'linear_arrays', 'plain_layers', 'layer_error', 'network_tables',
            'feature_network_tables', 'converts', 'predicts_as', 'looks_up_as', 'convert_fastai_dot',
            'convert_dot_product', 'convert_feature_network', 'convert_network', 'convert_fastai_network',
-           'convert_svdpp', 'embedding_tables', 'convert_embeddings', 'convert', 'check_served', 'is_close',
-           'check_same', 'frozen_copy', 'checked_tables', 'own_served', 'to_served', 'check_learner', 'rows_of_loaders',
-           'served_with_loaders']
+           'convert_svdpp', 'convert_levels', 'convert_level_svdpp', 'embedding_tables', 'convert_embeddings',
+           'convert', 'check_served', 'is_close', 'check_same', 'frozen_copy', 'checked_tables', 'own_served',
+           'to_served', 'check_learner', 'rows_of_loaders', 'served_with_loaders']
 
 # %% ../nbs/library/convert.ipynb #a628ba98
 import collab_course.quiet # noqa: F401
@@ -31,8 +31,9 @@ from .checks import ArgError, ArgTypeError
 from .create_params import DotProductBias
 from .embedding_nn import CollabNN
 from .side_features import SideFeatureNN
+from .levels import LevelBias, LevelSVDpp
 from .loaders import RatingsDL, RatingsDataLoaders, RatingsDataset, as_float32
-from .served import DotProductTables, NetworkTables, ServedModel
+from .served import DotProductTables, LevelTables, NetworkTables, ServedModel
 from .svdpp import SVDpp
 from .vocab import na
 
@@ -307,6 +308,24 @@ def convert_svdpp(
 ) -> DotProductTables:
     "Convert an `SVDpp`"
     return convert_dot_product(model.collapse(), classes)
+
+@converts(predicts_as(LevelBias))
+def convert_levels(
+    model: LevelBias, # Ours
+    classes: dict[Hashable, list], # Its vocabularies
+) -> LevelTables:
+    "Convert a `LevelBias`"
+    tables = {name: table.detach().numpy() for name,table in model.named_parameters()}
+    thresholds = tables.pop('user_thresholds')
+    return LevelTables(**tables, thresholds=thresholds, levels=model.levels.numpy())
+
+@converts(lambda model: isinstance(model, LevelSVDpp))
+def convert_level_svdpp(
+    model: LevelSVDpp, # Ours
+    classes: dict[Hashable, list], # Its vocabularies
+) -> LevelTables:
+    "Convert a `LevelSVDpp`"
+    return convert_levels(model.collapse(), classes)
 
 # %% ../nbs/library/convert.ipynb #b1009c09
 def embedding_tables(

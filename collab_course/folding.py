@@ -117,7 +117,7 @@ def fold_rows(
 ) -> np.ndarray: # float64, shape (newcomers, width)
     "Return a row for each newcomer"
     y = np.asarray(y, np.float64)
-    scores = scores_of(y, model.y_range)
+    scores = model.targets(y, centre, items)
     positions = pd.Series(np.arange(len(who)))
     rows = []
     for _,own in positions.groupby(who):
@@ -137,7 +137,7 @@ def addends(
 ) -> tuple: # What each rating adds, float64 of shape (n,), and the level, a float
     "Split the folded score of an item by the ratings behind it"
     y = np.asarray(y, np.float64)
-    scores = scores_of(y, model.y_range)
+    scores = model.targets(y, centre, items)
     row = fold_row(model, items, scores, penalty, centre)
     raw,slopes = model.slopes(row, items)
     _,asked = model.slopes(row, np.array([item]))

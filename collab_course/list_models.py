@@ -8,11 +8,11 @@ __all__ = ['list_kinds', 'most_rows', 'most_items', 'penalty_grids', 'most_searc
            'discount_scale', 'popularity_of', 'check_popularity', 'check_positive', 'check_numbers', 'Popularity',
            'padded_width', 'groups', 'rectangle', 'gram', 'row_products', 'quadratic_forms', 'EASE', 'crowd_of',
            'principal', 'solve_rows', 'row_totals', 'solve_group', 'exact_dots', 'WeightedALS', 'z_scores', 'Blend',
-           'check_parts', 'z_reasons', 'list_model_from_state', 'ListScores', 'list_settings', 'fit_lists',
-           'settings_for', 'hold_back', 'best_lists', 'InnerRows', 'climb', 'some_people', 'search_lists',
-           'better_alone', 'model_parts', 'tries_table']
+           'check_parts', 'z_reasons', 'list_model_from_state', 'ListScores', 'list_settings', 'why_no_ease',
+           'fit_lists', 'settings_for', 'hold_back', 'best_lists', 'InnerRows', 'climb', 'some_people', 'search_lists',
+           'clear_winner', 'model_parts', 'tries_table']
 
-# %% ../nbs/library/list_models.ipynb #daf7fab0
+# %% ../nbs/library/list_models.ipynb #b46cf4b7
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ from .metrics import list_metrics
 from .ranking import History, group_by_user, largest
 from .served import check_array, check_names
 
-# %% ../nbs/library/list_models.ipynb #de765166
+# %% ../nbs/library/list_models.ipynb #33ef59c9
 def liked_from(
     rating_range: tuple, # (lowest, highest) rating
 ) -> float: # 4 where ratings go from 1 to 5
@@ -62,7 +62,7 @@ def count_weights(
     mean = logs.mean()
     return logs/mean if mean else logs
 
-# %% ../nbs/library/list_models.ipynb #97600834
+# %% ../nbs/library/list_models.ipynb #0064a495
 class Interests(History):
     "Who is interested in which items, and how much"
     def __init__(self,
@@ -109,9 +109,8 @@ class Interests(History):
         people: np.ndarray, # Which people; repeats are fine
     ) -> 'Interests':
         "Select the interests of some people, in the order asked"
-        places = History(self.bounds, np.arange(len(self.items))).of(people)
-        at = places.items
-        return Interests(places.bounds, self.items[at], self.weights[at], self.n_items)
+        bounds,at = self.places(people)
+        return Interests(bounds, self.items[at], self.weights[at], self.n_items)
 
     def keep(self,
         which: np.ndarray, # bool, one for each interest
@@ -161,7 +160,7 @@ def check_pairs(
         raise ArgError(f'weights must be finite and at least 0, not {weights[bad][0]}',
                        arg='weights')
 
-# %% ../nbs/library/list_models.ipynb #222ff342
+# %% ../nbs/library/list_models.ipynb #dd4ace35
 class ListModel:
     "A model that scores a catalogue from a person's interests"
     kind = '' # What a bundle calls it
@@ -306,7 +305,7 @@ def popularity_of(
     sums = np.bincount(interests.items, interests.weights, minlength=interests.n_items)
     return sums.astype(np.float32)
 
-# %% ../nbs/library/list_models.ipynb #2f5a5c99
+# %% ../nbs/library/list_models.ipynb #7f111bf3
 def check_popularity(
     arrays: dict, # {name: array}
     n_items: int, # Items that there must be
@@ -330,7 +329,7 @@ def check_numbers(
     "Check that settings are numbers above 0"
     for name in names: check_above(**{name: settings.get(name)})
 
-# %% ../nbs/library/list_models.ipynb #ffec6253
+# %% ../nbs/library/list_models.ipynb #687c6173
 class Popularity(ListModel):
     "The same scores for everybody: how much interest an item has met"
     kind = 'popularity'
@@ -375,7 +374,7 @@ class Popularity(ListModel):
         check_popularity(arrays, n_items)
         return cls(arrays['popularity'])
 
-# %% ../nbs/library/list_models.ipynb #0cab79b9
+# %% ../nbs/library/list_models.ipynb #02579c74
 def padded_width(
     counts: np.ndarray, # Interests of each row, at least 1
 ) -> np.ndarray: # 1, 2, 3, 4, 6, 8, 12, 16, 24 …
@@ -414,7 +413,7 @@ def rectangle(
     weights[who, place] = own.weights
     return items,weights
 
-# %% ../nbs/library/list_models.ipynb #55697588
+# %% ../nbs/library/list_models.ipynb #7d3b4259
 def gram(
     rows: Interests, # Sparse rows
 ) -> np.ndarray: # float64, shape (rows, rows)
@@ -462,7 +461,7 @@ def quadratic_forms(
         res[which] = np.einsum('jc,jcd,jd->j', weights, square, weights, optimize=True)
     return res
 
-# %% ../nbs/library/list_models.ipynb #13896f71
+# %% ../nbs/library/list_models.ipynb #e82909e5
 class EASE(ListModel):
     "Item weights in closed form, kept as items² or people²"
     kind = 'ease'
@@ -610,14 +609,18 @@ def crowd_of(
     check_positive(arrays, 'weights')
     return Interests(bounds, items, arrays['weights'], n_items)
 
-# %% ../nbs/library/list_models.ipynb #c42097f6
+# %% ../nbs/library/list_models.ipynb #c5867992
 def principal(
-    table: np.ndarray, # float64, shape (rows, factors); turned in place
-    block: int = 1<<16, # Rows at a time
+    table: np.ndarray, # float32, shape (rows, factors); turned in place
+    block: int = 1<<14, # Rows at a time
 ) -> np.ndarray: # float64, shape (factors,): sums of squares, the largest first
     "Turn factors so that their columns are orthogonal"
-    values,vectors = np.linalg.eigh(table.T@table)
-    vectors = vectors[:,::-1]
+    products = np.zeros((table.shape[1], table.shape[1]))
+    for at in range(0, len(table), block):
+        part = table[at:at+block]
+        products += part.T@part
+    values,vectors = np.linalg.eigh(products)
+    vectors = vectors[:,::-1].astype(np.float32)
     for at in range(0, len(table), block): table[at:at+block] = table[at:at+block]@vectors
     return np.maximum(values[::-1], 0)
 
@@ -628,16 +631,18 @@ def solve_rows(
     penalty: float, # Penalty
     alpha: float, # Weight of an interest against a missing one
     n_other: int, # Rows of the other side that count
-) -> np.ndarray: # float64, shape (rows, factors)
+    dtype: Any = np.float64, # Type to solve in; float32 is quicker
+) -> np.ndarray: # Of that type, shape (rows, factors)
     "Solve for the factors of each row, as if it were alone"
     n_factors = table.shape[1]
     totals = row_totals(interests)
     ridge = penalty*np.sqrt(totals + n_other/alpha)
-    res = np.zeros((len(interests), n_factors))
+    res = np.zeros((len(interests), n_factors), dtype)
     for rows,items,weights in groups(interests, n_factors):
-        diagonal = squares/alpha + ridge[rows,None]
-        roots = np.sqrt(weights)
-        near = table[items]*roots[:,:,None]
+        diagonal = (squares/alpha + ridge[rows,None]).astype(dtype)
+        roots = np.sqrt(weights).astype(dtype)
+        near = table[items].astype(dtype, copy=False)
+        near *= roots[:,:,None]
         res[rows] = solve_group(near, roots, diagonal)
     return res
 
@@ -666,7 +671,7 @@ def solve_group(
     side = near.transpose(0, 2, 1)@roots[:,:,None]
     return np.linalg.solve(square, side)[:,:,0]
 
-# %% ../nbs/library/list_models.ipynb #ef1d87f9
+# %% ../nbs/library/list_models.ipynb #82615270
 def exact_dots(
     left: np.ndarray, # float64, shape (n, factors), or one row for all
     right: np.ndarray, # float64, shape (n, factors)
@@ -712,13 +717,14 @@ class WeightedALS(ListModel):
         items = people.mirrored()
         n_known = int((items.counts>0).sum())
         rng = np.random.default_rng(seed)
-        table = rng.normal(0, 0.1/math.sqrt(n_factors), (interests.n_items, n_factors))
+        size = 0.1/math.sqrt(n_factors)
+        table = rng.standard_normal((interests.n_items, n_factors), np.float32)*np.float32(size)
         table[items.counts==0] = 0
         for _ in range(n_epoch):
             squares = principal(table)
-            users = solve_rows(people, table, squares, penalty, alpha, n_known)
+            users = solve_rows(people, table, squares, penalty, alpha, n_known, np.float32)
             squares = principal(users)
-            table = solve_rows(items, users, squares, penalty, alpha, len(people))
+            table = solve_rows(items, users, squares, penalty, alpha, len(people), np.float32)
         principal(table)
         return cls(popularity_of(interests), table, penalty, alpha)
 
@@ -825,7 +831,7 @@ class WeightedALS(ListModel):
         check_array(arrays, 'item_factors', (n_items, None))
         return cls(**arrays, penalty=settings['penalty'], alpha=settings['alpha'])
 
-# %% ../nbs/library/list_models.ipynb #e47833be
+# %% ../nbs/library/list_models.ipynb #6c5c922a
 def z_scores(
     table: np.ndarray, # float64, shape (people, items)
 ) -> tuple: # z-scores, in place, and what they were divided by, shape (people, 1)
@@ -925,7 +931,7 @@ def z_reasons(
         parts.append(table[:,item] - table[:,1:].mean(1))
     return np.concatenate(parts)/spread[0,0]
 
-# %% ../nbs/library/list_models.ipynb #d65e2f8a
+# %% ../nbs/library/list_models.ipynb #3ac9fd98
 # The list models, by name
 list_kinds = {kind.kind: kind for kind in (Popularity, EASE, WeightedALS, Blend)}
 
@@ -939,7 +945,7 @@ def list_model_from_state(
     check_choice('model', kind, tuple(list_kinds))
     return list_kinds[kind].from_state(arrays, settings, n_items)
 
-# %% ../nbs/library/list_models.ipynb #e4fef84b
+# %% ../nbs/library/list_models.ipynb #b1c4de6f
 class ListScores:
     "A list model and people's interests, as `rank_items` asks for scores"
     def __init__(self,
@@ -990,11 +996,12 @@ class ListScores:
 
     def through_range(self,
         raw: np.ndarray, # Scores
+        users: np.ndarray, # User rows
     ) -> np.ndarray: # The same
         "Return scores as they are: a list model has no range"
         return raw
 
-# %% ../nbs/library/list_models.ipynb #d50c4fa2
+# %% ../nbs/library/list_models.ipynb #1ef76631
 most_rows = 5_000 # the largest square that EASE inverts
 most_items = 50_000 # with more items, EASE would make each list slow
 
@@ -1005,10 +1012,24 @@ def list_settings(
     feedback: str = 'stars', # 'stars', 'counts' or 'clicks'
 ) -> dict:
     "Return settings that fit a table of this size"
-    fits = min(n_users, n_items)<=most_rows and n_items<=most_items
-    als_penalty = 0.3 if feedback=='stars' else 0.1
-    return dict(model='blend' if fits else 'als', ease_penalty=100., n_factors=64,
-                als_penalty=als_penalty, alpha=5., n_epoch=8, seed=0)
+    check_choice('feedback', feedback, ('stars', 'counts', 'clicks'))
+    ease,als = (200., 0.3) if feedback=='stars' else (100., 0.1)
+    model = 'als' if why_no_ease(n_users, n_items) else 'blend'
+    return dict(model=model, ease_penalty=ease, n_factors=64, als_penalty=als, alpha=5.,
+                n_epoch=8, seed=0)
+
+def why_no_ease(
+    n_users: int, # People with interests
+    n_items: int, # Items with interests
+) -> str: # One sentence; empty: it takes part
+    "Say why EASE is left out on a table of this size"
+    if min(n_users, n_items)>most_rows:
+        return (f'EASE is left out: it would invert a matrix of {min(n_users, n_items):,} rows, '
+                f'and more than {most_rows:,} take too long')
+    if n_items>most_items:
+        return (f'EASE is left out: with {n_items:,} items, more than {most_items:,}, each list '
+                'would take too long')
+    return ''
 
 def fit_lists(
     interests: Interests, # Of everybody
@@ -1036,7 +1057,7 @@ def settings_for(
     n_items = len(np.unique(interests.items))
     return list_settings(n_users, n_items, len(interests.items), feedback)
 
-# %% ../nbs/library/list_models.ipynb #9fa5708e
+# %% ../nbs/library/list_models.ipynb #70189046
 def hold_back(
     interests: Interests, # Of everybody
     seed: int = 0, # Seed of the draw
@@ -1099,15 +1120,18 @@ class InnerRows:
         began = time.process_time()
         kind = settings['model']
         model = fit_lists(self.known, settings)
-        row = self.measured(kind, model, began) | dict(penalty=settings[f'{kind}_penalty'])
+        penalty = settings.get(f'{kind}_penalty', math.nan)
+        row = self.measured(kind, model, began) | dict(penalty=penalty)
         best = self.best.get(kind)
         if best is None or row['ndcg']>best['ndcg']: self.best[kind] = row | dict(trained=model)
         return row
 
-    def try_blend(self) -> dict: # A row of the log
+    def try_blend(self,
+        kinds: tuple, # Of 'ease' and 'als'
+    ) -> dict: # A row of the log
         "Measure the blend of the best models"
         began = time.process_time()
-        model = Blend([row['trained'] for row in self.best.values()])
+        model = Blend([self.best[kind]['trained'] for kind in kinds])
         return self.measured('blend', model, began)
 
     def measured(self,
@@ -1120,7 +1144,7 @@ class InnerRows:
         seconds = time.process_time() - began
         return dict(model=kind, ndcg=float(each.mean()), seconds=seconds, each=each)
 
-# %% ../nbs/library/list_models.ipynb #87ca3a2b
+# %% ../nbs/library/list_models.ipynb #9a6e6ad3
 penalty_grids = dict(ease=(12.5, 25., 50., 100., 200., 400., 800., 1600.),
                      als=(0.01, 0.03, 0.1, 0.3, 1., 3.)) # penalties that a search may try
 most_searched = 1_000_000 # interests that a search trains on; of larger tables, some people's
@@ -1162,25 +1186,25 @@ def search_lists(
     settings = dict(settings or settings_for(interests, feedback))
     inner = InnerRows(some_people(interests, seed), seed, feedback, n_people)
     if not len(inner.people): return settings,tries_table([])
-    tries = []
-    for kind in model_parts(settings):
+    tries = [inner.try_model(settings | dict(model='popularity'))]
+    kinds = model_parts(settings)
+    for kind in kinds:
         short = settings | dict(model=kind, n_epoch=max(1, settings['n_epoch']//2))
         name = f'{kind}_penalty'
         tries += climb(lambda penalty: inner.try_model(short | {name: penalty}),
                        penalty_grids[kind], settings[name])
         settings[name] = inner.best[kind]['penalty']
-    if len(inner.best)>1:
-        tries.append(inner.try_blend())
-        settings['model'] = better_alone(tries[-1], inner.best) or 'blend'
+    if len(kinds)>1: tries.append(inner.try_blend(kinds))
+    settings['model'] = clear_winner(tries[-1], inner.best) or settings['model']
     return settings,tries_table(tries)
 
-def better_alone(
-    blend: dict, # As `InnerRows.measured` returns it
+def clear_winner(
+    chosen: dict, # As `InnerRows.measured` returns it
     best: dict, # {kind: the same}
-) -> str|None: # Kind; None: none is clearly better than the blend
-    "Find a model that beats the blend by two paired standard errors"
+) -> str|None: # Kind; None: none is clearly better than the one chosen
+    "Find a model that is better by two paired standard errors"
     kind = max(best, key=lambda o: best[o]['ndcg'])
-    ahead = best[kind]['each'] - blend['each']
+    ahead = best[kind]['each'] - chosen['each']
     error = ahead.std()/math.sqrt(len(ahead))
     return kind if ahead.mean()>2*error else None
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['fast_rate', 'usual_decay', 'one_at_a_time', 'errors_of', 'check_sizes', 'check_fit', 'check_ratings_fit',
            'check_exactly', 'FailedTraining', 'failed_training', 'check_finite', 'own_random', 'no_denormals',
-           'can_fuse', 'step_by_groups']
+           'can_fuse', 'adam_state', 'adam_step', 'step_by_groups']
 
 # %% ../nbs/library/loops.ipynb #cfcce1b9
 import collab_course.quiet # noqa: F401
@@ -15,6 +15,7 @@ from contextlib import contextmanager
 import numpy as np, torch
 from fastai.data.core import DataLoaders
 from torch import nn
+from torch.optim.adamw import adamw
 from .checks import Arg, ArgError, ArgTypeError, check_rate, check_whole
 from .forks import ForkedLock
 
@@ -164,6 +165,31 @@ def can_fuse(
     "Return True where PyTorch has fused steps, else None"
     return torch.device(device).type in ('cpu', 'cuda') or None
 
+# %% ../nbs/library/loops.ipynb #56363c59
+def adam_state(
+    params: list[nn.Parameter], # Weights of a group
+) -> list[tuple]: # Mean gradient, mean squared gradient and number of steps of each weight
+    "Create what Adam remembers"
+    return [(torch.zeros_like(p), torch.zeros_like(p), torch.zeros((), device=p.device))
+            for p in params]
+
+@torch.no_grad()
+def adam_step(
+    params: list[nn.Parameter], # Weights of a group; those without a gradient stay as they are
+    state: list[tuple], # As `adam_state` makes it; changed in place
+    lr: float, # Learning rate
+    mom: float, # What Adam keeps of its gradients
+    sqr_mom: float, # What Adam keeps of its squared gradients
+    wd: float, # Weight decay
+    fused: bool|None, # As `can_fuse` says
+):
+    "Take one step of AdamW on the weights that have a gradient"
+    moved = [(p, p.grad, *kept) for p,kept in zip(params, state) if p.grad is not None]
+    if not moved: return
+    weights,grads,avgs,sqrs,counts = map(list, zip(*moved))
+    adamw(weights, grads, avgs, sqrs, [], counts, fused=fused, lr=lr, beta1=mom, beta2=sqr_mom,
+          eps=1e-5, weight_decay=wd, amsgrad=False, maximize=False)
+
 # %% ../nbs/library/loops.ipynb #e8eac2ae
 def step_by_groups(
     model: nn.Module, # Model to train
@@ -171,15 +197,14 @@ def step_by_groups(
     sqr_mom: float, # What Adam keeps of its squared gradients in a step
 ) -> Callable: # Function of a batch, a learning rate and a momentum; it returns the batch's errors
     "Return a function that takes one step of AdamW"
-    with_params = [dict(params=params, weight_decay=wd) for params,wd in groups if params]
-    device = with_params[0]['params'][0].device
-    opt = torch.optim.AdamW(with_params, eps=1e-5, fused=can_fuse(device))
+    groups = [(params, wd, adam_state(params)) for params,wd in groups if params]
+    params = [p for group,_,_ in groups for p in group]
+    fused = can_fuse(params[0].device)
     def step(batch, lr, mom):
         *xb,y = batch
-        opt.zero_grad(set_to_none=False)
+        for p in params: p.grad = None
         errors = errors_of(model(*xb), y, flatten=True)
         errors.square().mean().backward()
-        for group in opt.param_groups: group.update(lr=lr, betas=(mom, sqr_mom))
-        opt.step()
+        for group,wd,state in groups: adam_step(group, state, lr, mom, sqr_mom, wd, fused)
         return errors.detach()
     return step

@@ -148,8 +148,15 @@ def watch(
             time.sleep(0.05)
 
 # %% ../nbs/library/movielens.ipynb #2167a0f8
-# a program for Python, to be given an address and the name of a file
-fetch_url = 'import sys, urllib.request as r; r.urlretrieve(*sys.argv[1:])'
+# a program for Python: it gets an address, the name of a file and about how many bytes will come;
+# it stops by itself, as nobody watches it any more when its parent was killed
+fetch_url = '''import sys, urllib.request
+address, name, size = sys.argv[1:]
+def check(n_blocks, block, total):
+    got = n_blocks*block
+    if got>4*int(size): sys.exit(f'got {got:,} bytes, expected {int(size):,}')
+urllib.request.urlretrieve(address, name, check)
+'''
 
 def run_download(
     command: list[str], # Python's arguments
@@ -177,7 +184,8 @@ def from_grouplens(
 ) -> Path:
     "Fetch GroupLens's archive and unpack its three tables"
     file = Path(tmp)/'ml-100k.zip'
-    run_download(['-c', fetch_url, ml_zip['url'], file.name], tmp, ml_zip['size'], zip_patience)
+    size = ml_zip['size']
+    run_download(['-c', fetch_url, ml_zip['url'], file.name, f'{size}'], tmp, size, zip_patience)
     with open_archive(file, ml_zip['sha']) as z:
         for f in ml_files: (Path(tmp)/f).write_bytes(z.read(f'ml-100k/{f}'))
     return Path(tmp)

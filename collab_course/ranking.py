@@ -129,16 +129,22 @@ class History:
         people,items = self.pairs()
         return people*n_items + items
 
-    def of(self,
+    def places(self,
         people: np.ndarray, # Which people; repeats are fine
-    ) -> 'History':
-        "Select the histories of some people, in the order asked"
+    ) -> tuple: # Their bounds, int64 of shape (people + 1,), and places in `items`
+        "Find where the items of some people are"
         people = np.asarray(people, dtype=np.int64)
         begins = self.bounds[people]
         counts = self.bounds[people+1] - begins
         bounds = np.concatenate([[0], counts.cumsum()])
         shifts = begins - bounds[:-1]
-        at = np.arange(bounds[-1]) + np.repeat(shifts, counts)
+        return bounds,np.arange(bounds[-1]) + np.repeat(shifts, counts)
+
+    def of(self,
+        people: np.ndarray, # Which people; repeats are fine
+    ) -> 'History':
+        "Select the histories of some people, in the order asked"
+        bounds,at = self.places(people)
         return History(bounds, self.items[at])
 
 # %% ../nbs/library/ranking.ipynb #8ae012a4
@@ -196,6 +202,7 @@ def doubtful(
     model: Any, # A `ServedModel`
     raw: np.ndarray, # float32 raw scores of each user's candidates, shape (users, candidates)
     n: int, # How many are asked for
+    users: np.ndarray, # Their user rows
 ) -> np.ndarray: # Positions of users
     "Find users for whom rounding may have hidden a candidate"
     if raw.shape[1]==model.n_items: return np.zeros(0, np.int64)
@@ -204,8 +211,8 @@ def doubtful(
     last = raw[:,-1]
     room = 1e-5*(1 + np.abs(nth))
     with np.errstate(invalid='ignore'):
-        highest_hidden = model.through_range(last + room)
-        lowest_listed = model.through_range(nth - room)
+        highest_hidden = model.through_range(last + room, users)
+        lowest_listed = model.through_range(nth - room, users)
         apart = highest_hidden < lowest_listed
     in_doubt = (last>-np.inf) & ~apart
     return np.flatnonzero(in_doubt)
@@ -245,7 +252,7 @@ def rank_block(
     found = np.take_along_axis(raw, cols, 1)
     candidates = np.where(found==-np.inf, 0, cols)
     best,scores = best_of(model, users, candidates, n)
-    for at in doubtful(model, found, n):
+    for at in doubtful(model, found, n, users):
         left = np.flatnonzero(raw[at]>-np.inf)
         items,exact = best_of(model, users[at:at+1], left[None], n)
         n_items = items.shape[1]
@@ -253,7 +260,7 @@ def rank_block(
         scores[at,:n_items] = exact[0]
     return best,scores
 
-# %% ../nbs/library/ranking.ipynb #5012592e
+# %% ../nbs/library/ranking.ipynb #e0e9bebd
 def rank_one(
     model: Any, # A `ServedModel`, or a `ListScores` with `candidates`
     users: np.ndarray, # One user row

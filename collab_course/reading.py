@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
-from collab_course.checks import Arg, ArgError, ArgTypeError, ArgWarning, brief, did_you_mean
+from collab_course.checks import Arg, ArgError, ArgTypeError, ArgWarning, brief, count_names
+from collab_course.checks import did_you_mean
 from collab_course.checks import join_parts, must_be, no_ratings, one_of
 if TYPE_CHECKING: import numpy as np, pandas as pd, pyarrow as pa
 
@@ -298,6 +299,9 @@ known_names = dict(
     title='''title movietitle booktitle itemtitle filmtitle producttitle songtitle
              itemname moviename productname beername name''')
 known_names = {role: names.split() for role,names in known_names.items()}
+known_names['count'] = [*count_names, 'play', 'weight', 'frequency', 'freq']
+known_names['time'] = ['timestamp', 'time', 'datetime', 'date', 'ts', 'createdat', 'reviewtime',
+                       'unixreviewtime']
 
 # %% ../nbs/library/reading.ipynb #1a093be7
 def plain_name(
@@ -309,7 +313,7 @@ def plain_name(
 
 def find_role(
     columns: Sequence, # Names of columns
-    role: str, # 'user', 'item', 'rating' or 'title'
+    role: str, # 'user', 'item', 'rating', 'title' or 'count'
 ) -> list[int]: # Positions, of several the only id
     "Find the columns whose name is known for a role"
     plain = [plain_name(c) for c in columns]
@@ -333,8 +337,9 @@ def candidates(
 ) -> list[int]: # Positions
     "Find the columns that may play a role by their names"
     found = [i for i in find_role(columns, role) if i not in taken]
-    if found or role!='item': return found
-    return candidates(columns, 'title', taken)
+    instead = dict(item='title', rating='count')
+    if found or role not in instead: return found
+    return candidates(columns, instead[role], taken)
 
 def known_columns(
     columns: Sequence, # Names of columns
@@ -413,21 +418,28 @@ def not_cut(
                       f'spaces. Its first line is {first!r}. Name the separator with ', Arg('sep'))
 
 # %% ../nbs/library/reading.ipynb #b3a5d5de
-def check_pairs_or_lists(
+def all_whole(
+    rows: list[list[str]], # The first records
+) -> bool:
+    "Test whether all fields are whole numbers"
+    return all(field.strip().isdecimal() for row in rows for field in row)
+
+def pair_separators(
+    heads: dict[str, list[list[str]]], # First records by each separator
+) -> list[str]:
+    "Find what cuts records into pairs"
+    pairs = [sep for sep,rows in heads.items() if rows and {len(row) for row in rows}=={2}]
+    return [sep for sep in pairs if sep[0]!=' ' or all_whole(heads[sep])]
+
+def check_lists(
     name: str, # Name of the file, for messages
     heads: dict[str, list[list[str]]], # First records by each separator
 ):
-    "Check that a text holds more than pairs of ids or lists of them"
+    "Check that a text doesn't hold lists of ids"
     for sep,rows in heads.items():
-        lengths = {len(row) for row in rows}
-        whole = all(field.strip().isdecimal() for row in rows for field in row)
-        by = separators[sep]
-        if len(rows)>1 and lengths=={2} and (sep[0]!=' ' or whole):
-            raise TableError(f'{name} has 2 columns, separated by {by}, and not 3: '
-                             f'user, item, rating. {no_ratings}')
-        if len(lengths)>2 and whole:
-            raise TableError(f'{name} holds lists, a user and items in each line, separated by '
-                             f'{by}, and no ratings. {no_ratings}')
+        if len({len(row) for row in rows})<3 or not all_whole(rows): continue
+        raise TableError(f'{name} holds lists, a user and items in each line, separated by '
+                         f'{separators[sep]}: make it a line for each user and item')
 
 # %% ../nbs/library/reading.ipynb #40ef540a
 def is_even(
@@ -457,8 +469,9 @@ def find_separator(
     "Find what cuts the first records into equally many fields"
     heads = {sep: first_records(text, sep) for sep in separators}
     even = [sep for sep,rows in heads.items() if is_even(rows, least)]
+    if not even and least==3: even = pair_separators(heads)
     if even: return max(even, key=lambda sep: len(guess_roles(heads[sep][0])))
-    if least>2: check_pairs_or_lists(name, heads)
+    if least==3: check_lists(name, heads)
     for sep,rows in heads.items():
         if rows and len(rows[0])>=least and sep[0]!=' ': return sep
     raise not_cut(text, name, least, heads)
@@ -534,8 +547,6 @@ def check_matrix(
     "Check that a Matrix Market file lists rows, columns and values"
     if not text.startswith('%%MatrixMarket'): return 0
     form = text[:200].splitlines()[0].lower().split()[1:]
-    if form[2:3]==['pattern']:
-        raise TableError(f'{name} is a matrix of pairs without values. {no_ratings}')
     if form[:2]==['matrix', 'coordinate'] and form[3:]==['general']: return 1
     raise TableError(f'{name} is a matrix of the form {" ".join(form)!r}, and only '
                      "'matrix coordinate real general' can be read: save it as CSV")
@@ -565,13 +576,22 @@ def join_blocks(
     return '\n'.join(['movie,user,rating,date', *lines[1:]])
 
 # %% ../nbs/library/reading.ipynb #f6995ea6
+def are_pairs(
+    text: str, # A table as text
+    rows: list[list[str]], # Its first records
+    least: int, # Number of columns that it must have; 3: or pairs
+) -> bool:
+    "Test for pairs, where no separator gives three columns"
+    if least!=3 or len(rows[0])!=2: return False
+    return not any(is_even(first_records(text, sep), 3) for sep in separators if sep[0]!=' ')
+
 class Delimited:
     "A table in a text file"
     def __init__(self,
         text: str, # The table as text
         name: str, # Name of the file, for messages
         sep: str|None = None, # What separates the columns; None: find out
-        least: int = 3, # Number of columns that it must have
+        least: int = 3, # Number of columns that it must have; 3: or pairs, if nothing gives 3
         no_header: bool = False, # Is the first line a rating, whatever it looks like?
     ):
         check_separator(sep)
@@ -585,7 +605,7 @@ class Delimited:
         sep = separator_names.get(sep, sep) or find_separator(text, name, least)
         sep = double_separator(text, sep, least)
         rows = first_records(text, sep)
-        if len(rows[0])<least:
+        if len(rows[0])<least and not are_pairs(text, rows, least):
             columns = counted(len(rows[0]), 'column')
             by = separators.get(sep, repr(sep))
             raise TableError(f'{name}: its first line has {columns} by {by}. ', *cure)
@@ -917,7 +937,7 @@ def open_table(
     path: str|os.PathLike, # A file, maybe in a zip; `-`: standard input
     sep: str|None = None, # What separates the columns; None: find out
     encoding: str = 'utf-8', # How letters are written as bytes
-    least: int = 3, # Number of columns that it must have; 1: ids, one a line, are a table
+    least: int = 3, # Number of columns that it must have (3: or pairs); 1: ids, one a line
     no_header: bool = False, # Is the first line a rating, whatever it looks like?
 ) -> Source:
     "Open a table of whatever form"
@@ -975,7 +995,7 @@ def unsure(
             twice = f'{len(names)} columns of {table} are called {names[0]!r}'
             return TableError(f'{twice}: rename them')
     why = [f'no column has a name that is known for the {one_of(none)}'] if none else []
-    if 'rating' in none: hint = [f'. {no_ratings}', *hint]
+    if 'rating' in none: hint = [*no_ratings, *hint]
     for role,names in several.items():
         why.append(f'{len(names)} columns could be the {role}: {quoted_names(names)}')
     ones = 'the right ones' if len(found)>1 else 'the right one'
@@ -989,6 +1009,7 @@ def choose_by_name(
     roles: Sequence[str], # Roles that nobody plays yet
     taken: dict[str, int], # Columns that have a role already
     hint: Sequence[str|Arg] = (), # Advice for the error
+    clicks: bool = False, # May there be no ratings?
 ) -> dict[str, int]: # All columns that have a role
     "Pick columns whose names are known"
     res = dict(taken)
@@ -997,6 +1018,8 @@ def choose_by_name(
         found = candidates(src.columns, role, [*res.values()])
         if len(found)==1: res[role] = found[0]
         elif role!='title': doubt[role] = found
+    has_none = clicks and not candidates(src.columns, 'rating')
+    if has_none and not {'user', 'item'} & {*doubt}: doubt.pop('rating', None)
     if doubt: raise unsure(src.name, src.columns, doubt, hint)
     return res
 
@@ -1029,21 +1052,67 @@ header_hint = '. If the first line is a rating and no header, add ',Arg('no_head
 def choose_columns(
     src: Source, # A table
     named: dict[str, str|int|None], # Roles with the columns that the caller named; None: guess
+    feedback: str|None = None, # 'clicks': no ratings; None: if there are none
 ) -> dict[str, int]: # Position of the column for each role
     "Pick a column for each role"
+    if feedback=='clicks': named = {role: name for role,name in named.items() if role!='rating'}
     taken = {role: find_column(src, name) for role,name in named.items() if name is not None}
     rest = [role for role in named if role not in taken]
     if src.columns is None:
-        if 'user' in named: rest = [role for role in rest if role!='title']
-        taken = choose_by_place(src, rest, taken)
+        left_out = ['title'] if 'user' in named else []
+        if feedback is None and len(src.first)==2: left_out.append('rating')
+        taken = choose_by_place(src, [role for role in rest if role not in left_out], taken)
     else:
         maybe_data = isinstance(src, Delimited) and 'rating' in named
-        taken = choose_by_name(src, rest, taken, header_hint if maybe_data else ())
+        taken = choose_by_name(src, rest, taken, header_hint if maybe_data else (),
+                               feedback is None)
     res = {role: taken[role] for role in named if role in taken}
     if len({*res.values()})<len(res):
         raise TableError(f'{src.name}: {", ".join(res)} need a column each, '
                          'and two of them name the same')
     return res
+
+# %% ../nbs/library/reading.ipynb #709bcc3d
+# parts of names that belong to times; ids end in `id`
+time_words = ('time', 'date', 'day', 'created', 'year', 'month', 'hour', 'when', 'unix')
+
+def some_numbers(
+    values: 'pa.ChunkedArray', # A column
+) -> list[float]: # Empty: it holds something else
+    "Return the first thousand values of a column as numbers, if they are"
+    texts = [str(o).strip() for o in values.slice(0, 1000).to_pylist() if o is not None]
+    texts = [text for text in texts if text.lower() not in no_rating]
+    if not all(map(looks_numeric, texts)): return []
+    return [float(text.replace(',', '.')) for text in texts]
+
+def number_columns(
+    src: Source, # A table with names of columns
+    taken: Sequence[int], # Positions of columns that have a role
+) -> dict[str, list[float]]: # Their first values
+    "Find columns of numbers that are neither ids nor times by their names"
+    plain = [*map(plain_name, src.columns)]
+    free = [i for i,name in enumerate(plain) if i not in taken and not name.endswith('id')]
+    free = [i for i in free if not any(word in plain[i] for word in time_words)]
+    found = {src.columns[i]: some_numbers(src.read([i])[0]) for i in free}
+    return {name: values for name,values in found.items() if len({*values})>1}
+
+def check_clicks(
+    src: Source, # A table
+    taken: Sequence[int], # Positions of the columns of users and items
+) -> 'list[Note]': # About numbers that aren't used
+    "Check that no column looks like ratings under an unknown name"
+    if src.columns is None: return []
+    numbers = number_columns(src, taken)
+    few = [name for name,values in numbers.items()
+           if len({*values})<=11 and max(map(abs, values))<=100]
+    if few:
+        raise TableError(f'{src.name}: no column has a name that is known for the rating, but '
+                         f'{quoted_names(few)} could hold it. Name it with ',
+                         Arg('rating_name', *few), ', or take each row for a click with ',
+                         Arg('feedback', 'clicks'))
+    if not numbers: return []
+    return [Note(f'not used: {quoted_names([*numbers])}; if one of them says how much, name it '
+                 'with ', Arg('rating_name', *numbers))]
 
 # %% ../nbs/library/reading.ipynb #39a6c04c
 def place_in(
@@ -1264,9 +1333,9 @@ def check_numbers(
     text = texts[codes[rows[0]]]
     why = f"{text[:80]!r} isn't a number" if text else 'there is no rating'
     if text.lower() in no_rating: raise col.wrong(rows, why, *gap_cure(col))
-    no_names = f'. {no_ratings}' if col.src.columns is None else ''
+    no_names = no_ratings if col.src.columns is None and col.choice else ()
     cure = (', or name the column with the ratings by ', Arg('rating_name')) if col.choice else ()
-    raise col.wrong(rows, why, *cure, no_names)
+    raise col.wrong(rows, why, *cure, *no_names)
 
 def ratings_from_text(
     col: Column, # A column of ratings
@@ -1340,7 +1409,7 @@ class Note(str):
 class RatingsTable(NamedTuple):
     "Ratings from a file, and what was found out about them"
     ratings: 'pd.DataFrame' # User, item, rating, maybe title, under their names in the file
-    names: dict[str, str] # user_name, item_name, rating_name, titles: arguments of `fit`
+    names: dict[str, str] # Arguments of `fit`, such as user_name and item_name
     notes: list[str] # What was read and guessed, a sentence each
 
 # %% ../nbs/library/reading.ipynb #e8ec9506
@@ -1385,7 +1454,7 @@ def wrong_place(
     if others: return TableError(says, 'Name the right one: ', Arg('rating_name', *others))
     names = name_them(user='N', item='N', rating='N')
     if role=='rating': names = names[2:]
-    return TableError(says, 'Name the right ones by number: ', *names, f'. {no_ratings}')
+    return TableError(says, 'Name the right ones by number: ', *names, *no_ratings)
 
 time_text = re.compile(r'\d{4}-\d\d-\d\d([T ]\d.*)?|\d\d?/\d\d?/\d{4}( .*)?')
 fraction = re.compile(r'[+-]?\d*\.\d*[1-9]\d*')
@@ -1515,10 +1584,24 @@ def reading_notes(
     note: str, # On ratings that were written unusually; empty: none
 ) -> list[str]:
     "Write what was read and guessed"
-    notes = [f'{src.name}: {src.form}, {n:,} ratings', chosen_note(src, at)]
+    rows = 'ratings' if 'rating' in at else 'rows'
+    notes = [f'{src.name}: {src.form}, {n:,} {rows}', chosen_note(src, at)]
     notes.append(f'ids: user read as {sorts[0]}, item read as {sorts[1]}')
     if note: notes.append(note)
     return notes + header_note(src)
+
+def times_of(
+    col: Column, # A column of times
+) -> 'pd.Series': # Numbers, or dates
+    "Read times that rows can be ordered by"
+    import pandas as pd
+    values = plain_text(col.values).to_pandas()
+    if is_text(col.values.type) or values.dtype==object:
+        numbers = pd.to_numeric(values, errors='coerce')
+        values = numbers if numbers.notna().all() else pd.to_datetime(values, errors='coerce')
+    bad = values.isna().to_numpy()
+    if bad.any(): raise col.wrong(bad.nonzero()[0], "there isn't a time")
+    return values
 
 def ratings_table(
     src: Source, # A table
@@ -1526,24 +1609,31 @@ def ratings_table(
     user_kind: type|None = None, # int or str: what users must be; None: what they look like
     item_kind: type|None = None, # int or str: what items must be; None: what they look like
     gaps: bool = False, # May ratings be missing?
+    feedback: str|None = None, # 'clicks': no ratings are read; None: if there are none
 ) -> RatingsTable:
     "Read the ratings of an open table"
-    at = choose_columns(src, named)
+    at = choose_columns(src, named, feedback)
     import pandas as pd
     cols = read_columns(src, at)
-    user,item,rating = (cols[role] for role in ('user', 'item', 'rating'))
+    user,item,rating = (cols.get(role) for role in ('user', 'item', 'rating'))
     if not len(user.values): raise TableError(f'{src.name} has no rows')
     users,user_sort = ids_of(user, user_kind)
     items,item_sort = ids_of(item, item_kind)
     guessed = [role for role in at if named[role] is None]
     if user_kind is None: check_id_places(src, at, guessed, dict(user=users, item=items))
-    y,note = ratings_of(rating, gaps)
-    df = pd.DataFrame({user.name: users, item.name: items, rating.name: y})
-    if 'rating' in guessed: check_rating_place(src, at, df)
+    df = pd.DataFrame({user.name: users, item.name: items})
+    note = ''
+    if rating: df[rating.name],note = ratings_of(rating, gaps)
+    if 'rating' in guessed and feedback!='counts': check_rating_place(src, at, df)
     if 'item' in guessed: check_one_each(src, df)
     notes = reading_notes(src, at, len(df), (user_sort, item_sort), note)
+    if not rating and feedback is None: notes += check_clicks(src, [*at.values()])
     if 'title' in cols: notes += add_titles(df, item.name, cols['title'], named['title'] is None)
-    args = dict(user_name=user.name, item_name=item.name, rating_name=rating.name)
+    args = dict(user_name=user.name, item_name=item.name)
+    if 'time' in cols:
+        args['time_name'] = cols['time'].name
+        df[cols['time'].name] = times_of(cols['time'])
+    if rating: args['rating_name'] = rating.name
     if 'title' in cols and cols['title'].name in df: args['titles'] = cols['title'].name
     return RatingsTable(df, args, notes)
 
@@ -1561,6 +1651,11 @@ def same_columns(
     tables: list[RatingsTable], # Their ratings
 ) -> dict[str, str]: # Names of the columns, as `fit` takes them; titles only if all have them
     "Check that files call their columns alike"
+    rated = ['rating_name' in t.names for t in tables]
+    if len({*rated})>1:
+        with_one,without = srcs[rated.index(True)].name,srcs[rated.index(False)].name
+        raise TableError(f'{with_one} has ratings, and {without} has none: read them apart, or '
+                         'take each row for a click with ', Arg('feedback', 'clicks'))
     first = {k: v for k,v in tables[0].names.items() if all(k in t.names for t in tables)}
     for src,table in zip(srcs, tables):
         if first.items() <= table.names.items(): continue
@@ -1573,20 +1668,23 @@ def join_ratings(
     srcs: list[Source], # One table or several
     named: dict[str, str|int|None], # Roles with the columns that the caller named; None: guess
     gaps: bool = False, # May ratings be missing?
+    feedback: str|None = None, # 'clicks': no ratings are read; None: if there are none
 ) -> RatingsTable:
     "Read the ratings of open tables as one table"
-    tables = [ratings_table(src, named, gaps=gaps) for src in srcs]
+    tables = [ratings_table(src, named, gaps=gaps, feedback=feedback) for src in srcs]
     if len(tables)==1: return tables[0]
     import pandas as pd
     kinds = [kind_in_all(tables, i) for i in (0, 1)]
-    if str in kinds: tables = [ratings_table(src, named, *kinds, gaps) for src in srcs]
+    if str in kinds: tables = [ratings_table(src, named, *kinds, gaps, feedback)
+                                for src in srcs]
     names = same_columns(srcs, tables)
     df = pd.concat([t.ratings[[*names.values()]] for t in tables], ignore_index=True)
     notes = [note for t in tables for note in t.notes]
     if 'titles' in names and named['title'] is None:
         notes += drop_titles(df, names['item_name'], names['titles'])
         if names['titles'] not in df: del names['titles']
-    return RatingsTable(df, names, [*notes, f'{len(srcs)} files: {len(df):,} ratings in all'])
+    rows = 'ratings' if 'rating_name' in names else 'rows'
+    return RatingsTable(df, names, [*notes, f'{len(srcs)} files: {len(df):,} {rows} in all'])
 
 # %% ../nbs/library/reading.ipynb #04d47823
 def has_nan(
@@ -1603,6 +1701,8 @@ def without_gaps(
 ) -> RatingsTable:
     "Drop rows whose rating means not rated, and say how many"
     if missing is None: return table
+    if 'rating_name' not in table.names:
+        raise TableError('there is no column of ratings, so none can be ', Arg('missing'))
     from collab_course.extremes import without_missing
     ratings,n = without_missing(table.ratings, table.names['rating_name'], missing)
     notes = [f'{counted(n, "row")} left out: not rated'] if n else []
@@ -1618,13 +1718,14 @@ def read_ratings(
     encoding: str = 'utf-8', # How letters are written as bytes
     no_header: bool = False, # Is the first line a rating, whatever it looks like?
     missing: Any = None, # Value or values that mean "not rated", NaN for empty ones; left out
+    feedback: str|None = None, # 'clicks': no ratings are read; None: if there are none
 ) -> RatingsTable: # Unpacks to ratings, names, notes
     "Read a table of ratings that somebody else has written"
     paths = path if isinstance(path, (list, tuple)) else [path]
     if not paths: raise must_be('path', 'a file or several', path)
     srcs = [open_table(p, sep, encoding, no_header=no_header) for p in paths]
     named = dict(user=user_name, item=item_name, rating=rating_name, title=title_name)
-    return without_gaps(join_ratings(srcs, named, has_nan(missing)), missing)
+    return without_gaps(join_ratings(srcs, named, has_nan(missing), feedback), missing)
 
 # %% ../nbs/library/reading.ipynb #9c037119
 def lone_column(

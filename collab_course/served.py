@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['activations', 'served_kinds', 'ServedModel', 'sigmoid', 'to_range', 'as_table', 'as_range', 'predict_pairs',
-           'check_array', 'check_names', 'largest_size', 'longest', 'check_bound', 'DotProductTables', 'relu',
-           'relu_slope', 'sigmoid_slope', 'tanh_slope', 'silu', 'silu_slope', 'mish', 'mish_slope', 'linear_layer',
-           'quick_layers', 'check_layers', 'NetworkTables', 'torch_layer', 'is_span', 'check_settings', 'from_state']
+           'check_array', 'check_names', 'largest_size', 'longest', 'check_bound', 'DotProductTables',
+           'expected_ratings', 'scores_at_levels', 'LevelTables', 'relu', 'relu_slope', 'sigmoid_slope', 'tanh_slope',
+           'silu', 'silu_slope', 'mish', 'mish_slope', 'linear_layer', 'quick_layers', 'check_layers', 'NetworkTables',
+           'torch_layer', 'is_span', 'check_settings', 'from_state']
 
 # %% ../nbs/library/served.ipynb #8e918a32
 from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from .checks import ArgError, brief, must_be
+from .folding import scores_of
 
 if TYPE_CHECKING: from torch import nn
 
@@ -51,11 +53,20 @@ class ServedModel(Protocol):
         return predict_pairs(self.exact_scores, users, items, self.y_range)
 
     def through_range(self,
-        raw: np.ndarray, # Scores before the range
+        raw: np.ndarray, # Scores before the range, one number or one row a user
+        users: np.ndarray, # User rows
     ) -> np.ndarray: # float32
         "Return the predictions that scores stand for"
         predictions = to_range(raw, self.y_range)
         return predictions.astype(np.float32)
+
+    def targets(self,
+        y: np.ndarray, # Ratings, float64
+        row: np.ndarray, # A user's row, float64
+        items: np.ndarray, # Item rows, one for each rating
+    ) -> np.ndarray: # float64
+        "Return the scores at which the model predicts ratings"
+        return scores_of(y, self.y_range)
 
     def slopes(self,
         row: np.ndarray, # A user's row, float64
@@ -341,6 +352,191 @@ class DotProductTables(ServedModel):
         check_array(arrays, 'item_factors', (n_items, arrays['user_factors'].shape[1]))
         check_array(arrays, 'item_bias', (n_items,))
         return cls(**arrays, y_range=settings['y_range'])
+
+# %% ../nbs/library/served.ipynb #23894e25
+def expected_ratings(
+    scores: np.ndarray, # Scores, any shape
+    thresholds: np.ndarray, # Thresholds of each score, one more dimension
+    levels: np.ndarray, # Ratings there are, ascending, one more than thresholds
+) -> np.ndarray: # The shape of `scores`
+    "Compute the ratings that scores let expect"
+    res = np.full_like(scores, levels[0])
+    for k,gap in enumerate(np.diff(levels)):
+        passed = sigmoid(scores - thresholds[...,k])
+        res += gap*passed
+    return res
+
+def scores_at_levels(
+    y: np.ndarray, # Ratings, float64, shape (n,)
+    thresholds: np.ndarray, # float64, shape (n, levels - 1)
+    levels: np.ndarray, # float64, ascending
+    margin: float = 0.25, # Ratings end this share of a level before the lowest and the highest
+) -> np.ndarray: # float64, shape (n,)
+    "Find the scores at which ratings are expected, by halving"
+    gaps = np.diff(levels)
+    y = y.clip(levels[0] + margin*gaps[0], levels[-1] - margin*gaps[-1])
+    low = thresholds.min(axis=1) - 10
+    high = thresholds.max(axis=1) + 10
+    for _ in range(50):
+        middle = (low + high)/2
+        below = expected_ratings(middle, thresholds, levels)<y
+        low = np.where(below, middle, low)
+        high = np.where(below, high, middle)
+    return (low + high)/2
+
+# %% ../nbs/library/served.ipynb #25d898ff
+class LevelTables(DotProductTables):
+    "Dot products plus biases, and thresholds of each user between levels of ratings"
+    kind = 'levels'
+
+    def __init__(self,
+        user_factors: np.ndarray, # float32, shape (users, factors), `#na#` first
+        user_bias: np.ndarray, # float32, shape (users,)
+        item_factors: np.ndarray, # float32, shape (items, factors)
+        item_bias: np.ndarray, # float32, shape (items,)
+        thresholds: np.ndarray, # float32, a row a user (an item, if `turned`) and levels - 1 wide
+        levels: np.ndarray, # Ratings there are, ascending
+        turned: bool = False, # Do the thresholds belong to the items?
+    ):
+        super().__init__(user_factors, user_bias, item_factors, item_bias)
+        self.thresholds = as_table(thresholds)
+        self.levels = as_table(levels)
+        self.turned = turned
+
+    @property
+    def user_rows(self) -> np.ndarray:
+        "Factors of each user, thresholds, then the bias"
+        parts = [self.user_factors, self.thresholds, self.user_bias]
+        if self.turned: del parts[1]
+        return np.column_stack(parts)
+
+    @property
+    def item_rows(self) -> np.ndarray:
+        "Factors of each item, then the bias"
+        return self.mirrored().user_rows if self.turned else super().item_rows
+
+    def describe(self) -> str:
+        "Say what kind of model this is"
+        return f'{self.n_factors} factors and {len(self.levels)} levels'
+
+    def thresholds_of(self,
+        users: np.ndarray, # User rows
+        items: np.ndarray, # Item rows
+    ) -> np.ndarray: # float64, one row a pair
+        "Look up the thresholds of pairs"
+        rows = items if self.turned else users
+        return self.thresholds[rows].astype(np.float64)
+
+    def predict(self,
+        users: np.ndarray, # User rows
+        items: np.ndarray, # Item rows, one for each user row
+        block: int = 1<<10, # How many pairs at a time
+    ) -> np.ndarray: # float32, the same in every batch
+        "Return the ratings to expect"
+        res = np.empty(len(users), np.float32)
+        for at in range(0, len(users), block):
+            pairs = (users[at:at+block], items[at:at+block])
+            scores = self.exact_scores(*pairs)
+            res[at:at+block] = expected_ratings(scores, self.thresholds_of(*pairs), self.levels)
+        return res
+
+    def chances(self,
+        users: np.ndarray, # User rows
+        items: np.ndarray, # Item rows, one for each user row
+    ) -> np.ndarray: # float64, shape (pairs, levels); rows add up to 1
+        "Return the chance of each level"
+        scores = self.exact_scores(users, items)
+        passed = sigmoid(scores[:,None] - self.thresholds_of(users, items))
+        return -np.diff(passed, axis=1, prepend=1, append=0)
+
+    def through_range(self,
+        raw: np.ndarray, # Scores, one number or one row a user
+        users: np.ndarray, # User rows; not for a `turned` model
+    ) -> np.ndarray: # float32
+        "Return the ratings that scores let expect"
+        thresholds = self.thresholds[users]
+        if raw.ndim>1: thresholds = thresholds[:,None]
+        return expected_ratings(raw, thresholds, self.levels).astype(np.float32)
+
+    def targets(self,
+        y: np.ndarray, # Ratings, float64
+        row: np.ndarray, # A user's row, float64
+        items: np.ndarray, # Item rows, one for each rating
+    ) -> np.ndarray: # float64
+        "Return the scores at which the model predicts ratings"
+        if self.turned: thresholds = self.thresholds[items].astype(np.float64)
+        else: thresholds = np.tile(row[self.n_factors:-1], (len(y), 1))
+        return scores_at_levels(y, thresholds, self.levels.astype(np.float64))
+
+    def slopes(self,
+        row: np.ndarray, # A user's row: factors, thresholds, bias
+        items: np.ndarray, # Item rows
+    ) -> tuple: # Scores, float64 of shape (items,), and slopes, float64 of shape (items, width)
+        "Return scores of items for one row, and their slopes"
+        n = self.n_factors
+        raw,X = super().slopes(np.append(row[:n], row[-1]), items)
+        fixed = np.zeros((len(items), len(row) - n - 1)) # thresholds don't change a score
+        return raw,np.concatenate([X[:,:n], fixed, X[:,n:]], axis=1)
+
+    def with_user_rows(self,
+        rows: np.ndarray, # Shape (users, width): factors, thresholds, bias
+    ) -> 'LevelTables':
+        "Return the model with other users"
+        n = self.n_factors
+        thresholds = self.thresholds if self.turned else rows[:,n:-1]
+        return LevelTables(rows[:,:n], rows[:,-1], self.item_factors, self.item_bias, thresholds,
+                           self.levels, self.turned)
+
+    def mirrored(self) -> 'LevelTables':
+        "Return the model with users and items exchanged"
+        return LevelTables(self.item_factors, self.item_bias, self.user_factors, self.user_bias,
+                           self.thresholds, self.levels, not self.turned)
+
+    def bound(self) -> float:
+        "Return a number that no score exceeds, whatever its sign"
+        return super().bound() + largest_size(self.thresholds)
+
+    def with_row0(self,
+        user_row: np.ndarray, # Shape (width,)
+        item_row: np.ndarray, # Shape (width of an item's row,)
+    ) -> 'LevelTables':
+        "Return the model with these rows for unknown ids"
+        users = self.user_rows
+        users[0] = user_row
+        turned = self.with_user_rows(users).mirrored()
+        items = turned.user_rows
+        items[0] = item_row
+        return turned.with_user_rows(items).mirrored()
+
+    def to_torch(self) -> 'nn.Module':
+        "Build an equal `LevelBias`"
+        from torch import from_numpy
+        from collab_course.levels import LevelBias
+        tables = {name: from_numpy(table) for name,table in self.state().items()}
+        return LevelBias.from_level_tables(**tables).eval().requires_grad_(False)
+
+    def state(self) -> dict: # {name: float32 array}
+        "Return the arrays that a bundle keeps"
+        return super().state() | dict(user_thresholds=self.thresholds, levels=self.levels)
+
+    @classmethod
+    def from_state(cls,
+        arrays: dict, # {name: array}, as `state` gives them
+        settings: dict, # As `settings` gives them
+        n_users: int, # Rows that the users' tables must have
+        n_items: int, # Rows that the items' tables must have
+    ) -> 'LevelTables':
+        "Build a model from arrays, once all is checked"
+        if settings['y_range'] is not None: raise ArgError('levels have no y_range')
+        check_array(arrays, 'levels', (None,))
+        levels = arrays['levels']
+        if len(levels)<2 or (np.diff(levels)<=0).any():
+            raise must_be('levels', 'two ascending numbers or more', levels)
+        check_array(arrays, 'user_thresholds', (n_users, len(levels) - 1))
+        ours = ('user_thresholds', 'levels')
+        tables = {name: array for name,array in arrays.items() if name not in ours}
+        dots = DotProductTables.from_state(tables, settings, n_users, n_items)
+        return cls(**dots.state(), thresholds=arrays['user_thresholds'], levels=levels)
 
 # %% ../nbs/library/served.ipynb #725afa3d
 def relu(
@@ -647,7 +843,8 @@ def torch_layer(
 
 # %% ../nbs/library/served.ipynb #0f6b0169
 # The models that can be served, by name
-served_kinds = {kind.kind: kind for kind in (DotProductTables, NetworkTables)}
+served_kinds = {kind.kind: kind for kind in (DotProductTables, LevelTables,
+                                              NetworkTables)}
 
 def is_span(
     value: Any, # What a bundle gives as a range

@@ -6,8 +6,9 @@
 __all__ = ['count_reach', 'is_plain', 'check_one_kind', 'is_half', 'check_text_ids', 'check_ids', 'has_fractions', 'are_counts',
            'check_order', 'number_span', 'id_codes', 'all_differ', 'repeats_error', 'merge_pairs', 'validate_ratings',
            'Split', 'is_new', 'unseen', 'split_by', 'share_of', 'random_split', 'user_split', 'check_times',
-           'time_split', 'canonical_fold', 'check_known', 'Planted', 'popularity_weights', 'lottery_pairs',
-           'drawn_pairs', 'draw_pairs', 'to_stars', 'draw_truth', 'planted_ratings']
+           'time_split', 'ends_of_each', 'leave_k_split', 'canonical_fold', 'check_known', 'Planted',
+           'popularity_weights', 'lottery_pairs', 'drawn_pairs', 'draw_pairs', 'to_stars', 'draw_truth',
+           'planted_ratings']
 
 # %% ../nbs/library/tables.ipynb #c3ace85a
 from collections.abc import Hashable, Iterator, Sequence
@@ -365,6 +366,41 @@ def time_split(
     n_late = np.floor(n_rows*test_pct + 1e-9) # nobody's rows are all late
     late = times.cumcount(ascending=False) < n_late
     return split_by(ratings, late.sort_index(), user_name, item_name)
+
+# %% ../nbs/library/tables.ipynb #99e0e0c1
+def ends_of_each(
+    people: np.ndarray, # Code of the person of each row
+    k: int, # How many rows
+) -> np.ndarray: # bool for each row
+    "Test which rows are a person's last `k`, if others are left"
+    people = pd.Series(people)
+    rows = people.groupby(people, sort=False)
+    last = rows.cumcount(ascending=False)<k
+    return (last & (rows.transform('size')>k)).to_numpy()
+
+def leave_k_split(
+    ratings: pd.DataFrame, # Ratings, a row each
+    k: int = 1, # Rows of each person to test on
+    seed: int|None = None, # Seed of the draw; None: another one each time
+    user_name: Hashable = 'user', # Column of user ids
+    item_name: Hashable = 'movie', # Column of item ids
+    time_name: Hashable|None = None, # Column to order by, for the latest rows; None: any rows
+) -> Split: # People with `k` rows or fewer stay in the training part
+    "Split off `k` rows of each person, at random or the latest"
+    ratings = as_frame(ratings)
+    times = {} if time_name is None else dict(time_name=time_name)
+    check_columns(ratings, user_name=user_name, item_name=item_name, **times)
+    check_ids(ratings, user_name)
+    check_whole(k=k)
+    check_seed(seed)
+    if times: check_times(ratings, time_name)
+    order = np.random.default_rng(seed).permutation(len(ratings))
+    if times: order = np.argsort(ratings[time_name].to_numpy(), kind='stable')
+    people,_ = id_codes(ratings[user_name])
+    in_test = np.zeros(len(ratings), dtype=bool)
+    in_test[order] = ends_of_each(people[order], k)
+    if in_test.any(): return split_by(ratings, in_test, user_name, item_name)
+    raise ArgError(f'no user has more than {k:,} rows: ask for a smaller ', Arg('k'), arg='k')
 
 # %% ../nbs/library/tables.ipynb #a3a19bef
 def canonical_fold(

@@ -234,7 +234,9 @@ bad = {
                       "x: no column has a name that is known for the user, item or rating. The columns are 'a', 'b', "
                       "'c'. Name the right ones with --user COLUMN --item COLUMN --rating COLUMN"),
     'no item column': ('user,1,2\na,3,4\n', 'no column has a name that is known for the item'),
-    'no rating column': ('user,item,when\na,x,4\n', 'no column has a name that is known for the rating'),
+    'ratings under another name': ('user,item,punkte\na,x,4\nb,x,5\n',
+                                   "no column has a name that is known for the rating, but 'punkte' could hold it. "
+                                   'Name it with --rating punkte, or take each row for a click with --feedback clicks'),
     'two user columns': ('user,reviewer,item,rating\na,b,x,3\n',
                          "x: 2 columns could be the user: 'user', 'reviewer'. The columns are 'user', 'reviewer', "
                          "'item', 'rating'. Name the right one with --user"),
@@ -413,7 +415,7 @@ def test_neighbours_by_an_option(shelf, ran, tmp_path):
     r = Recommender.load(tmp_path/'m').report
     assert r['model']=='neighbours' and r['wd']==0.1 and 'decay' not in r
     assert re.search('^model +neighbours$', ran('info', tmp_path/'m').out, re.M)
-    assert re.search('^model +dot_product$', ran('info', shelf/'model').out, re.M)
+    assert re.search('^model +(dot_product|neighbours)$', ran('info', shelf/'model').out, re.M)
     assert len(ran('recommend', tmp_path/'m', '--user', 'r3', '-n', 4, '--csv').out.splitlines())==5
 
 def test_recommendations_are_those_of_the_recommender(shelf, rec, ran):
@@ -523,7 +525,9 @@ def test_evaluate_says_errors_beside_the_baseline(shelf, rec, ran):
     table = ran('evaluate', shelf/'model', shelf/'later.csv').out
     assert re.search(
         r'^ratings scored +50\nleft out +0\nRMSE +\d\.\d{4}\nRMSE of biases alone +\d\.\d{4}\nmean '
-        r'absolute error +\d\.\d{4}$', table.strip())
+        r'absolute error +\d\.\d{4}\nlists measured +\d+\nNDCG@10 +0\.\d{4} \(most rated: 0\.\d{4}\)\n'
+        r'recall@10 +[01]\.\d{4} \(most rated: [01]\.\d{4}\)$', table.strip())
+    assert 'NDCG@3 ' in ran('evaluate', shelf/'model', shelf/'later.csv', '-k', 3).out
 
 def test_evaluate_reads_ids_as_the_model_has_them(shelf, ran, file):
     r = ran('evaluate', shelf/'model', file('reader,book,score\nr1,7,3\nr2,7,3\n'), '--json')
@@ -552,8 +556,8 @@ def test_info_tells_what_is_inside(shelf, rec, ran):
     out,(lo,hi) = ran('info', shelf/'model').out,rec.rating_range
     assert (
         f'users 90 (reader)\nitems 24 (book)\ntitles yes\nratings {len(rec.history):,} (score), from {lo:g} to '
-        f'{hi:g}\nRMSE before the second training ' in re.sub(' +', ' ', out))
-    assert 'seed 0' in out
+        f'{hi:g}\nlists by' in re.sub(' +', ' ', out))
+    assert 'seed 0' in out and '\nRMSE before the second training ' in out and '\nNDCG@10 before the second ' in out
     d = json.loads(ran('info', shelf/'model', '--json').out)
     assert (d['users'], d['items'], d['columns'], d['rating_range'])==(90, 24, ['reader', 'book', 'score'], [lo, hi])
     assert d['report']['n_epoch']==15
@@ -831,7 +835,8 @@ def test_ctrl_c_while_importing_waits(monkeypatch):
     assert done and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 mistakes = [['--valid-pct', '5'], ['--valid-pct', '-1'], ['--valid-pct', '0.0001'], ['--range', '5', '1'],
-            ['--range', '0', 'inf'], ['--range', 'nan', '1'], ['--range', '2', '3'], ['--lr', '1000', '--epochs', '3'],
+            ['--range', '0', 'inf'], ['--range', 'nan', '1'], ['--range', '2', '3'],
+            ['--lr', '1000', '--epochs', '3', '--model', 'dot_product'],
             ['--lr', '-1'], ['--lr', 'nan'], ['--wd', '-1'],
     ['--wd', 'inf'], ['--seed', '-1'], ['--factors', '-3'], ['--batch-size', '0'], ['--epochs', '0'],
     ['--duplicates', 'keep'], ['--model', 'svd'], ['--sep', ''], ['--sep', ';'], ['--encoding', 'x'], ['--user', 'x'],
@@ -849,7 +854,7 @@ def test_messages_hold_no_words_of_python(args, shelf, ran, tmp_path):
 
 def test_what_to_do_about_a_learning_rate(shelf, ran, tmp_path):
     assert 'try a smaller --lr' in ran('fit', shelf/'books.tsv', '--out', tmp_path/'m', '--lr', '1000', '--epochs', 3,
-                                       '-q').err
+                                       '--model', 'dot_product', '-q').err
 
 def test_evaluate_shows_ids_of_both_sides(shelf, ran, file):
     r = ran('evaluate', shelf/'model', file('reader,book,score\nx,y,3\nz,y,3\n'))
@@ -892,7 +897,7 @@ def test_wrong_usage_has_exit_code_2(args, ran):
 @pytest.mark.parametrize('cmd', ['fit', 'recommend', 'similar', 'evaluate', 'info', 'fetch', 'fold-in'])
 def test_each_command_has_help_with_two_examples(cmd, ran):
     r = ran(cmd, '--help')
-    assert r.code==0 and r.err=='' and len(re.findall(rf'^  collab-course {cmd} ', r.out, re.M))==2
+    assert r.code==0 and r.err=='' and len(re.findall(rf'^  collab-course {cmd} ', r.out, re.M))>=2
 
 def test_version_and_help_of_all(ran):
     assert ran('--version').out==f'collab-course {collab_course.__version__}\n'
@@ -918,8 +923,10 @@ def test_warnings_of_the_library_are_notes_and_those_of_others_are_not(shelf, ra
     rng = np.random.default_rng(0)
     noise = pd.DataFrame(dict(user=np.repeat(np.arange(30), 20), item=np.tile(np.arange(20), 30),
                               rating=rng.integers(1, 6, 600)))
-    r = ran('fit', file(noise.to_csv(index=False)), '--out', tmp_path/'m', '--epochs', 30, '--wd', '0', '--seed', 0)
-    assert r.code==0 and re.search(r'^careful: on \d+ ratings kept back the model .* fewer --factors', r.err, re.M)
+    r = ran('fit', file(noise.to_csv(index=False)), '--out', tmp_path/'m', '--epochs', 30, '--wd', '0', '--seed', 0,
+            '--model', 'dot_product')
+    careful = r'^careful: on \d+ ratings kept back the model .* no better than biases alone .* --model auto'
+    assert r.code==0 and re.search(careful, r.err, re.M)
     assert 'Warning' not in r.err
 
 def test_messages_speak_of_flags():
@@ -1290,14 +1297,18 @@ def films(tmp_path_factory):
     df.to_csv(home/'ratings.csv', index=False)
     df.head(500).to_csv(home/'held_out.csv', index=False)
     df.set_axis(['reader', 'isbn', 'score', 'title'], axis=1).to_csv(home/'books.tsv.gz', sep='\t', index=False)
-    assert main(['fit', str(home/'ratings.csv'), '--out', str(home/'model.safetensors'), '--epochs', '1', '-q'])==0
+    df.iloc[:,:2].to_csv(home/'clicks.csv', index=False)
+    plays = df.iloc[:,:2].assign(plays=np.random.default_rng(0).zipf(2, len(df)))
+    plays.to_csv(home/'plays.tsv', sep='\t', index=False)
+    for table,model in (('ratings.csv', 'model'), ('clicks.csv', 'clicks')):
+        assert main(['fit', str(home/table), '--out', str(home/f'{model}.safetensors'), '--epochs', '1', '-q'])==0
     return home
 
 @pytest.mark.parametrize('cmd', ['fit', 'recommend', 'fold-in', 'similar', 'evaluate', 'info'])
 def test_examples_of_the_help_run(cmd, films, ran, monkeypatch):
     monkeypatch.chdir(films)
     lines = re.findall(r'^  collab-course (.*)', ran(cmd, '--help').out, re.M)
-    assert len(lines)==2
+    assert len(lines)>=2
     for line in lines:
         r = ran(*shlex.split(re.split(r' [|>] ', line)[0]))
         assert r.code==0 and r.out, r.err

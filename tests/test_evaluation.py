@@ -1,4 +1,5 @@
 "Measures against independent ones, baselines against plain loops, training for lists, and what is refused"
+import itertools
 import math
 import random
 
@@ -18,8 +19,8 @@ from collab_course.dot_product import DotProduct, quick_fit
 from collab_course.embedding_nn import CollabNN
 from collab_course.baselines import ItemKNN, baseline, fit_biases
 from collab_course.evaluation import cross_validate, evaluate_lists, evaluate_ratings, paired
-from collab_course.lists import Interests, bce_loss, bpr_loss, rank_fit, softmax_loss
-from collab_course.metrics import coverage, gini, list_metrics, mae, ndcg_at, novelty, rmse
+from collab_course.lists import rank_fit
+from collab_course.metrics import coverage, gini, list_metrics, mae, ndcg_at, novelty, rmse, score_metrics
 from collab_course.ranking import top_k
 from collab_course.scoring import rated_table, score_all
 from collab_course.loaders import RatingsDataLoaders
@@ -134,8 +135,45 @@ def test_marks_equal_chapter_09_and_sklearn(k):
         np.testing.assert_allclose(got['map'][some],
                                    [average_precision_score(l, s) for l,s in zip(liked[some], scores[some])])
 
-def test_ties_go_by_position():
-    assert list_metrics(top_k(np.zeros((1, 3)), 1), [[True, False, False]]).precision.tolist()==[1.]
+def test_a_list_takes_ties_by_position_and_a_measurement_shares_them():
+    scores,liked = np.zeros((1, 3)),[[True, False, False]]
+    assert list_metrics(top_k(scores, 1), liked).precision.tolist()==[1.]
+    for k,recall in ((1, 1/3), (2, 2/3), (3, 1), (9, 1)):
+        assert score_metrics(scores, np.array(liked), k).recall[0]==pytest.approx(recall)
+
+small = st.integers(1, 5).flatmap(lambda n: st.tuples(
+    hnp.arrays(np.float64, n, elements=st.sampled_from([-math.inf, 0., 1., math.inf])), hnp.arrays(bool, n),
+    st.integers(1, 6)))
+
+@quick
+@given(small)
+def test_shared_ties_are_the_mean_over_all_orders(o):
+    "Of items, by measuring the list that each order of the catalogue makes"
+    scores,liked,k = o
+    each = []
+    for order in map(list, itertools.permutations(range(len(scores)))):
+        lists = top_k(scores[order][None], k)
+        each.append(list_metrics(lists, liked[order][None]).to_numpy())
+    got = score_metrics(scores[None], liked[None], k).to_numpy()
+    np.testing.assert_allclose(got, np.mean(each, 0), atol=1e-12)
+    np.testing.assert_allclose(got[:,2], ndcg_at(scores[None], liked[None], k), atol=1e-12)
+
+@quick
+@given(tables)
+def test_scores_without_ties_are_measured_as_the_lists_that_they_make(o):
+    scores,_,liked,k = o
+    rng = np.random.default_rng(k)
+    different = rng.permuted(np.tile(np.arange(scores.shape[1], dtype=float), (len(scores), 1)), axis=1)
+    scores = np.where(scores==-math.inf, scores, different)
+    want = list_metrics(top_k(scores, k), liked)
+    np.testing.assert_allclose(score_metrics(scores, liked, k), want, atol=1e-12)
+    np.testing.assert_allclose(score_metrics(scores, np.nonzero(liked), k), want, atol=1e-12)
+
+@pytest.mark.parametrize('scores,liked,why', [
+    ([[math.nan, 1.]], [[True, True]], 'hold NaN'), ([1., 2.], [True, False], 'a row for each person'),
+    ([[1., 2.]], [[True]], 'table of bools of shape'), ([[1., 2.]], [[1, 0]], 'table of bools of shape')])
+def test_scores_that_do_not_fit_are_refused(scores, liked, why):
+    with pytest.raises(ValueError, match=why): score_metrics(scores, np.array(liked))
 
 def test_people_without_a_liked_item_have_no_mark_and_spoil_no_mean():
     marks = list_metrics([[0], [0]], [[True, False], [False, False]])
@@ -307,12 +345,22 @@ def test_evaluate_lists_person_by_person():
 
 def test_model_scores_and_lists_get_the_same_marks():
     dls = loaders()
-    model = baseline(dls, 'popularity')
+    torch.manual_seed(0)
+    model = DotProductBias(dls.n_users, dls.n_items, 5)
+    for p in model.parameters(): p.data.normal_()
     scores = score_all(model, dls)
     want = evaluate_lists(model, dls)
     assert evaluate_lists(scores, dls)==want
     assert evaluate_lists(np.where(np.isinf(scores), 1e9, scores), dls)==want
-    assert evaluate_lists(top_k(scores, 10, rated_table(dls.train_ds)), dls)==want
+    assert evaluate_lists(top_k(scores, 10, rated_table(dls.train_ds)), dls)==pytest.approx(want)
+
+def test_the_order_of_the_file_moves_no_measurement():
+    "A constant gets what a random order gets, and popularity the same from ids in another order"
+    dls,ratings = loaders(),PLANTED.ratings
+    other = loaders(ratings.assign(movie=41 - ratings.movie))
+    for how in ('mean', 'popularity'):
+        one,two = evaluate_lists(baseline(dls, how), dls),evaluate_lists(baseline(other, how), other)
+        for o in ('precision', 'recall', 'ndcg', 'map'): assert one[o]==pytest.approx(two[o], abs=1e-6)
 
 def test_a_perfect_list_gets_full_marks():
     dls = tiny()
@@ -434,106 +482,6 @@ def test_numpys_generator_is_seeded_too_and_left_alone():
         cross_validate({'biases': fit}, PLANTED.ratings, SPLITS[:1], seeds=(0, 1), device='cpu')
         assert np.random.rand()==want
     assert seen[:2]==seen[2:] and seen[0]!=seen[1]
-
-# training for lists
-
-def test_weights_of_a_batch_are_those_of_its_people():
-    dls = loaders()
-    x,y = dls.train_ds.x,dls.train_ds.y
-    for low in (0., 0.3):
-        want = torch.zeros(dls.n_users, dls.n_items)
-        want[x[:,0],x[:,1]] = torch.where(y>=4, 1., low)
-        people = torch.tensor([7, 1, 60, 33])
-        assert_close(Interests(dls.train_ds, 4, low).table(people), want[people])
-
-def testsoftmax_loss_is_a_weighted_cross_entropy():
-    torch.manual_seed(0)
-    s,w = torch.randn(4, 6),torch.rand(4, 6)*(torch.rand(4, 6)<.5)
-    rows,cols = w.nonzero().T
-    want = (torch.nn.functional.cross_entropy(s[rows], cols, reduction='none')*w[rows,cols]).sum()/w.sum()
-    assert_close(softmax_loss(s, w, None), want)
-
-@pytest.mark.parametrize('loss', [bpr_loss, bce_loss])
-def test_rated_items_are_never_a_no(loss):
-    s = torch.tensor([[0., 50., 0.]], requires_grad=True)
-    loss(s, torch.tensor([[1., 0.3, 0.]]), 50).backward()
-    assert s.grad[0,1]<=0 and s.grad[0,2]>0 and s.grad[0,0]<0
-
-def test_sampled_losses_in_the_mean_of_many_draws():
-    torch.manual_seed(0)
-    s,w = torch.tensor([[1., -1., .5, 2.]]),torch.tensor([[1., 0., 0., .5]])
-    log1p = torch.nn.functional.softplus
-    bpr = sum(wi*log1p(s[0,[1, 2]] - si).sum()/4 for si,wi in ((1., 1.), (2., .5)))/1.5
-    bce = sum(wi*(log1p(torch.tensor(-si)) + 20_000*log1p(s[0,[1, 2]]).sum()/4) for si,wi in ((1., 1.), (2., .5)))/1.5
-    assert_close(bpr_loss(s, w, 20_000), bpr, rtol=.03, atol=0)
-    assert_close(bce_loss(s, w, 20_000), bce, rtol=.03, atol=0)
-
-def groups():
-    "People and items of two kinds, nearly all of their own kind rated; some rows of liked items are kept back"
-    rng = np.random.default_rng(0)
-    rows = [(u, i, 5) for u in range(1, 41) for i in range(1, 31) if u%2==i%2]
-    valid = rng.permutation(len(rows))[:100]
-    return loaders(table(rows), splits=(np.setdiff1d(np.arange(len(rows)), valid), valid))
-
-@pytest.mark.parametrize('kwargs', [dict(), dict(loss='bpr', wd=.1), dict(loss='bce', wd=.1)])
-def test_training_for_lists_finds_planted_groups_and_popularity_does_not(kwargs):
-    dls = groups()
-    torch.manual_seed(0)
-    model = DotProductBias(dls.n_users, dls.n_items, 8, y_range=None)
-    rank_fit(model, dls, bs=8, n_epoch=30, seed=0, **{'wd': .3, **kwargs})
-    assert evaluate_lists(baseline(dls, 'popularity'), dls, 3)['recall'] < .9
-    assert evaluate_lists(model, dls, 5)['recall'] > .95
-    assert not model.training
-
-def fit_twice(seed):
-    res = []
-    for global_seed in (1, 2):
-        dls = loaders()
-        torch.manual_seed(0)
-        model = DotProductBias(dls.n_users, dls.n_items, 4, y_range=None)
-        torch.manual_seed(global_seed)
-        loss = rank_fit(model, dls, loss='bpr', n_epoch=2, bs=16, seed=seed)
-        res.append((loss, model, torch.rand(1).item()))
-    return res
-
-def test_a_seed_fixes_the_training_and_leaves_torch_alone():
-    (la,a,ra),(lb,b,rb) = fit_twice(5)
-    assert la==lb
-    for p,q in zip(a.parameters(), b.parameters()): assert_close(p, q, rtol=0, atol=0)
-    torch.manual_seed(1)
-    assert torch.rand(1).item()==ra!=rb
-
-def test_without_a_seed_torchs_generator_decides():
-    (la,*_),(lb,*_) = fit_twice(None)
-    assert la!=lb
-
-def test_validation_rows_and_na_play_no_part():
-    dls,other = loaders(),loaders()
-    other.valid_ds.y = other.valid_ds.y.flip(0)
-    models = []
-    for d in (dls, other):
-        torch.manual_seed(0)
-        models.append(DotProductBias(d.n_users, d.n_items, 4, y_range=None))
-        before = models[-1].item_factors[0].detach().clone()
-        rank_fit(models[-1], d, n_epoch=2, wd=0., seed=0)
-        assert_close(models[-1].item_factors[0].detach(), before)
-    for p,q in zip(*(m.parameters() for m in models)): assert_close(p, q, rtol=0, atol=0)
-
-@pytest.mark.parametrize('kwargs,error,why', [
-    (dict(loss='hinge'), ValueError, "loss must be 'softmax' or"), (dict(n_neg=0), ValueError, 'n_neg must be'),
-    (dict(bs=0), ValueError, 'bs must be'), (dict(n_epoch=0), ValueError, 'n_epoch must be'),
-    (dict(low=-1), ValueError, 'low must be a number'), (dict(wd=-1), ValueError, 'wd must be a number'),
-    (dict(at_least=6), ValueError, 'nothing is known to be liked'), (dict(seed=-1), ValueError, 'seed must be')])
-def test_rank_fit_refuses_settings_that_are_none(kwargs, error, why):
-    dls = tiny()
-    with pytest.raises(error, match=why):
-        rank_fit(DotProductBias(dls.n_users, dls.n_items, 2, y_range=None), dls, **kwargs)
-
-def test_rank_fit_refuses_other_models():
-    dls = tiny()
-    with pytest.raises(ValueError, match='y_range=None'): rank_fit(DotProductBias(dls.n_users, dls.n_items, 2), dls)
-    with pytest.raises(TypeError, match='not a DotProduct'): rank_fit(DotProduct(dls.n_users, dls.n_items, 2), dls)
-    with pytest.raises(ValueError, match='the loaders need'): rank_fit(DotProductBias(2, 2, 2, y_range=None), dls)
 
 def test_ids_that_are_text_and_columns_of_other_names_work_as_well():
     df = PLANTED.ratings.rename(columns=dict(user='who', movie='what', rating='stars')).astype({'who': str,

@@ -196,21 +196,22 @@ def test_counts_are_no_ids():
 @quiet
 def test_all_of_it_is_said_by_fit():
     with pytest.warns(UserWarning, match='700 ratings are -1, apart from the rest.*missing=-1'): fit([-1, 7, 8, 9, 10])
-    with pytest.warns(UserWarning, match='long tail'): fit(np.geomspace(1, 1e6, 700))
+    with pytest.warns(UserWarning, match='long tail'): fit(np.geomspace(1, 1e6, 700), feedback='stars')
 
 def test_the_warning_about_a_poor_model_names_the_range_first():
     y = PAIRS.rating.to_numpy(float).copy()
     y[:5] = 1_000
     with pytest.warns(UserWarning, match='98% of the ratings are from 1 to 5, in a range from 1 to 1000'):
-        fit(y, rating_range=(1, 1_000), n_epoch=1)
+        fit(y, rating_range=(1, 1_000), n_epoch=1, model='dot_product')
 
 def test_the_warning_about_a_poor_model_calls_no_large_table_small():
     dense = pd.DataFrame([(u, i) for u in range(60) for i in range(60)], columns=['user', 'movie'])
     noise = dense.assign(rating=np.random.default_rng(0).integers(1, 6, len(dense)))
     with pytest.warns(UserWarning, match='no better than biases') as seen:
-        Recommender.fit(noise, n_factors=30, wd=0., n_epoch=20, seed=0, progress=False)
+        Recommender.fit(noise, model='dot_product', n_factors=30, wd=0., n_epoch=20, seed=0, progress=False)
     says = [str(o.message) for o in seen if 'no better' in str(o.message)][0]
-    assert 'small' not in says and says.endswith('try fewer n_factors, or leave wd, n_epoch as tuned')
+    assert 'sparse' not in says and says.endswith(
+        "take model='auto', which falls back on biases alone, or leave wd, n_epoch as tuned")
 
 def test_the_warning_about_a_small_table_counts_ratings_of_users_and_of_items():
     some = [(u, i) for u in range(30) for i in range(25)][::2][:360]
@@ -218,9 +219,9 @@ def test_the_warning_about_a_small_table_counts_ratings_of_users_and_of_items():
     noise['rating'] = np.random.default_rng(0).integers(1, 6, 360)
     n_users, n_items = noise.user.nunique(), noise.movie.nunique()
     with pytest.warns(UserWarning, match='no better than biases') as seen:
-        Recommender.fit(noise, n_factors=9, wd=0., n_epoch=20, seed=0, progress=False)
+        Recommender.fit(noise, model='dot_product', n_factors=9, wd=0., n_epoch=20, seed=0, progress=False)
     says = [str(o.message) for o in seen if 'no better' in str(o.message)][0]
-    assert f'a table with {360/n_users:.0f} ratings a user and {360/n_items:.0f} an item is small for that' in says
+    assert f'a table with {360/n_users:.0f} ratings a user and {360/n_items:.0f} an item is sparse' in says
 
 def test_a_third_of_zeros_in_a_table_of_stars_is_said():
     y = np.random.default_rng(0).choice([0, 1, 2, 3, 4, 5], 3_000, p=[.33, .02, .04, .13, .23, .25])
@@ -292,7 +293,7 @@ failing = [(dict(lr=1e3), 'lr'), (dict(lr=1e30), 'lr'), (dict(wd=1e4), 'wd'), (d
 
 @pytest.mark.parametrize('kw,name', failing, ids=str)
 def test_a_failed_training_names_the_setting_at_fault(kw, name):
-    says, e = refusal(fit, n_epoch=5, **kw)
+    says, e = refusal(fit, n_epoch=5, **dict(model='dot_product') | kw)
     assert says.endswith(f'the training failed, its numbers grew without limit: try a smaller {name}')
     assert e.arg==name.split()[0] and 'decay' not in says and ('wd' in says)==('wd' in kw)
 
@@ -309,8 +310,8 @@ from collab_course.recommender import Recommender
 pairs = pd.DataFrame([(u, i) for u in range(30) for i in range(20)], columns=['user', 'movie'])
 y = np.resize([1., 2, 3, 4, 5], 600)
 far = y.copy(); far[3] = 99
-for y,kw in ((far, {}), (y*0, {}), (y + 1e12, {}), (y, dict(n_factors=-1)), (y, dict(missing=range(6))),
-             (y, dict(on_epoch=3))):
+for y,kw in ((far, {}), (y*0, dict(feedback='stars')), (y + 1e12, {}), (y, dict(n_factors=-1)),
+             (y, dict(missing=range(6))), (y, dict(on_epoch=3))):
     try: Recommender.fit(pairs.assign(rating=y), **kw)
     except (ValueError, TypeError): print('torch' in sys.modules)'''
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
@@ -341,8 +342,9 @@ def test_a_matrix_is_told_how_to_become_rows():
 
 # clicks
 
-def test_clicks_are_told_what_to_do():
-    assert 'rank_fit of chapter 12 learns from them' in refusal(fit, [1.])[0]
+def test_clicks_that_are_called_stars_are_told_what_to_do():
+    assert "there is nothing to learn from. If each row is a click, give feedback='clicks'" in refusal(
+        fit, [1.], feedback='stars')[0]
 
 def test_a_model_of_clicks_says_why_it_has_no_rmse_and_serves_newcomers():
     dls = RatingsDataLoaders.from_df(PAIRS.assign(rating=1.), seed=0, device='cpu')

@@ -117,41 +117,97 @@ def test_a_public_format_is_read_as_it_was_meant(name, file):
     t = read_ratings(file(content))
     assert found(t)=={(user(u), item(i), r) for u,i,r,_ in rows} and len(t.ratings)==len(rows)
 
-clicks = "Clicks, plays and purchases aren't ratings: rank_fit of chapter 12 learns from them"
 gowalla = lines('{u}\t2010-10-19T23:{k:02d}:27Z\t{i}0.2359091167\t-97.7951395833\t{i}', rows[:60])
 unlike = [(u, i, 1 + i%7, t) for u,i,r,t in rows]
-unknown = 'no column has a name that is known for the rating'
+pairs_only = {
+    'pairs': lines('{u},{i}', head='user_id,item_id\n'), 'pairs without a header': lines('{u} {i}'),
+    'RetailRocket': lines('{t},{u},view,{i},', head='timestamp,visitorid,event,itemid,transactionid\n'),
+    'pairs with times': lines('{u},{i},{t}', head='user_id,item_id,timestamp\n'),
+    'H&M': lines('2018-09-20,{u},{i},0.{k}7,2', head='t_dat,customer_id,article_id,price,sales_channel_id\n'),
+    'KuaiRec': lines('{u},{i},{k}8,10867,{t},1.27',
+                     head='user_id,video_id,play_duration,video_duration,time,watch_ratio\n'),
+    'matrix of pairs': '%%MatrixMarket matrix coordinate pattern general\n20 12 240\n' + lines('{u} {i}'),
+    'records': json.dumps(records(u='user', i='item'))}
+
+@pytest.mark.parametrize('name', pairs_only)
+def test_a_table_without_ratings_is_a_table_of_clicks(name, file):
+    t = read_ratings(file(pairs_only[name]))
+    assert 'rating_name' not in t.names and {*map(tuple, t.ratings.values.tolist())}=={row[:2] for row in rows}
+    assert ' rows' in t.notes[0] and t.ratings.equals(read_ratings(file(pairs_only[name]), feedback='clicks').ratings)
+
+def test_numbers_that_are_not_used_are_named(file):
+    notes = read_ratings(file(pairs_only['H&M'])).notes
+    assert str(notes[-1])=="not used: 'price'; if one of them says how much, name it with rating_name='price'"
+    assert read_ratings(file(pairs_only['pairs with times'])).notes[-1][:5]=='ids: '
+
+def test_ratings_under_an_unknown_name_are_no_clicks(file):
+    table = file(lines('{u};{i};{r}', head='user;item;punkte\n'))
+    with pytest.raises(TableError) as e: read_ratings(table)
+    assert "known for the rating, but 'punkte' could hold it. Name it with rating_name='punkte', or take each row " \
+        "for a click with feedback='clicks'" in str(e.value)
+    assert found(read_ratings(table, rating_name='punkte'))=={row[:3] for row in rows}
+    assert [*read_ratings(table, feedback='clicks').ratings]==['user', 'item']
+    for kind in ('stars', 'counts'):
+        with pytest.raises(TableError, match='no column has a name that is known for the rating'):
+            read_ratings(table, feedback=kind)
+
+counts = {'Last.fm, HetRec': ('userID\tartistID\tweight\n', '{u}\t{i}\t{r}'),
+          'plays': ('user,song,plays\n', '{u},{i},{r}'),
+          'purchases': ('customer_id,sku,date,quantity\n', '{u},{i},2020-01-02,{r}')}
+
+@pytest.mark.parametrize('name', counts)
+def test_a_count_stands_where_there_is_no_rating(name, file):
+    head,line = counts[name]
+    assert found(read_ratings(file(lines(line, head=head))))=={row[:3] for row in rows}
+
+def test_a_rating_comes_before_a_count(file):
+    t = read_ratings(file(lines('{u},{i},{k},{r}', head='user,item,plays,rating\n')))
+    assert t.names['rating_name']=='rating'
+
+def test_large_counts_without_a_header_are_read_once_they_are_called_so(file):
+    large = file(lines('{u},{i},{t}'))
+    with pytest.raises(TableError, match='column 3 holds numbers as ids and times are'): read_ratings(large)
+    assert read_ratings(large, feedback='counts').ratings.rating.tolist()==[row[3] for row in rows]
+
+def test_a_wrong_separator_does_not_make_pairs_of_ratings(file):
+    with pytest.raises(TableError, match='its first line has 2 columns by commas. Omit sep'):
+        read_ratings(file(lines('{u};{i};{r},5')), sep=',')
+    assert read_ratings(file(lines('{u},{i}')), sep=',').ratings.shape==(240, 2)
+
+def test_files_with_and_without_ratings_are_not_one_table(file):
+    a,b = file(lines('{u},{i},{r}', head='user,item,rating\n'), 'a'),file(lines('{u},{i}', head='user,item\n'), 'b')
+    for srcs in ([a, b], [b, a]):
+        with pytest.raises(TableError, match='a has ratings, and b has none: read them apart, or take each row'):
+            read_ratings(srcs)
+    assert len(read_ratings([a, b], feedback='clicks').ratings)==480
+
+clicks = ". If each row is a click, give feedback='clicks'"
 refused = {
-    'pairs': (lines('{u},{i}', head='user_id,item_id\n'), 'has 2 columns, separated by commas, and not 3'),
-    'pairs without a header': (lines('{u} {i}'), 'has 2 columns, separated by spaces, and not 3'),
-    'RetailRocket': (lines('{t},{u},view,{i},', head='timestamp,visitorid,event,itemid,transactionid\n'),
-                     unknown),
-    'Last.fm, HetRec': (lines('{u}\t{i}\t{t}', head='userID\tartistID\tweight\n'),
-                        unknown),
-    'counts': (lines('{u},{i},{t}', head='user_id,item_id,count\n'), unknown),
-    'H&M': (lines('2018-09-20,{u},{i},0.05,2', head='t_dat,customer_id,article_id,price,sales_channel_id\n'),
-            unknown),
-    'KuaiRec': (lines('{u},{i},13838,10867,{t},1.27', head='user_id,video_id,play_duration,video_duration,time,'
-                                                         'watch_ratio\n'),
-                unknown),
-    'Gowalla': (gowalla, "column 2 holds times, not ids: '2010-10-19T23:00:27Z'"),
-    'Yoochoose': (lines('{u},2014-04-07T10:51:09.277Z,{i},0'), "column 2 holds times, not ids"),
-    'Last.fm 1K': (lines('user_{u}\t2009-05-04T23:08:57Z\tf1b1\tDeep Dish\t{i}\tFly'), 'column 2 holds times, not'),
-    'Steam': (lines('{u},Game {i},purchase,1.0,0'), "'purchase' isn't a number"),
-    'Frappe': (lines('{u}\t{i}\tmorning\tsunday\t1'), "'morning' isn't a number"),
-    'Foursquare': (lines('{u}\t49bbd6c0\t4bf58dd8\tBar\t40.7\t-74.0\t-240\tTue Apr 03'), "'4bf58dd8' isn't a number"),
-    'user, item, time': (lines('{u},{i},{t}'), 'column 3 holds numbers as ids and times are, such as 14000'),
-    'Taobao': (lines('{u},{i},41{i:05d},pv,{t}'), 'column 3 holds numbers as ids and times are'),
-    'NGCF, LightGCN': (adjacency(), 'holds lists, a user and items in each line, separated by spaces'),
-    'matrix of pairs': ('%%MatrixMarket matrix coordinate pattern general\n2 2 1\n1 1\n',
-                        'a matrix of pairs without values'),
-    'item property': (lines('{u},{i},{r},x', unlike), 'column 3 is the same wherever an item is the same')}
+    'Gowalla': (gowalla, "column 2 holds times, not ids: '2010-10-19T23:00:27Z'", dict(user_name=1, item_name=5)),
+    'Yoochoose': (lines('{u},2014-04-07T10:51:09.277Z,{i},0'), 'column 2 holds times, not ids',
+                  dict(user_name=1, item_name=3)),
+    'Last.fm 1K': (lines('user_{u}\t2009-05-04T23:08:57Z\tf1b1\tDeep Dish\t{i}\tFly'), 'column 2 holds times, not',
+                   dict(user_name=1, item_name=5)),
+    'Steam': (lines('{u},Game {i},purchase,1.0,0'), "'purchase' isn't a number", {}),
+    'Frappe': (lines('{u}\t{i}\tmorning\tsunday\t1'), "'morning' isn't a number", {}),
+    'Foursquare': (lines('{u}\t49bbd6c0{i}\t4bf58dd8\tBar\t40.7\t-74.0\t-240\tTue Apr 03'),
+                   "'4bf58dd8' isn't a number", {}),
+    'user, item, time': (lines('{u},{i},{t}'), 'column 3 holds numbers as ids and times are, such as 14000', {}),
+    'Taobao': (lines('{u},{i},41{i:05d},pv,{t}'), 'column 3 holds numbers as ids and times are', {}),
+    'item property': (lines('{u},{i},{r},x', unlike), 'column 3 is the same wherever an item is the same', {})}
 
 @pytest.mark.parametrize('name', refused)
-def test_what_holds_no_ratings_is_refused_and_told_where_clicks_are_learned(name, file):
-    content,message = refused[name]
+def test_what_holds_no_ratings_is_refused_and_the_advice_for_clicks_works(name, file):
+    content,message,kw = refused[name]
     with pytest.raises(TableError) as e: read_ratings(file(content, 'x'))
     assert message in str(e.value) and clicks in str(e.value)
+    some = pd.DataFrame(rows[:60] if name=='Gowalla' else rows)
+    t = read_ratings(file(content, 'x'), feedback='clicks', **kw)
+    assert t.ratings.shape==(len(some), 2) and t.ratings.nunique().tolist()==some.nunique().tolist()[:2]
+
+def test_lists_of_ids_are_told_to_become_lines(file):
+    with pytest.raises(TableError, match='a user and items in each line, separated by spaces: make it a line for each'):
+        read_ratings(file(adjacency(), 'x'))
 
 doubtful = {
     'Ciao': (''.join(f'{u},{i},{1+k%7},{r},4,20110304\n' for k,(u,i,r,_) in enumerate(rows)),

@@ -59,5 +59,6 @@ hopeless = {'all 30 ratings are 3: there is nothing to learn from': [f'u{k},i{k%
 @pytest.mark.parametrize('words', hopeless)
 def test_ratings_from_which_nothing_can_be_learned_are_refused_before_torch_is_imported(words, tmp_path):
     (tmp_path/'r.csv').write_text('\n'.join(['user,item,rating', *hopeless[words]]))
-    code,_,said,modules = loaded_by('fit', tmp_path/'r.csv', '--out', tmp_path/'m')
+    stars = ['--feedback', 'stars']*words.startswith('all') # else they are clicks
+    code,_,said,modules = loaded_by('fit', tmp_path/'r.csv', '--out', tmp_path/'m', *stars)
     assert code==1 and words in said and not {'torch', 'fastai'} & modules

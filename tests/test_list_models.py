@@ -5,9 +5,9 @@ from hypothesis import given, settings, strategies as st
 
 from collab_course.checks import ArgError
 from collab_course.list_models import (EASE, Blend, Interests, ListScores, Popularity, WeightedALS, best_lists,
-                                       better_alone, climb, fit_lists, gram, groups, hold_back, interest_weights,
+                                       clear_winner, climb, fit_lists, gram, groups, hold_back, interest_weights,
                                        liked_from, list_model_from_state, list_settings, padded_width, quadratic_forms,
-                                       search_lists, some_people, z_scores)
+                                       search_lists, some_people, why_no_ease, z_scores)
 from collab_course.ranking import History, rank_items
 
 quick = settings(deadline=None, max_examples=25)
@@ -114,7 +114,7 @@ def test_ease_is_the_closed_form(seed, kind):
 
 def test_als_rows_are_stationary_points_of_its_loss():
     it = crowd(5)
-    model = WeightedALS.fit(it, n_factors=4, penalty=0.2, alpha=3., n_epoch=60)
+    model = WeightedALS.fit(it, n_factors=4, penalty=0.2, alpha=3., n_epoch=400)
     V = model.item_factors.astype(float)
     U = model.user_rows(it)
     X = it.table()
@@ -328,7 +328,7 @@ def test_the_search_is_repeatable_and_uses_nothing_but_its_rows():
     first,log = search_lists(it, seed=3)
     second,again = search_lists(it, seed=3)
     assert first==second and log.drop(columns='seconds').equals(again.drop(columns='seconds'))
-    assert set(log.model)=={'als', 'ease', 'blend'} and first['model']=='blend'
+    assert set(log.model)=={'popularity', 'als', 'ease', 'blend'} and first['model']=='blend'
     model = fit_lists(it, first)
     assert np.isfinite(model.scores(it)[:,1:]).all()
 
@@ -337,9 +337,9 @@ def test_a_part_must_beat_the_blend_clearly():
     def tried(each): return dict(each=each, ndcg=each.mean())
     each = rng.random(400)
     noise = rng.normal(0, 0.1, 400)
-    assert better_alone(tried(each), dict(ease=tried(each - 0.1), als=tried(each + 0.05 + noise)))=='als'
-    assert better_alone(tried(each), dict(ease=tried(each + 0.002 + noise), als=tried(each - 0.1))) is None
-    assert better_alone(tried(each), dict(ease=tried(each))) is None
+    assert clear_winner(tried(each), dict(ease=tried(each - 0.1), als=tried(each + 0.05 + noise)))=='als'
+    assert clear_winner(tried(each), dict(ease=tried(each + 0.002 + noise), als=tried(each - 0.1))) is None
+    assert clear_winner(tried(each), dict(ease=tried(each))) is None
 
 def test_settings_may_be_any_number_to_start_from():
     it = crowd(12, 120, 40, 0.2)
@@ -364,6 +364,21 @@ def test_the_size_decides_on_the_kind():
     assert list_settings(200_000, 4000, 10**7)['model']=='blend'
     assert list_settings(200_000, 20_000, 10**7)['model']=='als'
     assert list_settings(3000, 1_000_000, 10**7)['model']=='als'
+    assert why_no_ease(943, 1682)=='' and 'a matrix of 20,000 rows' in why_no_ease(200_000, 20_000)
+    assert 'with 1,000,000 items' in why_no_ease(3000, 1_000_000)
+
+def test_where_nothing_but_popularity_counts_lists_are_no_worse():
+    rng = np.random.default_rng(0)
+    share = 0.7*0.985**np.arange(200)
+    table = rng.random((400, 200))<share
+    table[:,0] = False
+    users,items = table.nonzero()
+    it = Interests.from_pairs(users, items, np.ones(len(users)), 400, 200)
+    start = list_settings(400, 199, 1, 'clicks') | dict(n_factors=8, n_epoch=4)
+    found,log = search_lists(it, 0, 'clicks', start)
+    best = log.groupby('model').ndcg.max()
+    assert best[found['model']]>best['popularity'] - 0.02
+    assert isinstance(fit_lists(it, found | dict(model='popularity')), Popularity)
 
 def test_best_lists():
     scores = np.array([[-np.inf, 3, 9, 1], [-np.inf, 5, 4, 6]], np.float32)

@@ -304,8 +304,16 @@ def test_an_interrupted_download_is_ended(home, hurry, monkeypatch, tmp_path):
     def stop(*args): raise KeyboardInterrupt
     monkeypatch.setattr(data, 'watch', stop)
     with server(says_nothing) as url, pytest.raises(KeyboardInterrupt):
-        data.run_download(['-c', data.fetch_url, url, 'f'], tmp_path, 9, 60)
+        data.run_download(['-c', data.fetch_url, url, 'f', '9'], tmp_path, 9, 60)
     assert hurry[0].returncode is not None
+
+def test_a_download_that_nobody_watches_any_more_ends_by_itself(tmp_path, monkeypatch):
+    monkeypatch.setenv('no_proxy', '127.0.0.1')
+    with server(sends_for_ever) as url:
+        args = [sys.executable, '-c', data.fetch_url, url, tmp_path/'f', '1000000']
+        ended = subprocess.run(args, capture_output=True, text=True, timeout=60)
+    assert ended.returncode==1 and 'bytes, expected 1,000,000' in ended.stderr
+    assert (tmp_path/'f').stat().st_size<=5_000_000
 
 def test_the_archive_of_grouplens_gives_the_data_byte_for_byte(good, home, hurry, monkeypatch):
     o = BytesIO()

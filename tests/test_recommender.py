@@ -28,6 +28,8 @@ from collab_course.embedding_nn import CollabNN
 from collab_course.side_features import SideFeatureNN
 from collab_course.folding import fold_rows
 from collab_course.interpretation import nearest
+from collab_course.levels import LevelBias
+from collab_course.list_models import Blend, EASE, WeightedALS
 from collab_course.lists import rank_fit
 from collab_course.loaders import RatingsDataLoaders
 from collab_course.ranking import largest, rank_items
@@ -1013,7 +1015,8 @@ def test_without_refit_the_model_that_was_measured_is_kept():
 @pytest.mark.filterwarnings('ignore')
 def test_the_report_comes_before_the_second_training():
     calls = []
-    small_fit(n_epoch=2, on_epoch=lambda *a: calls.append(a), on_report=lambda r: calls.append(r))
+    small_fit(n_epoch=2, model='dot_product', on_epoch=lambda *a: calls.append(a),
+              on_report=lambda r: calls.append(r))
     assert [type(c) for c in calls]==[tuple]*2 + [dict] + [tuple]*2
     assert [c[0] for c in calls if isinstance(c, tuple)]==[0, 1, 0, 1] and calls[0][2]>0 and np.isnan(calls[-1][2])
 
@@ -1061,7 +1064,7 @@ def test_the_memory_of_adam_follows_the_batch(monkeypatch, bs):
     monkeypatch.setattr(fitting, 'lean_fit', lambda *a, **kw: took.append(kw['sqr_mom']))
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        r = small_fit(bs=bs)
+        r = small_fit(bs=bs, model='dot_product')
     assert took==[adam_memory(bs) if bs else good_recipe(len(planted))['sqr_mom']]*2 and r.report['sqr_mom']==took[0]
 
 @pytest.mark.filterwarnings('ignore')
@@ -1073,13 +1076,13 @@ def test_newcomers_leave_the_report_of_the_training_and_are_counted(tmp_path):
     assert Recommender.load(larger.save(tmp_path/'b')).report==larger.report
 
 def test_equal_ratings_teach_nothing():
-    for rng in (None, (1, 5)):
-        with pytest.raises(ValueError, match='nothing to learn'): small_fit(planted.assign(rating=4), rating_range=rng)
+    for kw in (dict(model='dot_product'), dict(rating_range=(1, 5)), dict(feedback='stars')):
+        with pytest.raises(ValueError, match='nothing to learn'): small_fit(planted.assign(rating=4), **kw)
 
 def test_a_model_that_is_no_better_than_biases_is_announced():
     noise = planted.assign(rating=np.random.default_rng(0).integers(1, 6, len(planted)))
     with pytest.warns(UserWarning, match='no better than biases alone'):
-        small_fit(noise, n_factors=50, wd=0., n_epoch=30)
+        small_fit(noise, model='dot_product', n_factors=50, wd=0., n_epoch=30)
 
 def test_nothing_to_measure_is_announced():
     apart = pd.DataFrame({'user': range(20), 'movie': range(20), 'rating': [1, 5]*10})
@@ -1089,7 +1092,8 @@ def test_nothing_to_measure_is_announced():
 @pytest.mark.filterwarnings('ignore')
 def test_planted_taste_is_found():
     p = planted_ratings(n_users=300, n_items=100, n_ratings=12_000, factor_sd=0.8, noise=0.3, seed=1)
-    r = Recommender.fit(p.ratings, n_factors=10, seed=0, progress=False)
+    # who rates what is drawn at random, so only a rating model has something to learn
+    r = Recommender.fit(p.ratings, model='dot_product', n_factors=10, seed=0, progress=False)
     assert r.report['valid_rmse'] < r.report['baseline_rmse'] - 0.15
     best = r.recommend_all(5)
     rest = r.recommend_all(100)
@@ -1102,7 +1106,7 @@ def test_other_columns_dtypes_ranges_and_doubled_pairs():
     r = Recommender.fit(pd.concat([df, df[:5].assign(note=0)]), 'leser', 'buch', 'note', titles='titel',
                         rating_range=(0, 10), duplicates='first', n_factors=3, seed=0, progress=False)
     res = r.recommend(5, 2)
-    assert list(res)==['leser', 'buch', 'title', 'score'] and res.leser.dtype=='int32'
+    assert list(res)==['leser', 'buch', 'title', 'score', 'prediction'] and res.leser.dtype=='int32'
     assert r.report['y_range']==[-2.5, 11.25] and len(r.history)==700
     assert (res.title=='Käse ' + res.buch.str[1:]).all()
 
@@ -1496,7 +1500,7 @@ def test_titles_that_differ_for_one_item_are_said():
         assert titles_of_table(df, 'movie', 'title')[3]=='Film 3'
 
 def test_a_newer_version_asks_for_an_update(tmp_path):
-    with pytest.raises(BundleError, match='update'): Recommender.load(changed(rec, tmp_path, put('m', 'version', 4)))
+    with pytest.raises(BundleError, match='update'): Recommender.load(changed(rec, tmp_path, put('m', 'version', 5)))
 
 @pytest.mark.filterwarnings('ignore')
 def test_dtypes_and_titles_survive(tmp_path, fitted):
@@ -1549,7 +1553,7 @@ def test_writing_into_items_and_users_changes_nothing(odd):
 def test_the_unit_of_ratings_does_not_matter(factor, shift):
     p = planted_ratings(n_users=60, n_items=40, n_ratings=1500, factor_sd=0.8, noise=0.3, seed=1).ratings
     losses = []
-    a,b = (small_fit(df, n_epoch=3, on_epoch=lambda *o: losses.append(o))
+    a,b = (small_fit(df, n_epoch=3, model='dot_product', on_epoch=lambda *o: losses.append(o))
            for df in (p, p.assign(rating=p.rating*factor + shift)))
     x,y = a.recommend_all(5),b.recommend_all(5)
     assert (x.movie==y.movie).mean() > 0.98
@@ -1665,7 +1669,7 @@ def test_neighbours_beat_the_dot_product_where_taste_is_planted():
                           dict(user_features=PEOPLE, item_features=THINGS)], ids=len)
 def test_neighbours_serve_save_and_load_like_any_model(features, tmp_path):
     a = near_fit(**features)
-    assert type(a.model) is DotProductBias and a.report['model']=='neighbours'
+    assert type(a.model) is LevelBias and a.report['model']=='neighbours'
     assert json.loads(json.dumps(a.report))==a.report
     b = Recommender.load(a.save(tmp_path/'near'))
     same(a.recommend_all(5), b.recommend_all(5))
@@ -1703,17 +1707,17 @@ def test_the_seed_decides_all_of_neighbours():
 @pytest.mark.filterwarnings('ignore')
 def test_options_reach_the_training_of_neighbours(monkeypatch):
     took = []
-    real = fitting.fit_svdpp
+    real = fitting.fit_levels
     def spy(model, dls, n_epoch, lr, decay, *args, **kw):
         took.append((n_epoch, lr, round(decay, 6), len(dls.train), dls.train.bs))
         return real(model, dls, n_epoch, lr, decay, *args, **kw)
-    monkeypatch.setattr(fitting, 'fit_svdpp', spy)
+    monkeypatch.setattr(fitting, 'fit_levels', spy)
     near_fit(n_epoch=2, bs=100, lr=0.02, wd=0.1, valid_pct=0)
     assert took==[(2, 0.02, 0.014, 7, 100)] # 7 batches × 0.02 × 0.1
 
 @pytest.mark.parametrize('kw,words', [
     (dict(model='svd'), "model must be .*'dot_product'.*'neighbours'"),
-    (dict(user_features=PEOPLE), "features need model='neighbours'"),
+    (dict(model='dot_product', user_features=PEOPLE), "features need model='neighbours'"),
     (dict(model='neighbours', n_factors=0), 'n_factors must'),
     (dict(model='neighbours', user_features=PEOPLE.drop(columns='user')), "'user'"),
     (dict(model='neighbours', user_features=PEOPLE[1:]), '1'),
@@ -1725,7 +1729,7 @@ def test_options_reach_the_training_of_neighbours(monkeypatch):
     (dict(model='neighbours', user_features=PEOPLE.assign(age=np.inf)), "'age' is infinite")], ids=str)
 def test_bad_features_are_refused_before_training(kw, words, monkeypatch):
     def never(*args, **kw): raise AssertionError('trained all the same')
-    monkeypatch.setattr(fitting, 'fit_svdpp', never)
+    monkeypatch.setattr(fitting, 'fit_levels', never)
     with pytest.raises((ValueError, TypeError), match=words): small_fit(**kw)
 
 @pytest.mark.filterwarnings('ignore')
@@ -1766,3 +1770,283 @@ def test_a_trained_model_advises_only_what_it_can_take():
         assert 'rating_range' not in str(e.value)
     with pytest.raises(ValueError, match="Rename the right one to 'rating'"):
         rec.evaluate(held.rename(columns={'rating': 'stars'}))
+
+# lists by a list model
+
+def clustered(n_users=60, n_items=40, seed=0):
+    "Two crowds: each rates the items of its own half, so what somebody rated tells what they'll like"
+    rng = np.random.default_rng(seed)
+    rows = []
+    for u in range(1, n_users + 1):
+        half = (u%2)*n_items//2
+        own = rng.choice(n_items//2, 12, replace=False) + half + 1
+        rows += [(u, i, rng.integers(4, 6)) for i in own]
+        rows += [(u, i, rng.integers(1, 3)) for i in rng.choice(n_items, 2) + 1 if i not in own]
+    df = pd.DataFrame(rows, columns=['user', 'movie', 'rating']).drop_duplicates(['user', 'movie'])
+    return df.sample(frac=1, random_state=seed).reset_index(drop=True).assign(timestamp=range(len(df)))
+
+crowds = clustered()
+def half_of(movies): return set((np.asarray(movies)>20).tolist())
+def quiet_fit(df=crowds, **kw):
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        return Recommender.fit(df, **dict(seed=0, progress=False, n_factors=4, n_epoch=2) | kw)
+
+@pytest.fixture(scope='module')
+def both(): return quiet_fit(titles=titles)
+
+@pytest.fixture(scope='module')
+def clicks(): return quiet_fit(crowds[['user', 'movie']], titles=titles)
+
+@pytest.fixture(scope='module')
+def plays(): return quiet_fit(crowds.assign(rating=np.random.default_rng(0).integers(1, 900, len(crowds))),
+                              feedback='counts')
+
+def test_lists_come_from_the_list_model_and_show_expected_stars(both):
+    res = both.recommend(1, 5)
+    assert list(res)==['user', 'movie', 'title', 'score', 'prediction'] and half_of(res.movie)=={True}
+    assert res.prediction.tolist()==both.predict(res[['user', 'movie']]).prediction.tolist()
+    interests = both.lists.of_history(both.history)
+    scores = both.lists.scores(interests)[both.users_vocab.rows([1])[0]]
+    rows = both.items_vocab.rows(res.movie)
+    assert res.score.tolist()==scores[rows].tolist() and res.score.is_monotonic_decreasing
+    assert 'lists by' in repr(both) and '4 factors' in repr(both)
+
+def test_the_report_and_its_line_name_both_models(both, capsys):
+    r = both.report
+    assert r['valid_ndcg']>r['popular_ndcg'] and 0<r['valid_recall']<=1 and r['n_lists']>0
+    assert r['lists_by']=='lists' and r['feedback']=='stars' and json.loads(json.dumps(r))==r
+    quiet_fit(progress=True)
+    line = capsys.readouterr().out
+    assert 'RMSE' in line and 'biases alone' in line and 'NDCG@10' in line and 'most rated' in line
+
+def test_one_person_is_everybody_and_the_same_seed_gives_the_same_lists(both):
+    same(both.recommend_all(4), pd.concat([both.recommend(u, 4) for u in both.users.user], ignore_index=True))
+    same(both.recommend_all(4), quiet_fit(titles=titles).recommend_all(4))
+
+def test_a_newcomer_with_the_ratings_of_somebody_known_gets_the_same_list(both):
+    mine = crowds[crowds.user==7]
+    res = both.fold_in(dict(zip(mine.movie.tolist(), mine.rating.tolist())), 6)
+    known = both.recommend(7, 6)
+    assert res.movie.tolist()==known.movie.tolist() and res.score.tolist()==known.score.tolist()
+    assert list(res)==['user', 'movie', 'title', 'score', 'prediction']
+
+def test_choices_work_on_lists_of_the_list_model(both):
+    res = both.recommend_all(3, [1, 2], allowed=[1, 2, 3, 21, 22, 23], exclude=pd.DataFrame({'user': [1], 'movie': [21]}))
+    assert set(res.movie)<={1, 2, 3, 21, 22, 23} and 21 not in set(res[res.user==1].movie)
+    counts = both.items.set_index('movie')['count']
+    assert counts[both.recommend(1, 9, min_count=20).movie].min()>=20
+    rated = set(crowds[crowds.user==1].movie)
+    assert not rated & set(both.recommend(1, 40).movie) and rated & set(both.recommend(1, 40, exclude_seen=False).movie)
+
+@pytest.mark.parametrize('model', ['both', 'dot product'])
+def test_a_discount_lists_less_popular_items(model, both):
+    r = both if model=='both' else quiet_fit(model='dot_product')
+    counts = r.items.set_index('movie')['count']
+    plain,less = (r.recommend_all(5, popularity_discount=d) for d in (0, 1))
+    assert counts[less.movie].mean() < counts[plain.movie].mean()
+    same(plain, r.recommend_all(5))
+    with pytest.raises(ValueError, match='popularity_discount'): r.recommend(1, popularity_discount=-1)
+
+@pytest.mark.parametrize('how', ['mean', 'popular'])
+def test_unknown_people_among_others_get_a_stand_in_from_the_list_model_too(both, how):
+    res = both.recommend_all(3, [1, 999], on_unknown=how)
+    same(res[res.user==1].reset_index(drop=True), both.recommend(1, 3))
+    strangers = res[res.user==999]
+    assert len(strangers)==3 and strangers.prediction.between(0, 5.5).all()
+    with pytest.raises(ValueError, match='there is no user 999'): both.recommend(999)
+
+@pytest.mark.filterwarnings('ignore:.*rows are in the history')
+def test_evaluate_measures_lists_beside_the_most_rated(both):
+    held = crowds.groupby('user').tail(2)
+    r = quiet_fit(crowds.drop(held.index))
+    res = r.evaluate(held, k=5)
+    assert res['ndcg']>res['popular_ndcg'] and res['recall']>res['popular_recall'] and res['rmse']>0
+    assert res['n_lists']==held[held.rating>=4].user.nunique()
+    lists = r.recommend_all(5).groupby('user').movie.apply(set)
+    liked = held[held.rating>=4].groupby('user').movie.apply(set)
+    hits = [len(lists[u] & liked[u])/len(liked[u]) for u in liked.index]
+    assert res['recall']==pytest.approx(np.mean(hits), abs=0.02) # equal scores share in one, and don't in the other
+    assert np.isnan(r.evaluate(crowds.drop(held.index))['ndcg']) # what was trained on is never listed
+    with pytest.raises(ValueError, match='k must be'): r.evaluate(held, k=0)
+
+@pytest.mark.parametrize('kw', [dict(model='dot_product'), dict(model='neighbours')])
+def test_a_rating_model_alone_makes_lists_of_its_predictions(kw):
+    r = quiet_fit(**kw)
+    res = r.recommend(1, 5)
+    assert r.lists is None and list(res)==['user', 'movie', 'score']
+    assert res.score.tolist()==r.predict(res[['user', 'movie']]).prediction.tolist()
+    with pytest.warns(UserWarning, match='in the history'): assert r.evaluate(crowds)['rmse']<2
+    with pytest.raises(ValueError, match="by='history' explains scores of a list model"): r.explain(1, 2, by='history')
+
+def test_lists_alone_have_no_predictions_and_say_what_has():
+    r = quiet_fit(model='lists')
+    assert list(r.recommend(1, 3))==['user', 'movie', 'score'] and r.feedback=='stars' and not r.rates
+    with pytest.raises(ValueError, match="model='lists' has scores for lists.*model='auto' predicts"):
+        r.predict(dict(user=1, movie=2))
+
+def test_a_list_score_is_the_sum_of_its_reasons(both, clicks):
+    for r in (both, clicks):
+        item = int(r.recommend(3, 1).movie[0])
+        why = r.explain(3, item, n=4, by='history')
+        assert why.contribution.sum()==pytest.approx(r.recommend(3, 1).score[0], abs=1e-4)
+        assert why.reason.tolist()==['rated']*4 + ['others rated', 'rest']
+        assert set(why.movie.dropna())<=set(crowds[crowds.user==3].movie)
+    with pytest.raises(ValueError, match="by='ratings' explains predicted ratings"): clicks.explain(3, 1, by='ratings')
+
+@pytest.mark.parametrize('split', ['random', 'time', 2])
+def test_rows_are_kept_back_at_random_by_time_or_the_last_of_each(split):
+    r = quiet_fit(split=split, refit=False)
+    kept = r.history.rows[r.n_train:]
+    users = r.users_vocab.ids(kept[:,0])
+    if split==2: assert pd.Series(users).value_counts().eq(2).all()
+    if split=='time':
+        pairs = set(zip(crowds.user.tail(len(kept)), crowds.movie.tail(len(kept))))
+        assert {*zip(users.tolist(), r.items_vocab.ids(kept[:,1]).tolist())}==pairs
+    assert r.report.get('split', 'random')==split
+
+@pytest.mark.parametrize('kw,words', [
+    (dict(split='latest'), "split must be"), (dict(split=0), 'split must be'),
+    (dict(feedback='likes'), 'feedback must be'), (dict(model='lists', feedback='counts', duplicates='all'), 'duplicates'),
+    (dict(model='dot_product', feedback='clicks'), "model='dot_product' predicts ratings, and clicks have none")])
+def test_fit_refuses_what_no_list_can_be_made_with(kw, words):
+    with pytest.raises(ValueError, match=words): quiet_fit(**kw)
+
+def test_times_without_a_known_name_are_asked_for():
+    df = crowds.rename(columns={'timestamp': 'when'})
+    with pytest.raises(ValueError, match='time_name'): quiet_fit(df, split='time')
+    assert quiet_fit(df, split='time', time_name='when').n_train==len(df)
+
+def test_intervals_hold_their_share_and_need_rows_kept_back(both):
+    res = both.predict(crowds, interval=0.9)
+    assert list(res)[-3:]==['prediction', 'low', 'high']
+    assert ((res.low<=res.prediction.clip(1, 5)) & (res.prediction.clip(1, 5)<=res.high)).all()
+    assert res.low.min()>=1 and res.high.max()<=5
+    narrow = both.predict(crowds, interval=0.5)
+    assert (narrow.high - narrow.low).mean() < (res.high - res.low).mean()
+    with pytest.raises(ValueError, match='share must'): both.predict(crowds, interval=2)
+    with pytest.raises(ValueError, match='valid_pct'): quiet_fit(valid_pct=0).predict(crowds, interval=0.9)
+    with pytest.raises(ValueError, match='no rows were kept back'): rec.predict(all_pairs, interval=0.9)
+
+# clicks and counts
+
+def test_clicks_need_no_column_of_ratings_and_are_said_aloud(clicks):
+    with pytest.warns(UserWarning, match='no column of ratings: each row is a click'):
+        r = Recommender.fit(crowds[['user', 'movie']], seed=0, progress=False)
+    assert r.feedback=='clicks' and 'clicks' in repr(r) and list(r.recommend(1, 3))==['user', 'movie', 'score']
+    assert half_of(r.recommend(2, 5).movie)=={False}
+    assert r.report['valid_rmse'] is None and r.report['valid_ndcg']>r.report['popular_ndcg']
+
+def test_a_column_that_may_hold_ratings_is_asked_for():
+    with pytest.raises(ValueError, match='no column has a name that is known for the rating'):
+        quiet_fit(crowds.rename(columns={'rating': 'how_much'}))
+    assert quiet_fit(crowds.rename(columns={'rating': 'how_much'}), feedback='clicks').feedback=='clicks'
+
+def test_clicks_have_no_ratings_to_predict(clicks):
+    with pytest.raises(ValueError, match='clicks have no ratings to predict: recommend makes lists'):
+        clicks.predict(dict(user=1, movie=2))
+
+def test_what_was_clicked_may_come_as_a_list_a_dict_or_a_table(clicks):
+    table = pd.DataFrame({'user': 900, 'movie': [1, 2]})
+    same(clicks.fold_in([1, 2], 5), clicks.fold_in({1: 1, 2: 1}, 5))
+    same(clicks.fold_in([1, 2], 5).drop(columns='user'), clicks.fold_in(table, 5).drop(columns='user'))
+    assert half_of(clicks.fold_in([1, 2], 5).movie)=={False} and not {1, 2} & set(clicks.fold_in([1, 2], 40).movie)
+
+@pytest.mark.filterwarnings('ignore:.*rows are in the history')
+def test_clicks_have_all_that_lists_have(clicks):
+    assert half_of(clicks.similar(1, 5).movie)=={False} and len(clicks.similar_users(1, 5))==5
+    assert clicks.item_vectors()[1].shape[0]==len(clicks.items)
+    assert set(clicks.evaluate(crowds[['user', 'movie']]))=={'ndcg', 'recall', 'popular_ndcg', 'popular_recall',
+                                                            'n_lists', 'n', 'n_unknown', 'n_seen'}
+
+def test_new_clicks_enter_the_lists_and_the_same_again_change_nothing(clicks):
+    new = pd.DataFrame({'user': [500]*4 + [1], 'movie': [1, 2, 3, 88, 2]})
+    later = clicks.update(new)
+    assert half_of(later.recommend(500, 5).movie)=={False} and 88 not in set(later.recommend_all(50).movie)
+    assert later.recommend(500, 5).movie.tolist()==clicks.fold_in([1, 2, 3], 5).movie.tolist()
+    assert later.recommend(1, 5).score.tolist()!=clicks.recommend(1, 5).score.tolist()
+    same(later.update(new).recommend_all(5), later.recommend_all(5))
+    same(later.recommend_all(5, [2, 3]), clicks.recommend_all(5, [2, 3]))
+
+def test_counts_count_by_their_logarithm_and_newcomers_by_the_same_measure(plays):
+    mine = plays.history.rated_by(7)
+    rated = dict(zip(plays.items_vocab.ids(mine[0]).tolist(), mine[1].tolist()))
+    assert plays.fold_in(rated, 5).score.tolist()==plays.recommend(plays.users_vocab.ids(np.array([7]))[0], 5).score.tolist()
+    more = plays.fold_in({1: 10_000, 21: 1}, 5)
+    assert half_of(more.movie)=={False} and plays.feedback=='counts'
+
+def test_doubled_pairs_of_counts_are_added_up():
+    df = crowds.assign(plays=3).drop(columns='rating')
+    r = quiet_fit(pd.concat([df, df[:5]]), rating_name='plays', feedback='counts', valid_pct=0)
+    assert len(r.history)==len(df) and sorted(r.history.ratings.tolist())[-6:]==[3, 6, 6, 6, 6, 6]
+
+# bundles with lists
+
+LISTS = ('both', 'clicks', 'plays')
+
+@pytest.mark.parametrize('which', LISTS)
+def test_lists_are_the_same_after_save_and_load(which, request, tmp_path):
+    r = request.getfixturevalue(which)
+    again = Recommender.load(r.save(tmp_path/'b'))
+    same(again.recommend_all(5), r.recommend_all(5))
+    same(again.fold_in({1: 5, 2: 4}, 5), r.fold_in({1: 5, 2: 4}, 5))
+    assert (again.report, again.feedback, again.rates, repr(again))==(r.report, r.feedback, r.rates, repr(r))
+    if r.rates: same(again.predict(crowds, interval=0.8), r.predict(crowds, interval=0.8))
+    assert again.save(tmp_path/'c').read_bytes()==(tmp_path/'b').read_bytes()
+
+def test_an_updated_list_model_is_the_same_after_save_and_load(both, tmp_path):
+    later = both.update(pd.DataFrame({'user': [500, 500], 'movie': [1, 99], 'rating': [5, 4]}))
+    again = Recommender.load(later.save(tmp_path/'b'))
+    same(again.recommend_all(5), later.recommend_all(5))
+    assert 99 in set(again.items.movie) and 99 not in set(again.recommend_all(50).movie)
+
+@pytest.mark.parametrize('which', LISTS)
+def test_without_a_history_newcomers_get_lists_and_the_rest_is_said(which, request, tmp_path):
+    r = request.getfixturevalue(which)
+    forgetful = Recommender.load(r.save(tmp_path/'b', history=False))
+    same(forgetful.fold_in({1: 5, 2: 4}, 5), r.fold_in({1: 5, 2: 4}, 5))
+    with pytest.raises(ValueError, match='does not know who rated what: fold_in makes lists'):
+        forgetful.recommend(1, exclude_seen=False)
+    with pytest.raises(ValueError, match='does not know who rated what'): forgetful.explain(1, 2, by='history')
+    assert len(forgetful.recommend(999, 3, exclude_seen=False, on_unknown='popular'))==3
+
+def with_model(r, *kinds):
+    interests = r.lists.of_history(r.history)
+    models = [kind.fit(interests) for kind in kinds]
+    lists = r.lists.with_model(Blend(models) if len(models)>1 else models[0])
+    return Recommender.from_parts(r.served, r.users_vocab, r.items_vocab, r.history, lists=lists)
+
+def test_a_bundle_without_a_history_holds_nobody_s_interests(tmp_path):
+    few = quiet_fit(clustered(n_users=15, n_items=60))
+    with pytest.raises(ValueError, match='EASE by people, which holds who rated what'):
+        with_model(few, EASE).save(tmp_path/'b', history=False)
+    wide = with_model(few, EASE, WeightedALS)
+    arrays,_ = load_bundle(wide.save(tmp_path/'b'))
+    kept,_ = load_bundle(wide.save(tmp_path/'c', history=False))
+    assert any(name.endswith('bounds') for name in arrays if name.startswith('lists.'))
+    assert not any(name.endswith(('bounds', '.items', '.weights')) for name in kept if name.startswith('lists.'))
+
+SPOILED_LISTS = dict(
+    less=lambda arrays, meta: arrays.pop([o for o in arrays if o.startswith('lists.')][0]),
+    more=lambda arrays, meta: arrays.update({'lists.evil': np.zeros(3)}),
+    nan=lambda arrays, meta: [a.fill(np.nan) for name,a in arrays.items() if name.startswith('lists.') and a.dtype.kind=='f'],
+    kind=lambda arrays, meta: meta['lists'].update(model='soup'),
+    no_kind=lambda arrays, meta: meta['lists'].pop('model'),
+    text=lambda arrays, meta: meta.update(lists='ease'),
+    feedback=lambda arrays, meta: meta['lists'].update(feedback='likes'),
+    scale=lambda arrays, meta: meta['lists'].update(scale=-1.),
+    none=lambda arrays, meta: meta.update(lists=None),
+    rates=lambda arrays, meta: meta.update(rates='yes'),
+    history=lambda arrays, meta: meta.update(history=False),
+    intervals=lambda arrays, meta: meta.update(intervals=False),
+    edges=lambda arrays, meta: arrays.update({'intervals.errors': -arrays['intervals.errors']}),
+    older=lambda arrays, meta: meta.update(version=2),
+    entry=lambda arrays, meta: meta.pop('rates'))
+
+@pytest.mark.parametrize('how', SPOILED_LISTS)
+def test_a_bundle_whose_lists_do_not_fit_is_refused(both, tmp_path, how):
+    arrays,meta = load_bundle(both.save(tmp_path/'b'))
+    arrays = {name: array.copy() for name,array in arrays.items()}
+    SPOILED_LISTS[how](arrays, meta)
+    with pytest.raises(BundleError, match='is a bundle, but'):
+        Recommender.load(save_bundle(tmp_path/'c', arrays, meta))

@@ -1,5 +1,7 @@
 "Chapter 13: bags against dense matrices, leaving out against a loop, folding up, features, days, no leak from the test"
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from collab_course.create_params import DotProductBias
 from collab_course.tables import planted_ratings
 from collab_course.dot_product import mse_on
 from collab_course.loaders import RatingsDL, RatingsDataLoaders
+from collab_course.loops import step_by_groups
 from collab_course.features import MultiHot, feature_bags
 from collab_course.svdpp import SVDpp, day_loaders, fit_svdpp, person_days, svdpp_recipe
 from collab_course.training import one_cycle
@@ -166,6 +169,39 @@ def test_doubled_pairs_leave_their_bags_altogether():
     x = dls.train_ds.x[:40]
     with torch.no_grad(): assert_close(model(x), by_loop(model, x, own=False), atol=1e-5, rtol=1e-5)
 
+# newcomers
+
+def test_rows_of_newcomers_are_the_mean_row_plus_what_sets_their_bag_apart():
+    dls = loaders()
+    model = new_model(dls)
+    fit_svdpp(model, dls, n_epoch=1)
+    seen = dls.train_ds.x
+    bags = [[3, 7, 9], [], [5]]
+    rows, cols = zip(*[(i, j) for i,bag in enumerate(bags) for j in bag])
+    got = model.newcomer_rows(MultiHot(rows, cols, 3, dls.n_items))
+    with torch.no_grad():
+        users, user_bias, _, _ = model.tables()
+        people = seen[:,0].unique()
+        pairs = torch.unique(seen, dim=0)
+        common = model.rated_factors[pairs[:,1]].mean(0)
+        for row,bag in zip(got, bags):
+            want = users[people].mean(0)
+            for j in bag: want = want + (model.rated_factors[j] - common)/len(bag)**0.5
+            assert_close(row[:-1], want, atol=1e-5, rtol=1e-4)
+            assert_close(row[-1], user_bias[people].mean() + model.start)
+
+def test_an_average_bag_changes_little_whatever_its_length():
+    dls = loaders()
+    model = new_model(dls)
+    with torch.no_grad(): model.rated_factors.copy_(torch.ones_like(model.rated_factors))
+    short, long = MultiHot([0], [3], 1, dls.n_items), MultiHot([0]*20, range(1, 21), 1, dls.n_items)
+    assert_close(model.newcomer_rows(short), model.newcomer_rows(long), atol=1e-5, rtol=1e-5)
+
+def test_without_bags_of_what_people_rated_there_are_no_rows_of_newcomers():
+    dls = loaders()
+    with pytest.raises(ValueError, match='rated=True'):
+        new_model(dls, rated=False).newcomer_rows(MultiHot([0], [1], 1, dls.n_items))
+
 # folding up
 
 @pytest.mark.parametrize('kwargs', [{}, dict(rated=False), dict(raters=False), dict(rated=False, raters=False),
@@ -203,6 +239,47 @@ def test_without_a_day_only_the_day_is_missing_and_nothing_is_folded_up():
     with pytest.raises(TypeError, match='days'): model.collapse()
 
 # training
+
+def test_steps_are_those_of_torchs_optimizer_bit_by_bit():
+    dls = loaders()
+    ours, theirs = new_model(dls), new_model(dls)
+    groups = lambda model: [([p for n,p in model.named_parameters() if n.endswith('bias')], 0.01),
+                            ([p for n,p in model.named_parameters() if not n.endswith('bias')], 0.3), ([], 0.5)]
+    step = step_by_groups(ours, groups(ours), 0.95)
+    opt = torch.optim.AdamW([dict(params=p, weight_decay=wd) for p,wd in groups(theirs) if p], eps=1e-5, fused=True)
+    for k in range(5):
+        x, y = dls.train_ds.x[k*50:(k+1)*50], dls.train_ds.y[k*50:(k+1)*50]
+        step((x, y), 0.01*(k+1), 0.9 - 0.01*k)
+        opt.zero_grad()
+        (theirs(x) - y).square().mean().backward()
+        for group in opt.param_groups: group.update(lr=0.01*(k+1), betas=(0.9 - 0.01*k, 0.95))
+        opt.step()
+    assert all(torch.equal(a, b) for a,b in zip(ours.parameters(), theirs.parameters()))
+
+def test_weights_without_a_gradient_stay_as_they_are():
+    layers = nn.ModuleDict(dict(used=nn.Linear(1, 1), idle=nn.Linear(1, 1)))
+    layers.forward = lambda x: layers['used'](x)[:,0]
+    before = layers['idle'].weight.clone()
+    step = step_by_groups(layers, [(list(layers.parameters()), 0.5)], 0.9)
+    step((torch.ones(3, 1), torch.zeros(3)), 0.1, 0.9)
+    assert torch.equal(layers['idle'].weight, before) and layers['used'].weight.grad is not None
+
+FIT_AND_LIST = '''
+import sys, numpy as np, pandas as pd
+from collab_course.loaders import RatingsDataLoaders
+from collab_course.svdpp import SVDpp, fit_svdpp
+table = pd.DataFrame(dict(user=np.arange(60)%6, movie=np.arange(60)//6, rating=1. + np.arange(60)%5))
+dls = RatingsDataLoaders.from_df(table, seed=0, bs=16, device='cpu')
+before = set(sys.modules)
+fit_svdpp(SVDpp.from_dls(dls, n_factors=2), dls, n_epoch=1)
+print(len(set(sys.modules) - before))
+'''
+
+def test_a_training_imports_next_to_nothing():
+    "The first optimizer of a process imports some 900 modules, and takes a second for it"
+    run = subprocess.run([sys.executable, '-c', FIT_AND_LIST], capture_output=True, text=True)
+    assert run.returncode==0, run.stderr
+    assert int(run.stdout.split()[-1]) < 20
 
 def test_the_start_predicts_the_mean():
     dls = loaders()
@@ -360,7 +437,18 @@ def test_bags_of_another_vocabulary_are_refused():
 def test_the_recipe_fits_what_it_is_for(n):
     recipe = svdpp_recipe(n)
     assert set(recipe)=={'bs', 'model', 'fit'}
-    assert 16<=recipe['bs']<=2**17 and 0.8<recipe['fit']['sqr_mom']<1
+    assert 16<=recipe['bs']<=2**20 and 0.8<recipe['fit']['sqr_mom']<1
+
+@pytest.mark.parametrize('n', [100_000, 1_000_000, 10_000_000, 20_000_000, 50_000_000])
+def test_an_epoch_has_about_as_many_steps_at_every_size(n):
+    "A step looks through all bags, so more steps for more ratings would be a quadratic cost"
+    assert 50 < n/svdpp_recipe(n)['bs'] < 120
+
+def test_many_rows_take_larger_batches_and_faster_rates():
+    plain, wide = svdpp_recipe(181_600), svdpp_recipe(181_600, n_rows=98_000)
+    assert wide['bs']==4*plain['bs'] and wide['fit']['lr']==2*plain['fit']['lr']
+    assert svdpp_recipe(80_000, n_rows=943 + 1682)==svdpp_recipe(80_000)
+    assert svdpp_recipe(181_600, bs=64, n_rows=98_000)==svdpp_recipe(181_600, bs=64)
 
 def test_the_recipe_takes_a_batch_size():
     assert svdpp_recipe(80_000, bs=64)['bs']==64

@@ -3,8 +3,8 @@ import numpy as np, pandas as pd, pytest
 from hypothesis import given, settings, strategies as st
 
 from collab_course.movielens import load_ratings
-from collab_course.tables import Split, canonical_fold, planted_ratings, random_split, time_split
-from collab_course.tables import user_split, validate_ratings
+from collab_course.tables import Split, canonical_fold, leave_k_split, planted_ratings, random_split
+from collab_course.tables import time_split, user_split, validate_ratings
 
 
 # ---- validation
@@ -274,3 +274,36 @@ def test_the_truth_is_told_for_known_pairs_only():
     with pytest.raises(ValueError, match='users has the id 0, and there are 1 to 20'): p.expected([0], [1])
     with pytest.raises(ValueError, match='items has the id 31'): p.expected([1], [31])
     with pytest.raises(ValueError, match='give pairs'): p.expected([1, 2, 3], [1])
+
+
+# ---- some rows of each person
+
+@settings(max_examples=40, deadline=None)
+@given(good_tables(), st.integers(1, 4), st.integers(0, 99))
+def test_k_rows_of_each_person_are_kept_back_and_people_with_fewer_stay(df, k, seed):
+    n = df.user.value_counts()
+    if n.max()<=k:
+        with pytest.raises(ValueError, match=f'more than {k} rows: ask for a smaller k'): leave_k_split(df, k)
+        return
+    split = leave_k_split(df, k, seed)
+    assert sorted([*split.train, *split.test])==[*range(len(df))]
+    left = df.user.iloc[split.test].value_counts()
+    assert {*left}=={k} and {*left.index}=={*n.index[n>k]} and split.unseen_users==0
+    assert leave_k_split(df, k, seed).test.tolist()==split.test.tolist()
+
+def test_the_latest_rows_of_each_person_are_those_of_their_last_times():
+    df = pd.DataFrame(dict(user=[1, 2, 1, 1, 2, 3], movie=[5, 6, 7, 8, 9, 5], timestamp=[3, 9, 9, 1, 2, 1]))
+    df.index = [4]*6
+    assert leave_k_split(df, 1, time_name='timestamp').test.tolist()==[1, 2]
+    assert leave_k_split(df, 2, time_name='timestamp').test.tolist()==[0, 2]
+    days = df.assign(timestamp=pd.to_datetime(df.timestamp, unit='D'))
+    assert leave_k_split(days, 2, time_name='timestamp').test.tolist()==[0, 2]
+    assert {*map(int, np.concatenate([leave_k_split(df, 1, seed).test for seed in range(30)]))}=={0, 1, 2, 3, 4}
+
+@pytest.mark.parametrize('kw,words', [
+    (dict(k=0), 'k must be a whole number'), (dict(k=1.5), 'k must be a whole number'),
+    (dict(time_name='when'), "no column 'when'"), (dict(time_name='title'), 'text sorts by letters'),
+    (dict(seed='x'), 'seed must be'), (dict(user_name='users'), "did you mean 'user'")])
+def test_a_split_of_k_rows_checks_what_it_is_given(kw, words):
+    df = pd.DataFrame(dict(user=[1, 1, 2], movie=[5, 6, 7], title=['a', 'b', 'c']))
+    with pytest.raises(ValueError, match=words): leave_k_split(df, **kw)

@@ -826,7 +826,8 @@ def _(rng): yield _people()[0],
 
 # %% ../../../nbs/teaching/15_recommender.ipynb #c7439954
 def _better(**settings):
-    return lambda train: Recommender.fit(train, seed=0, progress=False, **settings)
+    settings = dict(model='dot_product', seed=0, progress=False) | settings
+    return lambda train: Recommender.fit(train, **settings)
 
 for _says,_f in {
     'the settings are the defaults, or more factors. 50 numbers a person overfit so few ratings: '
@@ -855,7 +856,8 @@ def start_page(
 @lru_cache
 def _small():
     "A Recommender of 100 people"
-    return Recommender.fit(_people()[0], n_factors=10, seed=0, progress=False, valid_pct=0)
+    return Recommender.fit(_people()[0], model='dot_product', n_factors=10, seed=0,
+                           progress=False, valid_pct=0)
 
 @ex.start_page.use
 def _(answer, rec, user, n):
@@ -922,8 +924,9 @@ def five_ratings():
 # %% ../../../nbs/teaching/15_recommender.ipynb #49ccab65
 @lru_cache
 def _chapter():
-    "The chapter's Recommender"
-    return Recommender.fit(load_ratings(), titles='title', seed=0, progress=False, valid_pct=0)
+    "The chapter's dot product"
+    return Recommender.fit(load_ratings(), model='dot_product', titles='title', seed=0,
+                           progress=False, valid_pct=0)
 
 @ex.five_ratings.use
 def _(answer, wanted):
