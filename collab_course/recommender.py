@@ -1093,9 +1093,9 @@ class Recommender:
         raise ArgError(f'{self.feedback} have no ratings to predict: recommend makes lists')
 
     def _in_range(self, predicted):
-        "Return predictions of a model without limits inside the range of the ratings"
+        "Return predictions inside the range of the ratings, if `fit` trained without limits"
         low,high = self.rating_range
-        if self.served.y_range is not None or low==high: return predicted
+        if self.served.y_range is not None or not self.report or low==high: return predicted
         return predicted.clip(np.float32(low), np.float32(high))
 
     def _limits(self, predicted, items, share):
