@@ -1832,7 +1832,8 @@ def test_a_newcomer_with_the_ratings_of_somebody_known_gets_the_same_list(both):
     assert list(res)==['user', 'movie', 'title', 'score', 'prediction']
 
 def test_choices_work_on_lists_of_the_list_model(both):
-    res = both.recommend_all(3, [1, 2], allowed=[1, 2, 3, 21, 22, 23], exclude=pd.DataFrame({'user': [1], 'movie': [21]}))
+    hidden = pd.DataFrame({'user': [1], 'movie': [21]})
+    res = both.recommend_all(3, [1, 2], allowed=[1, 2, 3, 21, 22, 23], exclude=hidden)
     assert set(res.movie)<={1, 2, 3, 21, 22, 23} and 21 not in set(res[res.user==1].movie)
     counts = both.items.set_index('movie')['count']
     assert counts[both.recommend(1, 9, min_count=20).movie].min()>=20
@@ -1907,7 +1908,8 @@ def test_rows_are_kept_back_at_random_by_time_or_the_last_of_each(split):
 
 @pytest.mark.parametrize('kw,words', [
     (dict(split='latest'), "split must be"), (dict(split=0), 'split must be'),
-    (dict(feedback='likes'), 'feedback must be'), (dict(model='lists', feedback='counts', duplicates='all'), 'duplicates'),
+    (dict(feedback='likes'), 'feedback must be'),
+    (dict(model='lists', feedback='counts', duplicates='all'), 'duplicates'),
     (dict(model='dot_product', feedback='clicks'), "model='dot_product' predicts ratings, and clicks have none")])
 def test_fit_refuses_what_no_list_can_be_made_with(kw, words):
     with pytest.raises(ValueError, match=words): quiet_fit(**kw)
@@ -1971,7 +1973,8 @@ def test_new_clicks_enter_the_lists_and_the_same_again_change_nothing(clicks):
 def test_counts_count_by_their_logarithm_and_newcomers_by_the_same_measure(plays):
     mine = plays.history.rated_by(7)
     rated = dict(zip(plays.items_vocab.ids(mine[0]).tolist(), mine[1].tolist()))
-    assert plays.fold_in(rated, 5).score.tolist()==plays.recommend(plays.users_vocab.ids(np.array([7]))[0], 5).score.tolist()
+    person = plays.users_vocab.ids(np.array([7]))[0]
+    assert plays.fold_in(rated, 5).score.tolist()==plays.recommend(person, 5).score.tolist()
     more = plays.fold_in({1: 10_000, 21: 1}, 5)
     assert half_of(more.movie)=={False} and plays.feedback=='counts'
 
@@ -2029,7 +2032,8 @@ def test_a_bundle_without_a_history_holds_nobody_s_interests(tmp_path):
 SPOILED_LISTS = dict(
     less=lambda arrays, meta: arrays.pop([o for o in arrays if o.startswith('lists.')][0]),
     more=lambda arrays, meta: arrays.update({'lists.evil': np.zeros(3)}),
-    nan=lambda arrays, meta: [a.fill(np.nan) for name,a in arrays.items() if name.startswith('lists.') and a.dtype.kind=='f'],
+    nan=lambda arrays, meta: [a.fill(np.nan) for name,a in arrays.items()
+                              if name.startswith('lists.') and a.dtype.kind=='f'],
     kind=lambda arrays, meta: meta['lists'].update(model='soup'),
     no_kind=lambda arrays, meta: meta['lists'].pop('model'),
     text=lambda arrays, meta: meta.update(lists='ease'),
