@@ -1926,7 +1926,7 @@ def test_intervals_hold_their_share_and_need_rows_kept_back(both):
     assert res.low.min()>=1 and res.high.max()<=5
     narrow = both.predict(crowds, interval=0.5)
     assert (narrow.high - narrow.low).mean() < (res.high - res.low).mean()
-    with pytest.raises(ValueError, match='share must'): both.predict(crowds, interval=2)
+    with pytest.raises(ValueError, match='interval must be a share'): both.predict(crowds, interval=2)
     with pytest.raises(ValueError, match='valid_pct'): quiet_fit(valid_pct=0).predict(crowds, interval=0.9)
     with pytest.raises(ValueError, match='no rows were kept back'): rec.predict(all_pairs, interval=0.9)
 
@@ -2054,3 +2054,22 @@ def test_a_bundle_whose_lists_do_not_fit_is_refused(both, tmp_path, how):
     SPOILED_LISTS[how](arrays, meta)
     with pytest.raises(BundleError, match='is a bundle, but'):
         Recommender.load(save_bundle(tmp_path/'c', arrays, meta))
+
+def test_predictions_stay_within_the_range_where_the_model_has_no_limits():
+    users = np.repeat(np.arange(30), 12)
+    items = (np.arange(360)*7 + users)%25
+    df = pd.DataFrame(dict(user=users, movie=items, rating=1. + 4*((users%3) + (items%3)>=2)))
+    r = quiet_fit(df.drop_duplicates(['user', 'movie']), n_factors=0)
+    pairs = pd.DataFrame([(u, i) for u in range(30) for i in range(25)], columns=['user', 'movie'])
+    raw = r.served.predict(*r._pairs(pairs, 'raise').T)
+    assert r.served.y_range is None and (raw.min()<1 or raw.max()>5)
+    assert r.predict(pairs).prediction.between(1, 5).all()
+    assert r.recommend_all(25, exclude_seen=False).prediction.between(1, 5).all()
+    assert r.fold_in({0: 5., 1: 5., 2: 5.}, 25).prediction.between(1, 5).all()
+
+@pytest.mark.parametrize('popularity', [3.1, 1e9, 1e300])
+def test_a_discount_that_leaves_no_scores_is_refused(both, popularity):
+    words = r'popularity_discount must be at most 3 \(1 divides scores by the popularity\)'
+    with pytest.raises(ValueError, match=words): both.recommend(1, 3, popularity_discount=popularity)
+    with pytest.raises(ValueError, match=words): both.fold_in({1: 5.}, 3, popularity_discount=popularity)
+    assert np.isfinite(both.recommend(1, 3, popularity_discount=3).score).all()
