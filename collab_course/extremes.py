@@ -491,7 +491,8 @@ def feedback_of(
     y = plain_ratings(ratings[rating_name])
     unclear = rating_range is not None or not len(y) or not is_numeric(y) or y.isna().any()
     if unclear: return 'stars' # the checks of stars name what is wrong
-    if not y.any(): return 'counts' # the checks of counts say that all are 0
+    all_zero = not y.any() and is_named_as_count(rating_name)
+    if all_zero: return 'counts' # the checks of counts say it
     if y.min()==y.max(): return 'clicks'
     y = y.to_numpy(float)
     if not np.isfinite(y).all(): return 'stars'

@@ -687,7 +687,7 @@ def search_decay(
         tried.append((decay, try_decay(decay)))
         if tried[-1][1]>=error: break
         best,error = tried[-1]
-    return best,[[decay, float(error)] for decay,error in tried]
+    return best,[[decay, float(error)] for decay,error in tried if error<np.inf]
 
 def is_searched(
     settings: dict, # As `training_settings` gives them
@@ -730,7 +730,10 @@ def with_decay(
     quick = settings if len(order)<few_rows else neighbours_settings(n_inner)
     quick = settings | {name: quick[name] for name in ('bs', 'lr', 'sqr_mom')}
     def try_decay(decay):
-        fitted = train_on(table, inner, n_inner, quick | dict(decay=decay), bags)
+        try: fitted = train_on(table, inner, n_inner, quick | dict(decay=decay), bags)
+        except FailedTraining:
+            if decay<=settings['decay']: raise
+            return np.inf # so much decay is too much
         return measure(fitted, table.rating_range)['valid_rmse']
     best,tried = search_decay(try_decay, settings['decay'])
     return settings | dict(decay=best),tried
