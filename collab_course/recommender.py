@@ -917,9 +917,10 @@ class Recommender:
         check_similar(n, by, min_count, on_unknown, item=item)
         row = self._item_rows([item], on_unknown)[0]
         mask = self._listable(allowed, exclude, min_count).mask # warns if it's empty
-        vectors = self.served.item_vectors
-        best,scores = like_row(vectors, row, self.mean_item, mask, self.history.item_counts, n, by,
-                               on_unknown, item)
+        counts = self.history.item_counts
+        vectors = self._near.item_vectors
+        mean = self._mean_of(vectors, self.mean_item, counts)
+        best,scores = like_row(vectors, row, mean, mask, counts, n, by, on_unknown, item)
         if mask.any(): warn_of_nothing_like(best, min_count)
         return self._table(best, score=scores)
 
@@ -935,18 +936,19 @@ class Recommender:
         row = self._user_rows([user], on_unknown)[0]
         counts = self.history.user_counts
         mask = counts>=min_count
-        vectors = self.served.user_vectors
-        best,scores = like_row(vectors, row, self.mean_user, mask, counts, n, by, on_unknown, user)
+        vectors = self._near.user_vectors
+        mean = self._mean_of(vectors, self.mean_user, counts)
+        best,scores = like_row(vectors, row, mean, mask, counts, n, by, on_unknown, user)
         warn_of_nothing_like(best, min_count)
         return pd.DataFrame({self.user_name: self.users_vocab.ids(best), 'score': scores})
 
     def user_vectors(self) -> tuple[Any, np.ndarray]: # Ids, and a float32 row for each
         "Return the factors of users with training ratings, for a vector index"
-        return trained_vectors(self.users_vocab, self.served.user_vectors)
+        return trained_vectors(self.users_vocab, self._near.user_vectors)
 
     def item_vectors(self) -> tuple[Any, np.ndarray]: # Ids, and a float32 row for each
         "Return the factors of items with training ratings, for a vector index"
-        return trained_vectors(self.items_vocab, self.served.item_vectors)
+        return trained_vectors(self.items_vocab, self._near.item_vectors)
 
     def fold_in(self,
         ratings: Table|dict|list, # Newcomers' ratings, {item id: rating} of one, or clicked ids
@@ -1170,6 +1172,17 @@ class Recommender:
         users = self._user_rows(df[self.user_name], on_unknown)
         items = self._item_rows(df[self.item_name], on_unknown)
         return np.stack([users, items], axis=1)
+
+    @cached_property
+    def _near(self) -> ServedModel:
+        "The model whose factors tell what is near: that of lists where biases alone predict"
+        forgot = isinstance(self.history, RatingCounts)
+        if self.served.item_vectors.shape[1] or self.lists is None or forgot: return self.served
+        return factors_of(self.lists, self.history)
+
+    def _mean_of(self, vectors, mean, counts):
+        "Return the mean of the factors that tell what is near"
+        return mean if self._near is self.served else mean_row(vectors, counts)
 
     @cached_property
     def _with_means(self) -> ServedModel:

@@ -2012,6 +2012,13 @@ def test_without_a_history_newcomers_get_lists_and_the_rest_is_said(which, reque
     with pytest.raises(ValueError, match='does not know who rated what'): forgetful.explain(1, 2, by='history')
     assert len(forgetful.recommend(999, 3, exclude_seen=False, on_unknown='popular'))==3
 
+def test_where_biases_alone_predict_the_list_model_tells_what_is_near():
+    r = quiet_fit(n_factors=0, titles=titles)
+    assert r.lists is not None and not r.served.item_vectors.shape[1]
+    assert half_of(r.similar(30, 8).movie)=={True} and half_of(r.similar(5, 8).movie)=={False}
+    assert set(r.similar_users(1, 8).user % 2)=={1} and r.item_vectors()[1].shape[1]>0
+    assert len(r.similar(999, 3, on_unknown='mean'))==3
+
 def with_model(r, *kinds):
     interests = r.lists.of_history(r.history)
     models = [kind.fit(interests) for kind in kinds]
