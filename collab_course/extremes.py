@@ -12,9 +12,9 @@ __all__ = ['most_rounding', 'least_spread', 'most_stretch', 'rare_share', 'few_r
            'codes_of', 'expected_next', 'is_odd_gap', 'most_odd', 'n_odd_above', 'is_lone_code', 'odd_ends', 'tail_of',
            'log_advice', 'check_meaning', 'doubt_of_code', 'doubt_of_ends', 'doubtful', 'doubts', 'check_ratings',
            'fall_off', 'without_odd', 'look_like_counts', 'is_named_as_count', 'feedback_of', 'thousands',
-           'note_of_stars', 'feedback_note', 'check_own_numbers', 'check_counts', 'summed_pairs', 'check_interests',
-           'Understood', 'notes_of_pairs', 'understand_interests', 'understand', 'says_of_range', 'check_missing',
-           'without_missing', 'check_training_settings', 'check_fit_options']
+           'note_of_stars', 'feedback_note', 'check_own_numbers', 'check_counts', 'check_new_counts', 'summed_pairs',
+           'check_interests', 'Understood', 'notes_of_pairs', 'understand_interests', 'understand', 'says_of_range',
+           'check_missing', 'without_missing', 'check_training_settings', 'check_fit_options', 'note_of_unused']
 
 # %% ../nbs/library/extremes.ipynb #3b8e6f3e
 import warnings
@@ -27,7 +27,7 @@ from .checks import check_columns, count_names
 from .checks import check_flag, check_range, check_rate, check_seed, check_share
 from .checks import check_spread, check_table
 from .checks import ArgTypeError, check_values, check_whole, is_number, is_numeric
-from .checks import must_be, rows_error
+from .checks import must_be, rows_error, some_rows
 from .frames import as_frame, plain_columns, plain_ratings, plain_values
 from .tables import all_differ, check_ids, merge_pairs, validate_ratings
 
@@ -491,6 +491,8 @@ def feedback_of(
     y = plain_ratings(ratings[rating_name])
     unclear = rating_range is not None or not len(y) or not is_numeric(y) or y.isna().any()
     if unclear: return 'stars' # the checks of stars name what is wrong
+    all_zero = not y.any() and is_named_as_count(rating_name)
+    if all_zero: return 'counts' # the checks of counts say it
     if y.min()==y.max(): return 'clicks'
     y = y.to_numpy(float)
     if not np.isfinite(y).all(): return 'stars'
@@ -526,6 +528,7 @@ def feedback_note(
     if feedback=='clicks' and rating_name is None:
         return ArgWarning('no column of ratings: each row is a click')
     y = plain_ratings(ratings[rating_name])
+    if not len(y) or not is_numeric(y) or y.isna().any(): return None # checks name what is wrong
     low = thousands(y.min())
     if feedback=='stars': return note_of_stars(y)
     says = f'column {rating_name!r} goes from {low} to {thousands(y.max())}: '
@@ -562,7 +565,21 @@ def check_counts(
     if negative.any():
         raise rows_error(df, negative, f'column {rating_name!r} is below 0, and counts are not,',
                          'Drop them, or give ', Arg('feedback', 'stars'), ' if they are ratings')
-    if not df[rating_name].any(): raise ArgError(f'all counts in column {rating_name!r} are 0')
+    if df[rating_name].any(): return
+    raise ArgError(f'all counts in column {rating_name!r} are 0: name another column with ',
+                   Arg('rating_name'), ', or take rows for clicks with ',
+                   Arg('feedback', 'clicks'), arg='rating_name', got=rating_name)
+
+def check_new_counts(
+    df: pd.DataFrame, # New rows, each a pair with a count
+    rating_name: Hashable, # Column of counts
+):
+    "Check that new counts are above 0"
+    counts = pd.to_numeric(df[rating_name], errors='coerce')
+    low = counts<=0
+    if not low.any(): return
+    says = f'column {rating_name!r} is 0 or below, and counts of what somebody met are above 0,'
+    raise ArgError(f'{says} in {some_rows(df, low)}', 'Drop them')
 
 def summed_pairs(
     df: pd.DataFrame, # A row a click or a count
@@ -626,6 +643,7 @@ def notes_of_pairs(
     if duplicates in ('raise', 'keep'):
         how = 'clicks are counted' if clicks else 'counts are added'
         how += f', up to {thousands(most)} a pair'
+        if clicks: how += ', and weighted by their logarithm'
     return [*notes, ArgWarning(f'{n_again:,} {repeat} a pair: {how}')]
 
 def understand_interests(
@@ -763,3 +781,17 @@ def check_fit_options(
     check_choice('on_missing', on_missing, ('raise', 'zero'))
     if model in ('auto', 'neighbours') or user_features is item_features is None: return
     raise ArgError('features need ', Arg('model', 'neighbours'), arg='model', got=model)
+
+def note_of_unused(
+    feedback: Feedback, # What the numbers are
+    **given: Any, # Arguments of `fit` that only train rating models; None: not given
+) -> ArgWarning|None: # None: there is nothing to say
+    "Make the sentence about arguments without effect where lists alone are trained"
+    unused = {name: value for name,value in given.items() if value is not None}
+    tables = [name for name in unused if name.endswith('_features')]
+    noun = dict(stars='ratings', counts='counts', clicks='clicks')[feedback]
+    says = f'lists of {noun} are trained without '
+    if tables: raise ArgError(says, *map(Arg, tables), ': leave it out', arg=tables[0])
+    if not unused: return None
+    given = [Arg(name, value) for name,value in unused.items()]
+    return ArgWarning(says, *given, ', which had no effect')

@@ -8,10 +8,10 @@ __all__ = ['most_levels', 'few_rows', 'dot_products', 'neighbours', 'biases', 'm
            'new_dot_product', 'train_dot_product', 'neighbours_settings', 'quicker', 'new_neighbours',
            'train_neighbours', 'bias_settings', 'new_biases', 'train_biases', 'ModelKind', 'training_settings',
            'split_rows', 'datasets_of_rows', 'batches_of_rows', 'loaders_of_rows', 'about', 'bags_of_features',
-           'feature_names', 'is_sound', 'enough_memory', 'train_model', 'in_ratings', 'in_rating_units', 'Fitted',
-           'train_on', 'measure', 'measured_intervals', 'beats_biases', 'four_digits', 'untuned', 'ratings_each',
-           'advice_for', 'warn_of_report', 'epoch_watcher', 'report_line', 'json_values', 'inner_order', 'search_decay',
-           'is_searched', 'settings_of_biases', 'settled', 'with_decay', 'fit_table']
+           'feature_names', 'is_sound', 'beats_mean', 'enough_memory', 'train_model', 'in_ratings', 'in_rating_units',
+           'Fitted', 'train_on', 'measure', 'measured_intervals', 'beats_biases', 'four_digits', 'untuned',
+           'ratings_each', 'advice_for', 'warn_of_report', 'epoch_watcher', 'report_line', 'json_values', 'inner_order',
+           'search_decay', 'is_searched', 'settings_of_biases', 'settled', 'with_decay', 'fit_table']
 
 # %% ../nbs/library/fitting.ipynb #6cef1ffb
 import collab_course.quiet # noqa: F401
@@ -45,7 +45,7 @@ from .levels import LevelBias, LevelSVDpp, fit_levels
 from .served import ServedModel
 from .svdpp import SVDpp, svdpp_recipe
 from .tables import random_split
-from .loops import FailedTraining, failed_training, usual_decay
+from .loops import FailedTraining, failed_training, fast_rate, usual_decay
 from .training import adam_memory, batch_size, good_recipe, lean_fit
 from .vocab import Vocab
 
@@ -394,6 +394,18 @@ def is_sound(
     "Test whether the numbers of a model are finite and not huge"
     return all(bool((p.abs()<most_weight).all()) for p in model.parameters())
 
+@torch.no_grad()
+def beats_mean(
+    model: DotProductBias, # A trained model
+    dls: RatingsDataLoaders, # The loaders that it was trained with
+    most: int = 10_000, # How many training ratings to look at
+) -> bool:
+    "Test whether a model is nearer to its training ratings than their mean is"
+    device = next(model.parameters()).device
+    x = dls.train_ds.x[:most].to(device)
+    y = dls.train_ds.y[:most].view(-1).to(device)
+    return bool((model(x) - y).square().mean()<=y.var(correction=0))
+
 @contextmanager
 def enough_memory(
     dls: RatingsDataLoaders, # Loaders of the training
@@ -420,7 +432,8 @@ def train_model(
         model = kind.new(dls, settings, bags)
     try: model = kind.train(model, dls, settings, on_epoch)
     except FailedTraining: raise failed_training(settings['lr'], **wd) from None
-    if not is_sound(model): raise failed_training(settings['lr'], **wd)
+    wild = settings.get('lr', 0)>fast_rate and not beats_mean(model, dls)
+    if wild or not is_sound(model): raise failed_training(settings['lr'], **wd)
     return model
 
 def in_ratings(
@@ -535,10 +548,15 @@ few_ratings = 20
 def untuned(
     report: dict[str, Any], # The report of a training, with its settings
     n_ratings: int, # Ratings in the table
+    n_rows: int = 0, # Users and items together
 ) -> list[str]: # Names of arguments
     "Name settings that aren't those tuned for a table of this size"
-    tuned = model_kinds[report['model']].settings(n_ratings, report['bs'])
-    names = ('lr', 'wd', 'n_epoch') if report['model']=='dot_product' else ('wd', 'n_epoch')
+    kind = model_kinds[report['model']]
+    tuned = kind.settings(n_ratings, None, n_rows)
+    names = ['lr', 'wd', 'n_epoch']
+    if report['bs']!=tuned['bs']:
+        names.append('bs')
+        tuned = kind.settings(n_ratings, report['bs'], n_rows) | dict(bs=tuned['bs'])
     return [name for name in names if report.get(name)!=tuned.get(name)]
 
 def ratings_each(
@@ -562,14 +580,16 @@ def advice_for(
         return [f'{doubt}. Drop ratings that are mistakes{logs}, or give another ',
                 Arg('rating_range')]
     if odd: return [f'look first at the ratings {listed(odd, 3)}, which stand apart']
-    n_ids = len(table.users) + len(table.items) - 2
-    each = len(table)/n_ids
-    if each<few_ratings:
-        return [f'a table with {ratings_each(table)} is small for that: bring more ratings']
-    given = [Arg(name) for name in untuned(report, len(table))]
-    if given: return ['leave ', *given, ' as tuned']
-    if report['model']=='auto': return ['it may be that ratings here say little about taste']
-    return ['take ', Arg('model', 'auto'), ', which falls back on biases alone']
+    n_rows = len(table.users) + len(table.items)
+    ways = []
+    if len(table)/(n_rows - 2)<few_ratings:
+        ways += [f', or a table with {ratings_each(table)} is small for that: bring more ratings']
+    if report['model']!='auto':
+        ways += [', or take ', Arg('model', 'auto'), ', which falls back on biases alone']
+    given = [Arg(name) for name in untuned(report, len(table), n_rows)]
+    if given: ways += [', or leave ', *given, ' as tuned']
+    if not ways: return ['it may be that ratings here say little about taste']
+    return [ways[0].removeprefix(', or '), *ways[1:]]
 
 def warn_of_report(
     report: dict[str, Any], # As `measure` gives it, and the settings
@@ -667,7 +687,7 @@ def search_decay(
         tried.append((decay, try_decay(decay)))
         if tried[-1][1]>=error: break
         best,error = tried[-1]
-    return best,[[decay, float(error)] for decay,error in tried]
+    return best,[[decay, float(error)] for decay,error in tried if error<np.inf]
 
 def is_searched(
     settings: dict, # As `training_settings` gives them
@@ -710,7 +730,10 @@ def with_decay(
     quick = settings if len(order)<few_rows else neighbours_settings(n_inner)
     quick = settings | {name: quick[name] for name in ('bs', 'lr', 'sqr_mom')}
     def try_decay(decay):
-        fitted = train_on(table, inner, n_inner, quick | dict(decay=decay), bags)
+        try: fitted = train_on(table, inner, n_inner, quick | dict(decay=decay), bags)
+        except FailedTraining:
+            if decay<=settings['decay']: raise
+            return np.inf # so much decay is too much
         return measure(fitted, table.rating_range)['valid_rmse']
     best,tried = search_decay(try_decay, settings['decay'])
     return settings | dict(decay=best),tried

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['check_loaders', 'check_length', 'model_table', 'training_counts', 'trained_rows', 'ModelSide', 'other_side',
-           'model_side', 'entries_of', 'items_of', 'highest_first', 'most_rated', 'similar_items', 'find_item',
-           'check_components']
+           'model_side', 'check_no_levels', 'entries_of', 'items_of', 'highest_first', 'most_rated', 'similar_items',
+           'find_item', 'check_components']
 
 # %% ../nbs/library/model_tables.ipynb #87ad958f
 from collections.abc import Hashable, Mapping
@@ -120,6 +120,15 @@ def model_side(
     name = dls.cat_names[_sides.index(side)]
     vocab = dls.classes[name]
     return ModelSide(name, vocab, torch.from_numpy(factors).float(), torch.from_numpy(bias).float())
+
+def check_no_levels(
+    model: DotProductBias, # Trained model
+):
+    "Check that the scores of a model become ratings in the same way for everybody"
+    if not hasattr(model, 'user_thresholds'): return
+    raise ArgTypeError("the model has thresholds of its own for each person, and a newcomer's "
+                       'factors and bias lack them: call fold_in of its Recommender, or train '
+                       "with Recommender.fit(…, model='dot_product')", arg='model')
 
 # %% ../nbs/library/model_tables.ipynb #12b3b722
 def entries_of(

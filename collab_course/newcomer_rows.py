@@ -18,6 +18,7 @@ from .checks import Arg, ArgError, check_above, check_choice, check_whole
 from .create_params import DotProductBias
 from .loaders import RatingsDataLoaders
 from .loops import own_random
+from .model_tables import check_no_levels
 from .model_tables import model_side, other_side, trained_rows, training_counts
 from .newcomer_tables import as_names, check_categories, check_described
 from .newcomer_tables import described_rows, plain_categories, tabular_inputs
@@ -55,6 +56,7 @@ class Folded:
         dls: RatingsDataLoaders, # Loaders that it was trained with
     ) -> pd.DataFrame: # One row a newcomer, one column an id of the other side, without `#na#`
         "Predict ratings of everything on the other side"
+        check_no_levels(model)
         other = model_side(model, dls, other_side(self.side))
         match = self.factors@other.factors.T
         own_bias = self.bias[:,None]

@@ -17,6 +17,7 @@ from .checks import ArgError, ArgTypeError, check_table
 from .create_params import DotProductBias
 from .folding import check_newcomers, newcomers_of, newcomers_table, scores_of
 from .loaders import RatingsDataLoaders
+from .model_tables import check_no_levels
 from .model_tables import model_side, other_side, training_counts
 from .vocab import Vocab
 
@@ -114,6 +115,7 @@ def newcomers_and_table(
     ids: Iterable|None, # Names of the newcomers; None: those of the prior or of the table
 ) -> tuple[list, pd.DataFrame]: # Names in order, and ratings
     "Return the newcomers' names and their ratings as a table"
+    check_no_levels(model)
     new = model_side(model, dls, side).name
     known = model_side(model, dls, other_side(side)).name
     cols = (new, known, dls.train_ds.rating_name)

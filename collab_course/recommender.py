@@ -35,13 +35,14 @@ from .answers import title_array, title_list, titled_like, titles_by_row
 from .answers import titles_of_table
 from .bundle import BundleError, load_bundle, pack_ids, save_bundle, unpack_ids
 from .checks import Arg, ArgError, ArgTypeError, ArgWarning, as_list, brief
-from .checks import check_above
+from .checks import check_above, check_share
 from .checks import check_choice
 from .checks import check_columns, check_flag, check_long
 from .checks import check_values, check_whole, is_number, must_be, type_name
 from .choices import ItemChoice, check_one_id, listable_items
 from .distances import measures, nearest_rows
 from .extremes import Feedback, check_fit_options
+from .extremes import check_new_counts, note_of_unused
 from .extremes import feedback_note, feedback_of, feedbacks, model_names
 from .extremes import check_training_settings, understand, without_missing
 from .folding import is_of_one
@@ -49,7 +50,7 @@ from .frames import as_frame, plain_columns
 from .intervals import Intervals
 from .list_answers import ServedLists, check_discount, factors_of, measure_lists
 from .list_answers import new_interests, reasons_by_history, relevant_ratings
-from .list_answers import scores_to_rank, with_clicks
+from .list_answers import is_list_of_ids, scores_to_rank, with_clicks
 from .list_models import Interests
 from .ranking import rank_items
 from .reading import candidates, unsure
@@ -725,6 +726,13 @@ class Recommender:
         names = column_names(df, user_name, item_name, rating_name, feedback)
         df,n_missing = without_missing(df, names[2], missing)
         feedback = feedback_for(df, names[2], model, feedback, rating_range)
+        if feedback!='stars' or model=='lists':
+            given = dict(n_epoch=n_epoch, bs=bs, lr=lr, wd=wd, user_features=user_features,
+                         item_features=item_features)
+            if n_factors!=50: given['n_factors'] = n_factors
+            if feedback!='stars': given['rating_range'] = rating_range
+            note = note_of_unused(feedback, **given)
+            if note: warnings.warn(note)
         df,names = checked_rows(df, names, feedback, rating_range, duplicates)
         user_name,item_name,rating_name = names
         check_names((user_name, item_name), rating_name, titles is not None)
@@ -855,6 +863,7 @@ class Recommender:
         predicted = model.predict(users, items)
         if any_unknown and on_unknown=='popular':
             predicted[unknown] = self.history.mean_rating(rows[unknown])
+        predicted = self._in_range(predicted)
         limits = {} if interval is None else self._limits(predicted, items, interval)
         return df.assign(prediction=predicted, **limits)
 
@@ -965,7 +974,8 @@ class Recommender:
         which,items,scores = rank_items(ranked_by, everybody, n, listable.mask, listable.hidden,
                                         listable.only)
         users = {self.user_name: names.take(which).reset_index(drop=True)}
-        stars = {'prediction': model.predict(which, items)} if self._shows_stars else {}
+        stars = {}
+        if self._shows_stars: stars['prediction'] = self._in_range(model.predict(which, items))
         return self._table(items, users, score=scores, **stars)
 
     def update(self,
@@ -996,7 +1006,7 @@ class Recommender:
         means = (self.mean_user, self.mean_item)
         lists = self.lists and self.lists.with_items(len(items))
         if self.rates: served = updated_model(self.served, history, rows, *means, float(penalty))
-        else: served = factors_of(lists, history, self.served)
+        else: served = factors_of(lists, history)
         rating_range = self.rating_range if self.feedback=='stars' else None
         report = self.report | dict(n_added=history.n_added)
         return self.from_parts(served, users, items, history, self.rating_name, by_row,
@@ -1079,8 +1089,15 @@ class Recommender:
                            'recommend makes lists, and ', Arg('model', 'auto'), ' predicts ratings')
         raise ArgError(f'{self.feedback} have no ratings to predict: recommend makes lists')
 
+    def _in_range(self, predicted):
+        "Return predictions of a model without limits inside the range of the ratings"
+        low,high = self.rating_range
+        if self.served.y_range is not None or low==high: return predicted
+        return predicted.clip(np.float32(low), np.float32(high))
+
     def _limits(self, predicted, items, share):
         "Return the ends of intervals around predictions"
+        check_share('interval', share)
         if self.intervals is None:
             raise ArgError('no rows were kept back to measure intervals: train with ',
                            Arg('valid_pct', 0.1), arg='interval')
@@ -1090,9 +1107,15 @@ class Recommender:
                     high=(predicted + width).clip(low, high))
 
     def _with_numbers(self, ratings):
-        "Return new ratings; clicks without a number are 1"
-        if self.feedback!='clicks': return ratings
-        return with_clicks(ratings, self.rating_name)
+        "Return new ratings; clicks without a number are 1, and counts are above 0"
+        if self.feedback=='stars': return ratings
+        if self.feedback=='clicks' or is_list_of_ids(ratings):
+            ratings = with_clicks(ratings, self.rating_name)
+        df = ratings
+        if is_of_one(ratings):
+            df = pd.DataFrame({self.item_name: [*ratings], self.rating_name: [*ratings.values()]})
+        if self.rating_name in df: check_new_counts(as_frame(df), self.rating_name)
+        return ratings
 
     def _known_rows(self, ratings):
         "Return rows and ratings of pairs that are known, and count the others"
@@ -1204,11 +1227,11 @@ class Recommender:
         "Return expected ratings of items on lists"
         known = self.history.user_counts[rows]>0
         rows = np.where(known, rows, 0)
-        if known.all(): return self.served.predict(rows, items)
+        if known.all(): return self._in_range(self.served.predict(rows, items))
         predicted = self._with_means.predict(rows, items)
         if on_unknown=='popular':
             predicted[~known] = self.history.item_means[items[~known]]
-        return predicted
+        return self._in_range(predicted)
 
     def _fold(self, ratings, penalty):
         "Find rows for newcomers"

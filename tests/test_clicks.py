@@ -127,7 +127,7 @@ def test_clicks_are_counted_and_counts_added():
     clicks = understand(df)
     assert clicks.ratings[['user', 'movie', 'clicks']].values.tolist()==[[1, 7, 2], [2, 7, 1], [1, 8, 1], [2, 9, 1]]
     assert clicks.feedback=='counts'
-    assert str(clicks.notes[-1])=='1 row repeats a pair: clicks are counted, up to 2 a pair'
+    assert str(clicks.notes[-1])=='1 row repeats a pair: clicks are counted, up to 2 a pair, and weighted by their logarithm'
     counts = understand(df, rating_name='n', feedback='counts')
     assert counts.ratings.values.tolist()==[[1, 7, 7], [2, 7, 5], [2, 9, 2]]
     assert [*map(str, counts.notes)]==['1 row with a count of 0 left out',
@@ -305,3 +305,46 @@ def test_without_a_history_the_factors_make_the_lists(table, capsys, tmp_path):
     assert run(capsys, 'fit', tmp_path/'r.csv', '--out', tmp_path/'m', '--seed', 0, '--no-history', '-q')[0]==0
     code,out,err = run(capsys, 'recommend', tmp_path/'m', '--all', '--include-seen', '-n', 4, '--csv')
     assert code==0 and are_own(items_of(out, 'user'), items_of(out)), err
+
+# what is new, and what has no effect
+
+def test_counts_that_are_all_0_are_refused_and_the_advice_works():
+    df = PAIRS.assign(plays=0)
+    says = refusal(fitted, df, rating_name='plays')
+    assert "all counts in column 'plays' are 0: name another column with rating_name" in says
+    assert fitted(df, rating_name='plays', feedback='clicks').feedback=='clicks'
+
+@pytest.mark.parametrize('count', [0, -1, -0.5])
+def test_new_counts_are_above_0(served, count):
+    name,rec,_ = served
+    more = pd.DataFrame({'user': [1, 1], 'item': [1, 3], rec.rating_name: [1., count]})
+    column = f'column {rec.rating_name!r} is 0 or below'
+    for call in (rec.fold_in, rec.update, rec.evaluate):
+        new = more if call!=rec.fold_in else more.assign(user=999)
+        says = refusal(call, new)
+        assert column in says and '1 of 2 rows' in says and says.endswith('Drop them')
+    assert column in refusal(rec.fold_in, {1: count})
+
+def test_models_of_clicks_know_new_people_after_an_update(served):
+    name,rec,_ = served
+    more = pd.DataFrame({'user': [901]*3, 'item': [1, 3, 5], rec.rating_name: 1.})
+    assert are_own(1, rec.update(more).recommend(901, 4).item)
+
+def test_clicks_that_come_again_weigh_more_by_their_logarithm():
+    from collab_course.list_answers import ServedLists, mean_log
+    from collab_course.list_models import Popularity
+    y = np.array([1., 1, 3])
+    lists = ServedLists(Popularity(np.zeros(4)), 'clicks', scale=mean_log(y, 'clicks'))
+    np.testing.assert_allclose(lists.weights(y), [.75, .75, 1.5])
+    assert mean_log(np.ones(7), 'clicks')==1
+
+unused = dict(n_epoch=3, lr=0.1, wd=0.2, bs=64, n_factors=7, rating_range=(1, 5))
+
+@pytest.mark.parametrize('name', unused)
+def test_what_lists_do_not_use_is_said(name):
+    with pytest.warns(UserWarning, match=f'lists of clicks are trained without {name}=.*no effect'):
+        fitted(clicks, **{name: unused[name]})
+
+def test_features_that_lists_do_not_use_are_refused():
+    says = refusal(fitted, clicks, user_features=pd.DataFrame(dict(user=clicks.user.unique(), age=1.)))
+    assert says=='lists of clicks are trained without user_features: leave it out'

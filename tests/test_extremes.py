@@ -210,8 +210,7 @@ def test_the_warning_about_a_poor_model_calls_no_large_table_small():
     with pytest.warns(UserWarning, match='no better than biases') as seen:
         Recommender.fit(noise, model='dot_product', n_factors=30, wd=0., n_epoch=20, seed=0, progress=False)
     says = [str(o.message) for o in seen if 'no better' in str(o.message)][0]
-    assert 'sparse' not in says and says.endswith(
-        "take model='auto', which falls back on biases alone, or leave wd, n_epoch as tuned")
+    assert 'small' not in says and says.endswith('leave wd, n_epoch as tuned')
 
 def test_the_warning_about_a_small_table_counts_ratings_of_users_and_of_items():
     some = [(u, i) for u in range(30) for i in range(25)][::2][:360]
@@ -221,7 +220,7 @@ def test_the_warning_about_a_small_table_counts_ratings_of_users_and_of_items():
     with pytest.warns(UserWarning, match='no better than biases') as seen:
         Recommender.fit(noise, model='dot_product', n_factors=9, wd=0., n_epoch=20, seed=0, progress=False)
     says = [str(o.message) for o in seen if 'no better' in str(o.message)][0]
-    assert f'a table with {360/n_users:.0f} ratings a user and {360/n_items:.0f} an item is sparse' in says
+    assert f'a table with {360/n_users:.0f} ratings a user and {360/n_items:.0f} an item is small for that' in says
 
 def test_a_third_of_zeros_in_a_table_of_stars_is_said():
     y = np.random.default_rng(0).choice([0, 1, 2, 3, 4, 5], 3_000, p=[.33, .02, .04, .13, .23, .25])
@@ -296,6 +295,16 @@ def test_a_failed_training_names_the_setting_at_fault(kw, name):
     says, e = refusal(fit, n_epoch=5, **dict(model='dot_product') | kw)
     assert says.endswith(f'the training failed, its numbers grew without limit: try a smaller {name}')
     assert e.arg==name.split()[0] and 'decay' not in says and ('wd' in says)==('wd' in kw)
+
+@pytest.mark.parametrize('kw', [{}, dict(valid_pct=0)], ids=str)
+def test_a_learning_rate_that_makes_nonsense_is_not_served(kw):
+    says, e = refusal(fit, model='auto', lr=1e3, **kw)
+    assert 'with lr=1000' in says and says.endswith('the training failed, its numbers grew without limit: try a smaller lr')
+
+@pytest.mark.parametrize('kw', [dict(n_epoch=1), dict(wd=5.), dict(bs=700), dict(lr=1e-6)], ids=str)
+def test_a_setting_that_makes_neighbours_poor_is_named(kw):
+    with pytest.warns(UserWarning, match=f'which are taken instead: .*leave {[*kw][0]}=?.* as tuned'):
+        fit(**dict(n_epoch=None, n_factors=50) | kw)
 
 @pytest.mark.parametrize('kw,words', [(dict(n_factors=10**9), 'n_factors must be at most 10,000'),
     (dict(lr=-1), 'lr must be a number, at least 0'), (dict(bs=0), 'bs must be a whole number'),
