@@ -2213,6 +2213,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                    'collab_course/list_answers.py'),
                                             'collab_course.list_answers.WithPopularity.table': ( 'library/list_answers.html#withpopularity.table',
                                                                                                  'collab_course/list_answers.py'),
+                                            'collab_course.list_answers.added_up': ( 'library/list_answers.html#added_up',
+                                                                                     'collab_course/list_answers.py'),
                                             'collab_course.list_answers.check_discount': ( 'library/list_answers.html#check_discount',
                                                                                            'collab_course/list_answers.py'),
                                             'collab_course.list_answers.count_above': ( 'library/list_answers.html#count_above',

@@ -7,8 +7,8 @@ __all__ = ['list_names', 'prior_weight', 'prior_fade', 'most_numbers', 'most_mea
            'unevenness', 'WithPopularity', 'ServedLists', 'n_trained_items', 'relevant_ratings', 'check_discount',
            'DiscountedPredictions', 'PaddedScores', 'scores_to_rank', 'count_above', 'worth_of_places', 'list_marks',
            'drawn', 'Hits', 'mean_marks', 'measure_lists', 'is_clearly_better', 'lists_of_rows', 'FittedLists',
-           'valid_hits', 'valid_report', 'train_lists', 'lists_line', 'with_clicks', 'is_list_of_ids', 'factors_of',
-           'new_interests', 'reasons_by_history']
+           'valid_hits', 'valid_report', 'train_lists', 'lists_line', 'with_clicks', 'added_up', 'is_list_of_ids',
+           'factors_of', 'new_interests', 'reasons_by_history']
 
 # %% ../nbs/library/list_answers.ipynb #15e8fb3f
 from collections import Counter
@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from .answers import Newcomers, RatingHistory, largest_parts, pair_keys
-from .checks import ArgError, check_rate, is_number, must_be
-from .extremes import Feedback, feedbacks
+from .checks import ArgError, check_rate, is_number, is_numeric, must_be
+from .extremes import Feedback, feedbacks, summed_pairs
 from .folding import is_of_one
 from .frames import as_frame
 from .list_models import Blend, Interests, ListModel, ListScores, Popularity
@@ -561,6 +561,16 @@ def with_clicks(
     if is_list_of_ids(ratings): return {item: float(n) for item,n in Counter(ratings).items()}
     df = as_frame(ratings)
     return df if rating_name in df else df.assign(**{rating_name: 1.})
+
+def added_up(
+    df: pd.DataFrame, # New clicks or counts
+    pair: list[Hashable], # Columns of users and items
+    rating_name: Hashable, # Column of counts
+) -> pd.DataFrame:
+    "Add up new counts of the same pair, as `fit` does, if they are numbers"
+    columns = [*pair, rating_name]
+    if not all(name in df for name in columns) or df[columns].isna().any(axis=None): return df
+    return summed_pairs(df, pair, rating_name) if is_numeric(df[rating_name]) else df
 
 def is_list_of_ids(
     ratings: Any, # What a caller passed

@@ -50,7 +50,7 @@ from .frames import as_frame, plain_columns
 from .intervals import Intervals
 from .list_answers import ServedLists, check_discount, factors_of, measure_lists
 from .list_answers import new_interests, reasons_by_history, relevant_ratings
-from .list_answers import is_list_of_ids, scores_to_rank, with_clicks
+from .list_answers import added_up, is_list_of_ids, scores_to_rank, with_clicks
 from .list_models import Interests
 from .ranking import rank_items
 from .reading import candidates, unsure
@@ -723,6 +723,7 @@ class Recommender:
         check_training_settings(kind, n_factors, valid_pct, refit, rating_range, *given)
         check_split(split)
         df = as_frame(ratings)
+        if time_name is not None: check_columns(df, time_name=time_name)
         names = column_names(df, user_name, item_name, rating_name, feedback)
         df,n_missing = without_missing(df, names[2], missing)
         feedback = feedback_for(df, names[2], model, feedback, rating_range)
@@ -1113,11 +1114,14 @@ class Recommender:
         if self.feedback=='stars': return ratings
         if self.feedback=='clicks' or is_list_of_ids(ratings):
             ratings = with_clicks(ratings, self.rating_name)
-        df = ratings
         if is_of_one(ratings):
             df = pd.DataFrame({self.item_name: [*ratings], self.rating_name: [*ratings.values()]})
-        if self.rating_name in df: check_new_counts(as_frame(df), self.rating_name)
-        return ratings
+            check_new_counts(df, self.rating_name)
+            return ratings
+        df = as_frame(ratings)
+        if self.rating_name not in df or not df.columns.is_unique: return df
+        check_new_counts(df, self.rating_name)
+        return added_up(df, [self.user_name, self.item_name], self.rating_name)
 
     def _known_rows(self, ratings):
         "Return rows and ratings of pairs that are known, and count the others"

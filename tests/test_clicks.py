@@ -348,3 +348,11 @@ def test_what_lists_do_not_use_is_said(name):
 def test_features_that_lists_do_not_use_are_refused():
     says = refusal(fitted, clicks, user_features=pd.DataFrame(dict(user=clicks.user.unique(), age=1.)))
     assert says=='lists of clicks are trained without user_features: leave it out'
+
+def test_new_clicks_that_come_twice_are_added_as_fit_adds_them(served):
+    _,rec,_ = served
+    twice = pd.DataFrame({'user': [902]*3, 'item': [1, 1, 3], rec.rating_name: 1.})
+    once = pd.DataFrame({'user': [902]*2, 'item': [1, 3], rec.rating_name: [2., 1.]})
+    assert rec.fold_in(twice, 4).equals(rec.fold_in(once, 4))
+    assert rec.update(twice).recommend(902, 4).equals(rec.update(once).recommend(902, 4))
+    if rec.feedback=='clicks': assert rec.fold_in([1, 1, 3], 4).score.equals(rec.fold_in(once, 4).score)
