@@ -1093,9 +1093,10 @@ class Recommender:
         raise ArgError(f'{self.feedback} have no ratings to predict: recommend makes lists')
 
     def _in_range(self, predicted):
-        "Return predictions of a model without limits inside the range of the ratings"
+        "Return predictions of what `fit` trained without limits inside the range of the ratings"
         low,high = self.rating_range
-        if self.served.y_range is not None or low==high: return predicted
+        others_model = not self.report # it's served exactly as it is
+        if self.served.y_range is not None or others_model or low==high: return predicted
         return predicted.clip(np.float32(low), np.float32(high))
 
     def _limits(self, predicted, items, share):

@@ -299,7 +299,8 @@ def test_a_failed_training_names_the_setting_at_fault(kw, name):
 @pytest.mark.parametrize('kw', [{}, dict(valid_pct=0)], ids=str)
 def test_a_learning_rate_that_makes_nonsense_is_not_served(kw):
     says, e = refusal(fit, model='auto', lr=1e3, **kw)
-    assert 'with lr=1000' in says and says.endswith('the training failed, its numbers grew without limit: try a smaller lr')
+    assert 'with lr=1000' in says
+    assert says.endswith('the training failed, its numbers grew without limit: try a smaller lr')
 
 @pytest.mark.parametrize('kw', [dict(n_epoch=1), dict(wd=5.), dict(bs=700), dict(lr=1e-6)], ids=str)
 def test_a_setting_that_makes_neighbours_poor_is_named(kw):
