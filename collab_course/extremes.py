@@ -528,6 +528,7 @@ def feedback_note(
     if feedback=='clicks' and rating_name is None:
         return ArgWarning('no column of ratings: each row is a click')
     y = plain_ratings(ratings[rating_name])
+    if not len(y) or not is_numeric(y) or y.isna().any(): return None # checks name what is wrong
     low = thousands(y.min())
     if feedback=='stars': return note_of_stars(y)
     says = f'column {rating_name!r} goes from {low} to {thousands(y.max())}: '

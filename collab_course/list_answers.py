@@ -8,7 +8,7 @@ __all__ = ['list_names', 'prior_weight', 'prior_fade', 'most_numbers', 'most_mea
            'DiscountedPredictions', 'PaddedScores', 'scores_to_rank', 'count_above', 'worth_of_places', 'list_marks',
            'drawn', 'Hits', 'mean_marks', 'measure_lists', 'is_clearly_better', 'lists_of_rows', 'FittedLists',
            'valid_hits', 'valid_report', 'train_lists', 'lists_line', 'with_clicks', 'added_up', 'is_list_of_ids',
-           'factors_of', 'item_factors_of', 'new_interests', 'reasons_by_history']
+           'factors_of', 'new_interests', 'reasons_by_history']
 
 # %% ../nbs/library/list_answers.ipynb #15e8fb3f
 from collections import Counter
@@ -592,17 +592,6 @@ def factors_of(
     more = lists.n_items - als.n_items
     items = np.pad(als.item_factors, ((0, more), (0, 0)))
     return DotProductTables(users, np.zeros(len(users)), items, np.zeros(len(items)))
-
-def item_factors_of(
-    lists: ServedLists|None, # A list model, if there is one
-    vectors: np.ndarray, # Factors of a rating model, shape (items, factors)
-) -> np.ndarray: # Shape (items, factors)
-    "Return factors of a rating model, or of the lists where it has none"
-    if vectors.shape[1] or lists is None: return vectors
-    found = [part for part in parts_of(lists.model) if isinstance(part, WeightedALS)]
-    if not found: return vectors
-    more = lists.n_items - found[0].n_items
-    return np.pad(found[0].item_factors, ((0, more), (0, 0)))
 
 def new_interests(
     lists: ServedLists, # A list model

@@ -50,8 +50,7 @@ from .frames import as_frame, plain_columns
 from .intervals import Intervals
 from .list_answers import ServedLists, check_discount, factors_of, measure_lists
 from .list_answers import new_interests, reasons_by_history, relevant_ratings
-from .list_answers import added_up, is_list_of_ids, item_factors_of
-from .list_answers import scores_to_rank, with_clicks
+from .list_answers import added_up, is_list_of_ids, scores_to_rank, with_clicks
 from .list_models import Interests
 from .ranking import rank_items
 from .reading import candidates, unsure
@@ -919,10 +918,10 @@ class Recommender:
         check_similar(n, by, min_count, on_unknown, item=item)
         row = self._item_rows([item], on_unknown)[0]
         mask = self._listable(allowed, exclude, min_count).mask # warns if it's empty
-        vectors = self.served.item_vectors
-        if row: vectors = item_factors_of(self.lists, vectors)
-        best,scores = like_row(vectors, row, self.mean_item, mask, self.history.item_counts, n, by,
-                               on_unknown, item)
+        counts = self.history.item_counts
+        vectors = self._near.item_vectors
+        mean = self._mean_of(vectors, self.mean_item, counts)
+        best,scores = like_row(vectors, row, mean, mask, counts, n, by, on_unknown, item)
         if mask.any(): warn_of_nothing_like(best, min_count)
         return self._table(best, score=scores)
 
@@ -938,18 +937,19 @@ class Recommender:
         row = self._user_rows([user], on_unknown)[0]
         counts = self.history.user_counts
         mask = counts>=min_count
-        vectors = self.served.user_vectors
-        best,scores = like_row(vectors, row, self.mean_user, mask, counts, n, by, on_unknown, user)
+        vectors = self._near.user_vectors
+        mean = self._mean_of(vectors, self.mean_user, counts)
+        best,scores = like_row(vectors, row, mean, mask, counts, n, by, on_unknown, user)
         warn_of_nothing_like(best, min_count)
         return pd.DataFrame({self.user_name: self.users_vocab.ids(best), 'score': scores})
 
     def user_vectors(self) -> tuple[Any, np.ndarray]: # Ids, and a float32 row for each
         "Return the factors of users with training ratings, for a vector index"
-        return trained_vectors(self.users_vocab, self.served.user_vectors)
+        return trained_vectors(self.users_vocab, self._near.user_vectors)
 
     def item_vectors(self) -> tuple[Any, np.ndarray]: # Ids, and a float32 row for each
         "Return the factors of items with training ratings, for a vector index"
-        return trained_vectors(self.items_vocab, self.served.item_vectors)
+        return trained_vectors(self.items_vocab, self._near.item_vectors)
 
     def fold_in(self,
         ratings: Table|dict|list, # Newcomers' ratings, {item id: rating} of one, or clicked ids
@@ -1093,9 +1093,10 @@ class Recommender:
         raise ArgError(f'{self.feedback} have no ratings to predict: recommend makes lists')
 
     def _in_range(self, predicted):
-        "Return predictions inside the range of the ratings, if `fit` trained without limits"
+        "Return predictions of what `fit` trained without limits inside the range of the ratings"
         low,high = self.rating_range
-        if self.served.y_range is not None or not self.report or low==high: return predicted
+        others_model = not self.report # it's served exactly as it is
+        if self.served.y_range is not None or others_model or low==high: return predicted
         return predicted.clip(np.float32(low), np.float32(high))
 
     def _limits(self, predicted, items, share):
@@ -1176,6 +1177,17 @@ class Recommender:
         users = self._user_rows(df[self.user_name], on_unknown)
         items = self._item_rows(df[self.item_name], on_unknown)
         return np.stack([users, items], axis=1)
+
+    @cached_property
+    def _near(self) -> ServedModel:
+        "The model whose factors tell what is near: that of lists where biases alone predict"
+        forgot = isinstance(self.history, RatingCounts)
+        if self.served.item_vectors.shape[1] or self.lists is None or forgot: return self.served
+        return factors_of(self.lists, self.history)
+
+    def _mean_of(self, vectors, mean, counts):
+        "Return the mean of the factors that tell what is near"
+        return mean if self._near is self.served else mean_row(vectors, counts)
 
     @cached_property
     def _with_means(self) -> ServedModel:

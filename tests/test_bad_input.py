@@ -73,7 +73,7 @@ FIT = {
                                          "column 'mark' is not between 1 and 5"),
     'a range the wrong way round': (table, dict(rating_range=(10, 0)), ValueError,
                                     r'rating_range must be \(lowest, highest\)'),
-    'one rating, always the same': (lambda: columns(mark=7.), {}, ValueError,
+    'one rating, always the same': (lambda: columns(mark=7.), dict(feedback='stars'), ValueError,
                                     'all 600 ratings are 7: there is nothing to learn from'),
     'ids where ratings should be': (lambda: columns(mark=np.arange(600)), {}, ValueError,
                                     "column 'mark', named as the rating, takes 600 whole values"),
@@ -127,7 +127,9 @@ def test_fit_takes(case):
 # ---- questions to a trained Recommender that have no answer ----
 
 @pytest.fixture(scope='module')
-def rec(): return Recommender.fit(table(), titles='name', **names(n_factors=4, n_epoch=1, rating_range=(0, 10)))
+def rec():
+    settings = names(model='dot_product', n_factors=4, n_epoch=1, rating_range=(0, 10))
+    return Recommender.fit(table(), titles='name', **settings)
 
 def pair(who='p01', what='t01'): return pd.DataFrame(dict(who=[who], what=[what]))
 def rated(**changes):
@@ -377,7 +379,7 @@ CONTENTS = {
     'another kind': (put('kind', 'soup'), KIND),
     'a kind that is a list': (put('kind', ['recommender']), KIND),
     'no kind': (gone('kind'), KIND),
-    'a Recommender of tomorrow': (put('version', 4), 'it has version 4, and this library reads up to 3: update it'),
+    'a Recommender of tomorrow': (put('version', 5), 'it has version 5, and this library reads up to 4: update it'),
     'a Recommender of the far future': (put('version', 10**400), 'it has version 1000.*update it'),
     'a Recommender of yesterday': (put('version', 1), VERSION),
     'a version that is true': (put('version', True), VERSION),
@@ -598,7 +600,8 @@ def answers(path): return Recommender.load(path).recommend_all(3)
 @pytest.fixture
 def newer(rec):
     "The same people and things, other weights"
-    return Recommender.fit(table(), titles='name', **{**names(n_factors=4, n_epoch=1, rating_range=(0, 10)), 'seed': 1})
+    settings = names(model='dot_product', n_factors=4, n_epoch=1, rating_range=(0, 10)) | {'seed': 1}
+    return Recommender.fit(table(), titles='name', **settings)
 
 @pytest.mark.parametrize('code', [errno.ENOSPC, errno.EIO, errno.EDQUOT])
 def test_a_full_or_broken_disk_leaves_the_old_bundle(saved, newer, monkeypatch, code):

@@ -127,7 +127,8 @@ def test_clicks_are_counted_and_counts_added():
     clicks = understand(df)
     assert clicks.ratings[['user', 'movie', 'clicks']].values.tolist()==[[1, 7, 2], [2, 7, 1], [1, 8, 1], [2, 9, 1]]
     assert clicks.feedback=='counts'
-    assert str(clicks.notes[-1])=='1 row repeats a pair: clicks are counted, up to 2 a pair, and weighted by their logarithm'
+    says = '1 row repeats a pair: clicks are counted, up to 2 a pair, and weighted by their logarithm'
+    assert str(clicks.notes[-1])==says
     counts = understand(df, rating_name='n', feedback='counts')
     assert counts.ratings.values.tolist()==[[1, 7, 7], [2, 7, 5], [2, 9, 2]]
     assert [*map(str, counts.notes)]==['1 row with a count of 0 left out',

@@ -7,9 +7,11 @@ import pytest
 from collab_course.recommender import Recommender
 
 METHODS = ['fit', 'from_model', 'from_parts', 'load', 'save', 'predict', 'recommend', 'recommend_all', 'similar',
-           'similar_users', 'user_vectors', 'item_vectors', 'fold_in', 'update', 'explain', 'evaluate']
+           'similar_users', 'user_vectors', 'item_vectors', 'fold_in', 'update', 'explain', 'evaluate',
+           'without_history']
 PROPERTIES = ['users', 'items', 'users_vocab', 'items_vocab', 'user_name', 'item_name', 'rating_name', 'rating_range',
-              'n_train', 'history', 'served', 'model', 'dls', 'classes', 'titles', 'report', 'mean_user', 'mean_item']
+              'n_train', 'history', 'served', 'lists', 'rates', 'feedback', 'intervals', 'model', 'dls',
+              'classes', 'titles', 'report', 'mean_user', 'mean_item']
 
 def script(code, root):
     return jedi.Script('from collab_course.recommender import Recommender\n' + code, project=jedi.Project(root))

@@ -7,8 +7,9 @@ import pytest
 # a module imports only from those before it; `course` stands apart
 ORDER = '''checks files forks quiet movielens frames tables extremes vocab reading ranking distances metrics crowds
 folding bundle loaders loops lookups one_hot dot_product create_params steps training features embedding_nn
-side_features svdpp_training svdpp levels served list_models intervals baselines model_tables interpretation factor_map scoring evaluation lists newcomer_tables
-newcomer_rows newcomers feedback convert fastai_collab choices answers list_answers fitting two_models recommender command_line all'''.split()
+side_features svdpp_training svdpp levels served list_models intervals baselines model_tables interpretation
+factor_map scoring evaluation lists newcomer_tables newcomer_rows newcomers feedback convert fastai_collab
+choices answers list_answers fitting two_models recommender command_line all'''.split()
 COURSE = 'progress figures walk differences pages exercises standing'.split()
 # these start without torch, fastai and matplotlib
 LIGHT = '''checks files forks movielens frames tables extremes vocab reading ranking distances metrics crowds folding

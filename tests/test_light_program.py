@@ -13,7 +13,8 @@ def model(tmp_path_factory):
     home = tmp_path_factory.mktemp('light')
     df = planted_ratings(60, 40, 1_500, n_factors=3, seed=0).ratings
     df.to_csv(home/'ratings.csv', index=False)
-    assert main(['fit', str(home/'ratings.csv'), '--out', str(home/'model'), '--epochs', '2', '--seed', '0', '-q'])==0
+    assert main(['fit', str(home/'ratings.csv'), '--out', str(home/'model'), '--model', 'dot_product',
+                 '--epochs', '2', '--seed', '0', '-q'])==0
     return home/'model'
 
 def loaded_by(*args):

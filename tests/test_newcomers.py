@@ -491,7 +491,8 @@ def test_a_model_with_thresholds_for_each_person_is_refused_with_advice_that_wor
     tables = dict(plain.named_parameters())
     ratings = pd.DataFrame(dict(user=[1, 2, 3, 1], movie=[1, 2, 3, 4], rating=[1., 2, 3, 3]))
     dls = RatingsDataLoaders.from_df(ratings, valid_pct=0.25, seed=0, device='cpu')
-    levels = LevelBias.from_level_tables(**tables, user_thresholds=torch.tensor([[0., 1]]*4), levels=torch.arange(1., 4))
+    thresholds = torch.tensor([[0., 1]]*4)
+    levels = LevelBias.from_level_tables(**tables, user_thresholds=thresholds, levels=torch.arange(1., 4))
     words = r"thresholds of its own for each person.*call fold_in of its Recommender.*model='dot_product'"
     for side,known in (('user', {1: 2.}), ('item', {1: 2.})):
         with pytest.raises(TypeError, match=words): fold_in(levels, dls, known, side)

@@ -1774,14 +1774,13 @@ def test_a_trained_model_advises_only_what_it_can_take():
 # lists by a list model
 
 def clustered(n_users=60, n_items=40, seed=0):
-    "Two crowds: each rates the items of its own half, so what somebody rated tells what they'll like"
+    "Two crowds: each rates the items of its own half, so what somebody rated tells what they'll rate"
     rng = np.random.default_rng(seed)
     rows = []
     for u in range(1, n_users + 1):
         half = (u%2)*n_items//2
         own = rng.choice(n_items//2, 12, replace=False) + half + 1
-        rows += [(u, i, rng.integers(4, 6)) for i in own]
-        rows += [(u, i, rng.integers(1, 3)) for i in rng.choice(n_items, 2) + 1 if i not in own]
+        rows += [(u, i, rng.integers(1, 6)) for i in own] # stars are noise
     df = pd.DataFrame(rows, columns=['user', 'movie', 'rating']).drop_duplicates(['user', 'movie'])
     return df.sample(frac=1, random_state=seed).reset_index(drop=True).assign(timestamp=range(len(df)))
 
@@ -1832,7 +1831,8 @@ def test_a_newcomer_with_the_ratings_of_somebody_known_gets_the_same_list(both):
     assert list(res)==['user', 'movie', 'title', 'score', 'prediction']
 
 def test_choices_work_on_lists_of_the_list_model(both):
-    res = both.recommend_all(3, [1, 2], allowed=[1, 2, 3, 21, 22, 23], exclude=pd.DataFrame({'user': [1], 'movie': [21]}))
+    hidden = pd.DataFrame({'user': [1], 'movie': [21]})
+    res = both.recommend_all(3, [1, 2], allowed=[1, 2, 3, 21, 22, 23], exclude=hidden)
     assert set(res.movie)<={1, 2, 3, 21, 22, 23} and 21 not in set(res[res.user==1].movie)
     counts = both.items.set_index('movie')['count']
     assert counts[both.recommend(1, 9, min_count=20).movie].min()>=20
@@ -1907,7 +1907,8 @@ def test_rows_are_kept_back_at_random_by_time_or_the_last_of_each(split):
 
 @pytest.mark.parametrize('kw,words', [
     (dict(split='latest'), "split must be"), (dict(split=0), 'split must be'),
-    (dict(feedback='likes'), 'feedback must be'), (dict(model='lists', feedback='counts', duplicates='all'), 'duplicates'),
+    (dict(feedback='likes'), 'feedback must be'),
+    (dict(model='lists', feedback='counts', duplicates='all'), 'duplicates'),
     (dict(model='dot_product', feedback='clicks'), "model='dot_product' predicts ratings, and clicks have none")])
 def test_fit_refuses_what_no_list_can_be_made_with(kw, words):
     with pytest.raises(ValueError, match=words): quiet_fit(**kw)
@@ -1971,7 +1972,8 @@ def test_new_clicks_enter_the_lists_and_the_same_again_change_nothing(clicks):
 def test_counts_count_by_their_logarithm_and_newcomers_by_the_same_measure(plays):
     mine = plays.history.rated_by(7)
     rated = dict(zip(plays.items_vocab.ids(mine[0]).tolist(), mine[1].tolist()))
-    assert plays.fold_in(rated, 5).score.tolist()==plays.recommend(plays.users_vocab.ids(np.array([7]))[0], 5).score.tolist()
+    person = plays.users_vocab.ids(np.array([7]))[0]
+    assert plays.fold_in(rated, 5).score.tolist()==plays.recommend(person, 5).score.tolist()
     more = plays.fold_in({1: 10_000, 21: 1}, 5)
     assert half_of(more.movie)=={False} and plays.feedback=='counts'
 
@@ -2005,10 +2007,17 @@ def test_without_a_history_newcomers_get_lists_and_the_rest_is_said(which, reque
     r = request.getfixturevalue(which)
     forgetful = Recommender.load(r.save(tmp_path/'b', history=False))
     same(forgetful.fold_in({1: 5, 2: 4}, 5), r.fold_in({1: 5, 2: 4}, 5))
-    with pytest.raises(ValueError, match='does not know who rated what: fold_in makes lists'):
-        forgetful.recommend(1, exclude_seen=False)
+    with pytest.raises(ValueError, match='does not know who rated what'): forgetful.recommend(1)
+    assert len(forgetful.recommend(1, 5, exclude_seen=False))==5 # by the factors that stayed
     with pytest.raises(ValueError, match='does not know who rated what'): forgetful.explain(1, 2, by='history')
     assert len(forgetful.recommend(999, 3, exclude_seen=False, on_unknown='popular'))==3
+
+def test_where_biases_alone_predict_the_list_model_tells_what_is_near():
+    r = quiet_fit(n_factors=0, titles=titles)
+    assert r.lists is not None and not r.served.item_vectors.shape[1]
+    assert half_of(r.similar(30, 8).movie)=={True} and half_of(r.similar(5, 8).movie)=={False}
+    assert set(r.similar_users(1, 8).user % 2)=={1} and r.item_vectors()[1].shape[1]>0
+    assert len(r.similar(999, 3, on_unknown='mean'))==3
 
 def with_model(r, *kinds):
     interests = r.lists.of_history(r.history)
@@ -2029,7 +2038,8 @@ def test_a_bundle_without_a_history_holds_nobody_s_interests(tmp_path):
 SPOILED_LISTS = dict(
     less=lambda arrays, meta: arrays.pop([o for o in arrays if o.startswith('lists.')][0]),
     more=lambda arrays, meta: arrays.update({'lists.evil': np.zeros(3)}),
-    nan=lambda arrays, meta: [a.fill(np.nan) for name,a in arrays.items() if name.startswith('lists.') and a.dtype.kind=='f'],
+    nan=lambda arrays, meta: [a.fill(np.nan) for name,a in arrays.items()
+                              if name.startswith('lists.') and a.dtype.kind=='f'],
     kind=lambda arrays, meta: meta['lists'].update(model='soup'),
     no_kind=lambda arrays, meta: meta['lists'].pop('model'),
     text=lambda arrays, meta: meta.update(lists='ease'),

@@ -72,7 +72,8 @@ def test_raw_scores_are_the_exact_ones_up_to_rounding(seed, names, y_range):
     for model in both(seed, 4, names, y_range):
         exact = model.exact_scores(users, items).reshape(N_USERS, N_ITEMS)
         np.testing.assert_allclose(model.raw_scores(np.arange(N_USERS)), exact, rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(model.through_range(exact, np.arange(N_USERS)).ravel(), model.predict(users, items), rtol=1e-6)
+        through = model.through_range(exact, np.arange(N_USERS)).ravel()
+        np.testing.assert_allclose(through, model.predict(users, items), rtol=1e-6)
     np.testing.assert_allclose(network(seed).raw_scores(np.arange(5), numbers=1),
                                network(seed).raw_scores(np.arange(5)), rtol=1e-4, atol=1e-5)
 
