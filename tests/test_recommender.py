@@ -2080,10 +2080,5 @@ def test_a_discount_that_leaves_no_scores_is_refused(both, popularity):
     with pytest.raises(ValueError, match=words): both.fold_in({1: 5.}, 3, popularity_discount=popularity)
     assert np.isfinite(both.recommend(1, 3, popularity_discount=3).score).all()
 
-def test_where_biases_alone_are_served_the_lists_say_what_is_similar(both):
-    r = quiet_fit(n_factors=0)
-    item = int(r.items.movie[r.items['count'].argmax()])
-    assert r.served.n_factors==0 and item not in set(r.similar(item, 3).movie) and len(r.similar(item, 3))==3
-
 def test_a_column_of_times_that_is_not_there_is_named():
     with pytest.raises(ValueError, match="there is no column 'when'"): quiet_fit(time_name='when')
