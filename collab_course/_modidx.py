@@ -2135,8 +2135,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'collab_course.levels.decay_rates': ('library/levels.html#decay_rates', 'collab_course/levels.py'),
                                       'collab_course.levels.expected_levels': ( 'library/levels.html#expected_levels',
                                                                                 'collab_course/levels.py'),
-                                      'collab_course.levels.feature_counts': ( 'library/levels.html#feature_counts',
-                                                                               'collab_course/levels.py'),
                                       'collab_course.levels.fit_levels': ('library/levels.html#fit_levels', 'collab_course/levels.py'),
                                       'collab_course.levels.level_step': ('library/levels.html#level_step', 'collab_course/levels.py'),
                                       'collab_course.levels.row_rates': ('library/levels.html#row_rates', 'collab_course/levels.py'),

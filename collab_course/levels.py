@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['usual_count', 'expected_levels', 'LevelLoss', 'common_thresholds', 'LevelSVDpp', 'LevelBias', 'row_rates',
-           'feature_counts', 'table_counts', 'decay_rates', 'level_step', 'fit_levels']
+           'table_counts', 'decay_rates', 'level_step', 'fit_levels']
 
 # %% ../nbs/library/levels.ipynb #42bc6fa0
 import collab_course.quiet # noqa: F401
@@ -17,7 +17,6 @@ from torch.optim.adamw import adamw
 from fastai.torch_core import Module, default_device
 from .checks import check_rate, must_be
 from .create_params import DotProductBias, as_params
-from .features import MultiHot
 from .loaders import RatingsDataLoaders
 from .loops import can_fuse, check_finite, check_fit, errors_of, no_denormals
 from .svdpp import SVDpp, check_same_pairs, decay_group
@@ -168,30 +167,15 @@ def row_rates(
     return rates.clamp(0.25, 8).float()
 
 # %% ../nbs/library/levels.ipynb #b8a063cb
-def feature_counts(
-    bags: MultiHot, # Features of each row
-    counts: torch.Tensor, # Training ratings of each row
-) -> torch.Tensor: # Training ratings of each feature
-    "Count the ratings by those who have a feature"
-    rows = bags.keys//bags.n_cols
-    cols = bags.keys%bags.n_cols
-    return torch.zeros(bags.n_cols).index_add_(0, cols, counts[rows].float())
-
 def table_counts(
     model: SVDpp, # Model to train
     x: torch.Tensor, # Training pairs
 ) -> dict[str, torch.Tensor]: # Training ratings of each row, by name of the table
-    "Count the training ratings behind each row of a model's tables"
+    "Count the training ratings of each row; features are left out"
     users = x[:,0].bincount(minlength=len(model.user_factors))
     items = x[:,1].bincount(minlength=len(model.item_factors))
-    counts = dict(user_factors=users, user_bias=users, item_factors=items, item_bias=items,
-                  rated_factors=items, rater_factors=users, user_threshold_bias=users)
-    for side,n in (('user', users), ('item', items)):
-        bags = getattr(model, f'{side}_bags')
-        if bags is None: continue
-        for kind in ('factors', 'bias'):
-            counts[f'{side}_feature_{kind}'] = feature_counts(bags, n)
-    return counts
+    return dict(user_factors=users, user_bias=users, item_factors=items, item_bias=items,
+                rated_factors=items, rater_factors=users, user_threshold_bias=users)
 
 def decay_rates(
     model: nn.Module, # An `SVDpp` or a `LevelSVDpp`
