@@ -586,8 +586,8 @@ def advice_for(
         ways += [f', or a table with {ratings_each(table)} is small for that: bring more ratings']
     if report['model']!='auto':
         ways += [', or take ', Arg('model', 'auto'), ', which falls back on biases alone']
-    given = [Arg(name) for name in untuned(report, len(table), n_rows)]
-    if given: ways += [', or leave ', *given, ' as tuned']
+    given = [part for name in untuned(report, len(table), n_rows) for part in (', ', Arg(name))]
+    if given: ways += [', or leave ', *given[1:], ' as tuned']
     if not ways: return ['it may be that ratings here say little about taste']
     return [ways[0].removeprefix(', or '), *ways[1:]]
 
