@@ -13,12 +13,12 @@ import torch.nn.functional as F
 from collections.abc import Callable
 from typing import Any
 from torch import nn
-from torch.optim.adamw import adamw
 from fastai.torch_core import Module, default_device
 from .checks import check_rate, must_be
 from .create_params import DotProductBias, as_params
 from .loaders import RatingsDataLoaders
-from .loops import can_fuse, check_finite, check_fit, errors_of, no_denormals
+from .loops import adam_state, adam_step, can_fuse, check_finite, check_fit
+from .loops import errors_of, no_denormals
 from .svdpp import SVDpp, check_same_pairs, decay_group
 from .training import one_cycle, run_epochs
 
@@ -201,9 +201,7 @@ def level_step(
 ) -> Callable: # Function of a batch, a learning rate and a momentum; it returns the batch's errors
     "Return a function that takes one step of AdamW with decay by rows"
     params = list(model.parameters())
-    avgs = [torch.zeros_like(p) for p in params]
-    sqrs = [torch.zeros_like(p) for p in params]
-    counts = [torch.zeros((), device=p.device) for p in params]
+    state = adam_state(params)
     fused = can_fuse(params[0].device)
     def loss_of(x, y):
         if not isinstance(model, LevelSVDpp):
@@ -217,9 +215,7 @@ def level_step(
         loss.backward()
         with torch.no_grad():
             for p,rate in zip(params, rates): p.mul_(1 - lr*rate)
-            grads = [p.grad for p in params]
-            adamw(params, grads, avgs, sqrs, [], counts, fused=fused, lr=lr, beta1=mom,
-                  beta2=sqr_mom, eps=1e-5, weight_decay=0., amsgrad=False, maximize=False)
+        adam_step(params, state, lr, mom, sqr_mom, 0., fused)
         return errors.detach()
     return step
 

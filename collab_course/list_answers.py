@@ -22,8 +22,8 @@ from .checks import ArgError, check_rate, is_number, is_numeric, must_be
 from .extremes import Feedback, feedbacks, summed_pairs
 from .folding import is_of_one
 from .frames import as_frame
-from .list_models import Blend, Interests, ListModel, ListScores, Popularity
-from .list_models import WeightedALS
+from .list_models import Blend, FinalScores, Interests, ListModel, ListScores
+from .list_models import Popularity, WeightedALS
 from .list_models import discount_scale, fit_lists, interest_weights, liked_from
 from .list_models import list_model_from_state, most_items, search_lists
 from .list_models import z_reasons, z_scores
@@ -249,7 +249,7 @@ def check_discount(
     raise must_be('popularity_discount', 'at most 3 (1 divides scores by the popularity)',
                   popularity_discount)
 
-class DiscountedPredictions:
+class DiscountedPredictions(FinalScores):
     "Predictions divided by a power of the popularity, as `rank_items` asks for scores"
     def __init__(self,
         served: ServedModel, # A rating model
@@ -274,14 +274,7 @@ class DiscountedPredictions:
         "Return scores of pairs"
         return (self.served.predict(users, items)*self.scale[items]).astype(np.float32)
 
-    def through_range(self,
-        raw: np.ndarray, # Scores
-        users: np.ndarray, # User rows
-    ) -> np.ndarray: # The same
-        "Return scores as they are: they went through the range before"
-        return raw
-
-class PaddedScores:
+class PaddedScores(FinalScores):
     "Scores of a catalogue to which items came after the training: they're never listed"
     def __init__(self,
         scores: ListScores, # Scores of the items trained on
@@ -314,13 +307,6 @@ class PaddedScores:
     ) -> np.ndarray|None: # Item rows; None: the whole catalogue must be looked at
         "Find items that the `n` best are among, without a look at the others"
         return self.trained.candidates(user, n, bar[:self.trained.n_items])
-
-    def through_range(self,
-        raw: np.ndarray, # Scores
-        users: np.ndarray, # User rows
-    ) -> np.ndarray: # The same
-        "Return scores as they are"
-        return raw
 
 def scores_to_rank(
     served: ServedModel, # A rating model

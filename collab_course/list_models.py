@@ -8,9 +8,9 @@ __all__ = ['list_kinds', 'most_rows', 'most_items', 'penalty_grids', 'most_searc
            'discount_scale', 'popularity_of', 'check_popularity', 'check_positive', 'check_numbers', 'Popularity',
            'padded_width', 'groups', 'rectangle', 'gram', 'row_products', 'quadratic_forms', 'EASE', 'crowd_of',
            'principal', 'solve_rows', 'row_totals', 'solve_group', 'exact_dots', 'WeightedALS', 'z_scores', 'Blend',
-           'check_parts', 'z_reasons', 'list_model_from_state', 'ListScores', 'list_settings', 'why_no_ease',
-           'fit_lists', 'settings_for', 'hold_back', 'best_lists', 'InnerRows', 'climb', 'some_people', 'search_lists',
-           'clear_winner', 'model_parts', 'tries_table']
+           'check_parts', 'z_reasons', 'list_model_from_state', 'FinalScores', 'ListScores', 'list_settings',
+           'why_no_ease', 'fit_lists', 'settings_for', 'hold_back', 'best_lists', 'InnerRows', 'climb', 'some_people',
+           'search_lists', 'clear_winner', 'model_parts', 'tries_table']
 
 # %% ../nbs/library/list_models.ipynb #b46cf4b7
 import math
@@ -946,7 +946,16 @@ def list_model_from_state(
     return list_kinds[kind].from_state(arrays, settings, n_items)
 
 # %% ../nbs/library/list_models.ipynb #b1c4de6f
-class ListScores:
+class FinalScores:
+    "Scores that are served as they are, as `rank_items` asks for them"
+    def through_range(self,
+        raw: np.ndarray, # Scores
+        users: np.ndarray, # User rows
+    ) -> np.ndarray: # The same
+        "Return scores as they are"
+        return raw
+
+class ListScores(FinalScores):
     "A list model and people's interests, as `rank_items` asks for scores"
     def __init__(self,
         model: ListModel, # Trained
@@ -994,12 +1003,6 @@ class ListScores:
         rows = self.rows_of(np.array([user]))
         return self.model.candidates(rows[0], n, bar)
 
-    def through_range(self,
-        raw: np.ndarray, # Scores
-        users: np.ndarray, # User rows
-    ) -> np.ndarray: # The same
-        "Return scores as they are: a list model has no range"
-        return raw
 
 # %% ../nbs/library/list_models.ipynb #1ef76631
 most_rows = 5_000 # the largest square that EASE inverts
