@@ -10,7 +10,7 @@ import nbformat
 sys.path.insert(0, str(Path(__file__).parent))
 from execute import root
 from readme import change_links, outside, page
-from reference import page as reference
+import reference
 
 # the walk in parts, and the other folders, as the navigation shows them
 PARTS = [('Part 1: from a row to a model', range(-1, 10)), ('Part 2: how good, how fast, how far', range(10, 15)),
@@ -168,20 +168,6 @@ def _write(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding='utf-8')
 
-def api_pages(
-    pages,  # from `sources`
-):
-    "{name of a page: its Markdown}, one for each module that has public names; exercises are none"
-    by_path = {v:k for k,v in pages.items()}
-    lib = root/'collab_course'
-    res = {}
-    for o in sorted(lib.rglob('*.py')):
-        if o.name[0]=='_' or o.stem=='all' or o.parent.name=='practice': continue
-        name = f'api/{o.relative_to(lib).with_suffix("").as_posix()}'
-        def where(path): return relpath(f'{by_path[path]}.ipynb', os.path.dirname(name)) if path in by_path else None
-        if text := reference(o, where): res[name] = text
-    return res
-
 def prepare(
     dest,   # folder for what Sphinx reads
     repo,   # owner/name on GitHub, or None
@@ -190,7 +176,7 @@ def prepare(
     "Writes all pages to `dest`; their names"
     pages,files = sources(),{}
     nbs = {k: site_page(k, pages, repo, branch, files) for k in pages}
-    api = api_pages(pages)
+    api = reference.pages(root, pages, repo, branch)
     nbs['index'].cells.append(nbformat.v4.new_markdown_cell(navigation([*pages, *api]), id='navigation'))
     for k,nb in nbs.items(): _write(dest/f'{k}.ipynb', nbformat.writes(nb))
     for k,t in api.items(): _write(dest/f'{k}.md', t)
