@@ -267,19 +267,40 @@ def exports(
     found = re.search(r'#\| *default_exp ([\w.]+)', path.read_text(encoding='utf-8'))
     return found[1] if found else ''
 
-def examples(
+@dataclass
+class Use:
+    "A cell that calls a name of the library"
+    name: str        # full, such as 'folding.ridge' or 'recommender.Recommender.fit'
+    rank: int        # from `rank`
+    own: bool        # does the notebook export the name?
+    at: int          # place of the notebook in the order in which one looks
+    example: Example
+
+def all_uses(
     lib: Path,         # folder of the library
     paths: list[Path], # notebooks, in the order in which to look
-) -> dict[str, Example]: # by full names such as 'folding.ridge' or 'recommender.Recommender.fit'
-    "Return the best example of each name: what people call by the lessons first, the rest by its own page"
+) -> list[Use]:
+    "Return each use of a name in notebooks"
     library = Library(modules(lib))
-    people = {*library.front.values()}
-    best = {}
-    for at,path in enumerate(paths):
-        module = exports(path)
-        for name,place,found in uses(path, module, library):
-            called = any(name==o or name.startswith(f'{o}.') for o in people)
-            elsewhere = not called and not (module and name.startswith(f'{module}.'))
-            key = (place, elsewhere, found.code.count('\n')>2, at)
-            if name not in best or key<best[name][0]: best[name] = key,found
-    return {k: o for k,(_,o) in best.items()}
+    return [Use(name, place, bool(module) and name.startswith(f'{module}.'), at, found)
+            for at,path in enumerate(paths) for module in [exports(path)]
+            for name,place,found in uses(path, module, library)]
+
+def front_names(
+    lib: Path, # folder of the library
+) -> set[str]:
+    "Return full names of what `from collab_course.all import *` brings"
+    return {*Library(modules(lib)).front.values()}
+
+def best(
+    found: list[Use],  # from `all_uses`
+    front: set[str],   # names that people call
+) -> dict[str, Example]: # by full name
+    "Return the best example of each name: what people call by the lessons first, the rest by its own page"
+    def key(o):
+        called = any(o.name==f or o.name.startswith(f'{f}.') for f in front)
+        return o.rank, not (called or o.own), o.example.code.count('\n')>2, o.at
+    res = {}
+    for o in found:
+        if o.name not in res or key(o)<key(res[o.name]): res[o.name] = o
+    return {k: o.example for k,o in res.items()}

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from posixpath import dirname, relpath
 
-from examples import Example, Library, examples, modules
+from examples import Example, all_uses, best, front_names
 
 # what one does with it; other classes have a plain table of methods
 TASKS = {'Recommender': {
@@ -490,10 +490,10 @@ def pages(
 ) -> dict[str, str]: # by names such as 'api/folding'
     "Write all pages of the reference, the overview `api/index` first"
     lib = root/'collab_course'
-    order = reading_order(notebooks)
-    lessons = [o for o in order if o.parent==root/'nbs' and o.stem!='index']
-    front = {*STUDY, *Library(modules(lib)).front.values()}
-    shelf = Shelf(notebooks, examples(lib, order), examples(lib, lessons), front, root, repo, branch)
+    front = {*STUDY, *front_names(lib)}
+    found = all_uses(lib, reading_order(notebooks))
+    lessons = [o for o in found if re.match(r'\d\d_', o.example.path.name) and o.example.path.parent==root/'nbs']
+    shelf = Shelf(notebooks, best(found, front), best(lessons, front), front, root, repo, branch)
     sources = library(lib)
     res = {'api/index': start_page(lib, sources, front)} if sources else {}
     for o in sources:
