@@ -6,7 +6,8 @@ project = html_title = 'collab_course'
 extensions = ['myst_nb']
 templates_path,html_static_path = ['templates'],['static']
 html_theme,html_favicon = 'furo','static/favicon.svg'
-html_css_files,html_js_files = ['site.css'],[('site.js', dict(defer='defer'))]
+html_css_files = ['site.css']
+html_js_files = [(f'{o}.js', dict(defer='defer')) for o in ('site', 'code', 'questions')]
 html_show_sourcelink = html_copy_source = html_show_copyright = False
 html_theme_options = dict(navigation_with_keys=False, top_of_page_buttons=[])
 pygments_style,pygments_dark_style = 'a11y-high-contrast-light','a11y-high-contrast-dark'
