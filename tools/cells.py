@@ -88,7 +88,7 @@ def site_page(
     branch,  # that the notebooks are on
     files,   # dict that gets the files that are linked to
 ):
-    "The notebook with links that hold on the website, buttons at its top and a box at its end"
+    "Give the notebook links that hold on the website, buttons at its top and a box at its end"
     nb.metadata.language_info['pygments_lexer'] = 'ipython3'
     box = next_box(next((o for o in course.chapters if o.name==name), None), course)
     for c in nb.cells:
@@ -100,4 +100,3 @@ def site_page(
         nb.cells.append(new_markdown_cell(box, id='next-box'))
     if bar := buttons(name, repo, branch): nb.cells.insert(1, new_markdown_cell(bar, id='open-in'))
     if name.startswith('teaching/'): nb.metadata['no-search'] = True  # solutions stay out of what is found
-    return nb

@@ -82,8 +82,10 @@ def prepare(
     course = Course(nbs, api)
     cards = pictures(nbs, course)
     write(dest/'site.json', json.dumps(described(course, cards, repo, play)))
-    write(dest/f'{FRONT}.md', f'---\nno-search: true\n---\n# {settings().get("title", "Front page")}\n')
-    for k,nb in nbs.items(): write(dest/f'{k}.ipynb', nbformat.writes(site_page(k, nb, pages, course, repo, branch, files)))
+    write(dest/f'{FRONT}.md', f'---\nno-search: true\n---\n# Front page\n')
+    for k,nb in nbs.items():
+        site_page(k, nb, pages, course, repo, branch, files)
+        write(dest/f'{k}.ipynb', nbformat.writes(nb))
     for k,t in api.items(): write(dest/f'{k}.md', t)
     copy_files(dest, files)
     return [FRONT, *pages, *api],cards

@@ -3,8 +3,6 @@ import ast, re, sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
-
 sys.path.insert(0, str(Path(__file__).parent))
 from execute import root
 
@@ -164,7 +162,8 @@ class Course:
         self.chapters = [read_chapter(o, nbs[o]) for o in first + numbered]
         self.practices = {o: read_practice(o, nbs[o]) for o in nbs if o.startswith('practice/')}
         self.projects = [o for o in nbs if o.startswith('projects/')]
-        self.titles = {k: heading(v) for k,v in nbs.items()} | {MAP: 'Course map'} | {o: o.removeprefix('api/').replace('/', '.') for o in api}
+        modules = {o: o.removeprefix('api/').replace('/', '.') for o in api}
+        self.titles = {k: heading(v) for k,v in nbs.items()} | {MAP: 'Course map'} | modules
         self.questions = {k: question(v) for k,v in nbs.items()}
 
     def parts(self):
