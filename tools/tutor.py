@@ -5,11 +5,12 @@ from pathlib import Path
 
 import nbformat
 
-sys.path.insert(0, str(Path(__file__).parent))
-from execute import root
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from collab_course.course.pages import Page, read_page, write_page
 
-def teaching() -> list[nbformat.NotebookNode]:
+def teaching(
+    root: Path, # of the repository
+) -> list[nbformat.NotebookNode]:
     "Read the teacher's notebooks in their order"
     return [nbformat.read(o, as_version=4) for o in sorted((root/'nbs'/'teaching').glob('*.ipynb'))]
 
@@ -76,7 +77,9 @@ def chapter(
         text += ''.join(f'- {m[:1].upper()}{m[1:]}\n' for m in known.get(name, [])) + '\n'
     return text
 
-def versions() -> dict[str, str]:
+def versions(
+    root: Path, # of the repository
+) -> dict[str, str]:
     "Return the versions that the course asks for, in words"
     ini = ConfigParser()
     ini.read(root/'settings.ini', encoding='utf-8')
@@ -85,9 +88,10 @@ def versions() -> dict[str, str]:
     return dict(python=said['min_python'], versions=', '.join(main) + ' or newer')
 
 def page(
+    root: Path,             # of the repository
     map: str='index.ipynb', # page that the map of the course is on
 ) -> str:
     "Write the page"
     text = (root/'docs'/'tutor.md').read_text(encoding='utf-8')
-    for k,v in dict(versions(), map=map).items(): text = text.replace(f'{{{k}}}', v)
-    return text + '\n' + ''.join(chapter(o) for o in teaching())
+    for k,v in dict(versions(root), map=map).items(): text = text.replace(f'{{{k}}}', v)
+    return text + '\n' + ''.join(chapter(o) for o in teaching(root))

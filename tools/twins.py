@@ -9,7 +9,6 @@ import nbformat
 
 sys.path.insert(0, str(Path(__file__).parent))
 from examples import plain
-from execute import root
 from readme import change_links, outside, page
 
 SOLVED = 'teaching/'  # pages with solutions have no twin
@@ -65,6 +64,13 @@ def without_folds(
     choice = lambda m: f"- {unescape(re.sub(r'</?code>', '`', m[1]))}\n"
     return re.sub(r'<details><summary>(.*?)</summary>.*?</details>\s*', choice, text, flags=re.S)
 
+def without_pictures(
+    text: str, # Markdown
+) -> str:
+    "Put descriptions in the place of pictures"
+    text = re.sub(r'!\[([^\]]*)\]\([^)]*\)', r'*Picture: \1*', text)
+    return re.sub(r'<img\b[^>]*?\balt="([^"]*)"[^>]*>', r'*Picture: \1*', text)
+
 def twin(
     nb: nbformat.NotebookNode,      # a notebook
     link: Callable[[str, bool], str], # gives a link as it has to be
@@ -72,7 +78,7 @@ def twin(
     "Write a notebook as Markdown: what its page shows, with alt texts in place of pictures"
     parts = []
     for c in page(nb).cells:
-        text = code_cell(c) if c.cell_type=='code' else change_links(without_folds(c.source), link)
+        text = code_cell(c) if c.cell_type=='code' else change_links(without_pictures(without_folds(c.source)), link)
         parts.append(text.strip())
     return '\n\n'.join(o for o in parts if o) + '\n'
 
@@ -91,9 +97,11 @@ def plain_reference(
 class Links:
     "Where links lead from a twin: to other twins, to pages without one, and to files of the repository"
     def __init__(self,
+        root: Path,             # of the repository
         dest: Path,             # folder of the website
         pages: dict[str, Path], # name of each page, and its notebook
     ):
+        self.root = root.resolve()
         self.dest = dest
         self.names = {v.resolve(): k for k,v in pages.items()}
 
@@ -116,7 +124,7 @@ class Links:
         full: Path, # a file of the repository
     ) -> str:
         "Copy a file to the website, and return its place there"
-        goal = f'files/{full.relative_to(root).as_posix()}'
+        goal = f'files/{full.relative_to(self.root).as_posix()}'
         (self.dest/goal).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(full, self.dest/goal)
         return goal
@@ -145,6 +153,7 @@ def about(
     return (title[1].replace('`', '') if title else ''),plain
 
 def list_of_pages(
+    intro: str,            # how llms.txt begins
     twins: dict[str, str], # name of each page, and its twin
 ) -> str:
     "Write llms.txt: what this is, where an assistant begins, and every page with its first line"
@@ -152,20 +161,20 @@ def list_of_pages(
     order = sorted(twins, key=lambda o: (o!='before', o))
     groups = {title: [k for k in order if re.fullmatch(pat, k)] for title,pat in GROUPS.items()}
     rest = [k for k in order if not any(k in ks for ks in groups.values())]
-    intro = (root/'docs'/'llms.md').read_text(encoding='utf-8')
     groups = {'Start here': rest, **groups}
     return intro + ''.join('\n## {}\n\n{}\n'.format(t, '\n'.join(map(line, ks))) for t,ks in groups.items() if ks)
 
 def write(
+    root: Path,             # of the repository
     dest: Path,             # folder of the website
     pages: dict[str, Path], # name of each page, and its notebook
     texts: dict[str, str],  # name of each page that is no notebook, and its Markdown
 ) -> list[str]:
     "Write the twins and llms.txt; return their names"
-    links = Links(dest, pages)
+    links = Links(root, dest, pages)
     twins = {k: twin(nbformat.read(v, as_version=4), links.of(k, v)) for k,v in pages.items() if has_twin(k)}
     twins |= {k: to_twins(plain_reference(v)) for k,v in texts.items()}
-    listed = list_of_pages(twins)
+    listed = list_of_pages((root/'docs'/'llms.md').read_text(encoding='utf-8'), twins)
     files = {f'{k}.md': v for k,v in twins.items()} | {'llms.txt': listed}
     files.setdefault('index.md', listed)
     for k,v in files.items():
