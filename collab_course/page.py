@@ -6,7 +6,7 @@
 __all__ = ['floats_js', 'triangle_js', 'solve_js', 'ridge_js', 'fold_js', 'scores_js', 'lists_js', 'reasons_js', 'asked_js',
            'apart_js', 'map_js', 'away_js', 'engine_js']
 
-# %% ../nbs/17_page.ipynb #cd70db8e
+# %% ../nbs/17_page.ipynb #3bdd7436
 floats_js = '''
 // The numbers in a text of base64: float32, little-endian as in all browsers
 function floats(text) {
@@ -15,7 +15,7 @@ function floats(text) {
 }
 '''
 
-# %% ../nbs/17_page.ipynb #582c6c48
+# %% ../nbs/17_page.ipynb #0b471086
 triangle_js = '''
 // The dot product of two lists of numbers
 function dot(a, b) {
@@ -36,7 +36,7 @@ function triangleOf(A) {
 }
 '''
 
-# %% ../nbs/17_page.ipynb #d2a39c20
+# %% ../nbs/17_page.ipynb #ac0eda4e
 solve_js = '''
 // The x with L·Lᵀ·x = b: down the triangle, then up again
 function solve(L, b) {
@@ -53,7 +53,7 @@ function solve(L, b) {
 }
 '''
 
-# %% ../nbs/17_page.ipynb #3b35a704
+# %% ../nbs/17_page.ipynb #1daee04e
 ridge_js = '''
 // The row that comes near to what ratings ask for, and stays near to `centre`
 function ridge(equations, prices, centre) {
@@ -73,18 +73,19 @@ function ridge(equations, prices, centre) {
 }
 '''
 
-# %% ../nbs/17_page.ipynb #29873ee8
+# %% ../nbs/17_page.ipynb #62a5ad6e
 fold_js = '''
 // The payload, decoded once; page.items holds the factors of each item
 function unpack(data) {
-  const page = {...data, bias: floats(data.bias), average: Float64Array.from(data.average)}
-  const factors = floats(data.factors)
+  const page = {...data, table: floats(data.factors), bias: floats(data.bias)}
   const width = data.width
-  page.items = data.ids.map((_, i) => factors.subarray(i*width, (i + 1)*width))
+  page.items = data.ids.map((_, i) => page.table.subarray(i*width, (i + 1)*width))
   page.rows = data.rows || data.ids.map((_, i) => i)
+  page.average = Float64Array.from(data.average)
   page.centre = isOfLists(page) ? new Float64Array(width + 1) : page.average
   page.map = {...data.map, x: floats(data.map.x), y: floats(data.map.y)}
   if (isOfLists(page)) page.lists = {...data.lists, popularity: floats(data.lists.popularity)}
+  page.usual = tasteScores(page, page.average)
   return page
 }
 
@@ -120,7 +121,7 @@ function foldIn(page, ratings, penalty = page.penalty) {
 }
 '''
 
-# %% ../nbs/17_page.ipynb #d30c2def
+# %% ../nbs/17_page.ipynb #ec9395f1
 scores_js = '''
 // The score at which the model predicts these stars: what undoes the sigmoid
 function scoreOf(page, stars) {
@@ -137,13 +138,23 @@ function starsOf(page, score) {
   return low + (high - low)/(1 + Math.exp(-score))
 }
 
+// The dot products of all items with a row, in one pass over the table
+function products(page, row) {
+  const {table, width} = page
+  const sums = new Float64Array(page.items.length)
+  for (let i = 0; i < sums.length; i++) {
+    let sum = 0
+    for (let k = 0; k < width; k++) sum += table[i*width + k]*row[k]
+    sums[i] = sum
+  }
+  return sums
+}
+
 // Predicted stars of all items; the library keeps rows and stars in float32
 function starScores(page, row) {
-  const rounded = Float32Array.from(row)
-  const factors = rounded.subarray(0, page.width)
-  const own = rounded[page.width]
-  return Float64Array.from(page.items, (item, i) =>
-    Math.fround(starsOf(page, dot(factors, item) + own + page.bias[i])))
+  const own = Float64Array.from(row, number => Math.fround(number))
+  return products(page, own).map((sum, i) =>
+    Math.fround(starsOf(page, sum + own[page.width] + page.bias[i])))
 }
 
 // Stars to show: inside the ratings, as the library shows them
@@ -165,7 +176,7 @@ function allScores(page, fold) {
 }
 
 // The scores of the average person
-function averageScores(page) { return tasteScores(page, page.average) }
+function averageScores(page) { return page.usual }
 
 // The items with the highest scores, equal ones in the order of the vocabulary
 function best(scores, page, seen, n, minCount = 1) {
@@ -185,15 +196,16 @@ function best(scores, page, seen, n, minCount = 1) {
 
 // The items whose factors point most nearly the same way, with their cosines
 function nearest(page, item, n, minCount = 5) {
-  const one = page.items[item]
-  const cosines = page.items.map(other =>
-    dot(one, other)/Math.sqrt(dot(one, one)*dot(other, other)))
+  const one = Float64Array.from(page.items[item])
+  const length = Math.sqrt(dot(one, one))
+  const cosines = products(page, one).map((product, i) =>
+    product/length/Math.sqrt(dot(page.items[i], page.items[i])))
   const found = best(cosines, page, new Set([item]), n, minCount)
   return found.map(i => [i, cosines[i]])
 }
 '''
 
-# %% ../nbs/17_page.ipynb #a2f261a4
+# %% ../nbs/17_page.ipynb #3f628e83
 lists_js = '''
 // How much interest a rating shows: stars, or likes and counts
 function interest(page, rating) {
@@ -216,7 +228,7 @@ function levelOf(page, row) {
 function listScores(page, row) {
   if (row.every(number => number == 0)) return Float64Array.from(page.lists.popularity)
   const {level, spread} = levelOf(page, row)
-  return Float64Array.from(page.items, item => (dot(item, row) - level)/spread)
+  return products(page, row).map(product => (product - level)/spread)
 }
 
 // Scores that lean towards popularity, less and less with the number of ratings
@@ -227,7 +239,7 @@ function leanedScores(page, scores, n) {
 }
 '''
 
-# %% ../nbs/17_page.ipynb #c1b0c301
+# %% ../nbs/17_page.ipynb #5f98700f
 reasons_js = '''
 // What each rating adds to the score of an item, the largest first
 function reasons(page, fold, item) {
@@ -241,7 +253,7 @@ function reasons(page, fold, item) {
 }
 '''
 
-# %% ../nbs/17_page.ipynb #3d179d3c
+# %% ../nbs/17_page.ipynb #03c58415
 asked_js = '''
 // An item's factors as `reasons` needs them, and the unit of its answer; for lists both are
 // measured against the mean item, in standard deviations
@@ -254,17 +266,16 @@ function askedOf(page, fold, item) {
 }
 '''
 
-# %% ../nbs/17_page.ipynb #f726744b
+# %% ../nbs/17_page.ipynb #fa18bfd5
 apart_js = '''
 // How much more a visitor would like each item than the average person
 function apart(page, fold) {
   if (!fold.n) return new Float64Array(page.items.length)
-  const usual = averageScores(page)
-  return tasteScores(page, fold.row).map((score, i) => score - usual[i])
+  return tasteScores(page, fold.row).map((score, i) => score - page.usual[i])
 }
 '''
 
-# %% ../nbs/17_page.ipynb #c4231059
+# %% ../nbs/17_page.ipynb #632cb346
 map_js = '''
 // A place on the map: the row minus the average person's, on two components
 function project(page, row) {
@@ -273,7 +284,7 @@ function project(page, row) {
 }
 '''
 
-# %% ../nbs/17_page.ipynb #90a10261
+# %% ../nbs/17_page.ipynb #63b1909f
 away_js = '''
 // The factors of a row minus those of the average person. List scores know no length of a row,
 // so there it gets the average one; and without likes it stays in the centre
@@ -287,6 +298,6 @@ function awayFromAverage(page, row) {
 }
 '''
 
-# %% ../nbs/17_page.ipynb #9f8ac66a
+# %% ../nbs/17_page.ipynb #909cbd32
 engine_js = '\n'.join([floats_js, triangle_js, solve_js, ridge_js, fold_js, scores_js, lists_js,
                        reasons_js, asked_js, apart_js, map_js, away_js])
