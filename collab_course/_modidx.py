@@ -3229,6 +3229,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                               'collab_course/recommender.py'),
                                            'collab_course.recommender.Recommender.similar_users': ( 'library/recommender.html#recommender.similar_users',
                                                                                                     'collab_course/recommender.py'),
+                                           'collab_course.recommender.Recommender.to_html': ( 'library/recommender.html#recommender.to_html',
+                                                                                              'collab_course/recommender.py'),
                                            'collab_course.recommender.Recommender.update': ( 'library/recommender.html#recommender.update',
                                                                                              'collab_course/recommender.py'),
                                            'collab_course.recommender.Recommender.user_name': ( 'library/recommender.html#recommender.user_name',
