@@ -2832,6 +2832,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                    'collab_course/page_data.py'),
                                          'collab_course.page_data.lean_of': ( 'library/page_data.html#lean_of',
                                                                               'collab_course/page_data.py'),
+                                         'collab_course.page_data.levels_of': ( 'library/page_data.html#levels_of',
+                                                                                'collab_course/page_data.py'),
                                          'collab_course.page_data.list_parts': ( 'library/page_data.html#list_parts',
                                                                                  'collab_course/page_data.py'),
                                          'collab_course.page_data.map_of': ('library/page_data.html#map_of', 'collab_course/page_data.py'),

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['star_models', 'most_on_map', 'most_steps', 'largest_id', 'ours', 'page_kind', 'als_of', 'note_of_model', 'page_rows',
            'as_base64', 'map_of', 'nice_step', 'rating_step', 'visitor_ratings', 'preset_people', 'check_preset',
-           'star_parts', 'lean_of', 'list_parts', 'average_of_lists', 'plain_id', 'page_titles', 'item_entries',
-           'packed', 'check_finite', 'check_words', 'page_data', 'script_json', 'file_size', 'PageFile', 'is_page',
-           'check_place', 'write_page']
+           'levels_of', 'star_parts', 'lean_of', 'list_parts', 'average_of_lists', 'plain_id', 'page_titles',
+           'item_entries', 'packed', 'check_finite', 'check_words', 'page_data', 'script_json', 'file_size', 'PageFile',
+           'is_page', 'check_place', 'write_page']
 
 # %% ../nbs/library/page_data.ipynb #84643219
 import json, os, re
@@ -32,7 +32,7 @@ if TYPE_CHECKING: from collab_course.recommender import Recommender
 
 # %% ../nbs/library/page_data.ipynb #3fec640c
 # Rating models whose scores are a dot product of rows
-star_models = ('dot product',)
+star_models = ('dot product', 'levels')
 
 def page_kind(
     rec: 'Recommender', # What is to be shown
@@ -180,15 +180,24 @@ def check_preset(
                    f'{low:g} and {high:g}', arg='presets', got=odd[0])
 
 # %% ../nbs/library/page_data.ipynb #d299ebd2
+def levels_of(
+    rec: 'Recommender', # With a rating model
+) -> dict[str, list]|None: # stars and thresholds; None: the model has no levels
+    "Return the levels that a model predicts by, for somebody new"
+    if rec.served.kind!='levels': return None
+    thresholds = rec.mean_user[rec.served.n_factors:-1]
+    return dict(stars=rec.served.levels.tolist(), thresholds=thresholds.tolist())
+
 def star_parts(
     rec: 'Recommender', # With a rating model
     rows: np.ndarray, # Item rows of the page
 ) -> dict[str, Any]:
     "Collect what a page needs to predict stars"
     served = rec.served
+    average = np.append(rec.mean_user[:served.n_factors], rec.mean_user[-1])
     return dict(factors=served.item_factors[rows], bias=served.item_bias[rows],
-                range=served.y_range and [*served.y_range], penalty=10.,
-                average=rec.mean_user.astype(np.float64), lists=None)
+                range=served.y_range and [*served.y_range], levels=levels_of(rec), penalty=10.,
+                average=average.astype(np.float64), lists=None)
 
 # %% ../nbs/library/page_data.ipynb #4eafb914
 def lean_of(
@@ -219,7 +228,7 @@ def list_parts(
                     n_items=len(catalogue), liked=float(liked) if of_stars else None,
                     low_weight=low if of_stars else 1., unit=1. if of_stars else one, lean=lean,
                     fade=fade, popularity=as_base64(popularity[0,rows]))
-    return dict(factors=als.item_factors[rows], bias=np.zeros(len(rows)), range=None,
+    return dict(factors=als.item_factors[rows], bias=np.zeros(len(rows)), range=None, levels=None,
                 penalty=als.penalty, average=average_of_lists(rec, als), lists=settings)
 
 # %% ../nbs/library/page_data.ipynb #d526379e
