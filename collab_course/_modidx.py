@@ -2864,6 +2864,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                       'collab_course/page_data.py'),
                                          'collab_course.page_data.write_page': ( 'library/page_data.html#write_page',
                                                                                  'collab_course/page_data.py')},
+            'collab_course.page_view': { 'collab_course.page_view.page_html': ( 'library/page_view.html#page_html',
+                                                                                'collab_course/page_view.py')},
             'collab_course.ranking': { 'collab_course.ranking.History': ('library/ranking.html#history', 'collab_course/ranking.py'),
                                        'collab_course.ranking.History.__getitem__': ( 'library/ranking.html#history.__getitem__',
                                                                                       'collab_course/ranking.py'),
