@@ -357,10 +357,12 @@ class Watch:
         self.made: dict[str, set[str]] = {} # Names that each cell has made, by the cell's id
         self.older: dict[str, tuple[Any, str]] = {} # Name → function and how its new version failed
 
-    def follow(self) -> None:
+    def follow(self,
+        shell: Any=None, # A shell of IPython; None: this notebook's, if there is one
+    ) -> None:
         "Ask IPython for a call before and after each cell, once"
         ipython = sys.modules.get('IPython')
-        shell = ipython.get_ipython() if ipython else None
+        if shell is None and ipython: shell = ipython.get_ipython()
         if shell is None or shell is self.shell: return
         self.shell = shell
         shell.events.register('pre_run_cell', self.start)
