@@ -11,7 +11,8 @@ __all__ = ['answered', 'standing', 'what_next', 'Progress', 'progress', 'greetin
 # %% ../../nbs/course/standing.ipynb #c7cd7696
 import pandas as pd
 from .exercises import catalogue
-from .progress import Note, events, progress_file
+from .notes import Note
+from .progress import events, progress_file
 
 # %% ../../nbs/course/standing.ipynb #86dcc439
 def answered(
