@@ -24,7 +24,7 @@ Where to look:
 - lists, and interests without stars: `lists` (`rank_fit`), `list_models` (`EASE`, `WeightedALS`), `ranking` (`top_k`)
 - to measure: `evaluation` (`evaluate_lists`, `paired`), `scoring` (`cross_validate`), `metrics`, `baselines`, `intervals`
 - lists that learn from themselves: `feedback` (`feedback_loop`)
-- to save: `bundle` (`save_bundle`, `load_bundle`), `files`
+- to save: `bundle` (`save_bundle`, `load_bundle`), `files`; to show it to others: `page`, `page_data`, `page_view`
 - to practise: `course.exercises` (`practice`), `course.progress` (`keep_progress`), `course.standing` (`progress`)
 
 `from collab_course.all import *` brings what people call, and imports PyTorch. What each argument means:
@@ -39,6 +39,7 @@ Modules:
 - `collab_course.checks`: Checks that say which argument, what came and what is allowed
 - `collab_course.choices`: What may be listed, for everybody and for each person
 - `collab_course.command_line`: From a file of ratings to recommendations without a notebook
+- `collab_course.components`: Principal components of factors, with signs that stay
 - `collab_course.convert`: Whatever was trained, here or by fastai, as loaders and models of this library, and as tables to serve from
 - `collab_course.course.differences`: A comparison that says in words how a wrong answer came about
 - `collab_course.course.exercises`: A check that learners can trust: it knows starter code, a right answer, a wrong one and the mistake behind it
@@ -79,6 +80,9 @@ Modules:
 - `collab_course.newcomer_tables`: Who is new, where their rows start, and what a table says about them
 - `collab_course.newcomers`: What a model says about people and films that it hasn't seen, in stars
 - `collab_course.one_hot`: What is an embedding, and where did the one-hot vectors go?
+- `collab_course.page`: Rate films and watch your row move: the whole model in one file, without a server
+- `collab_course.page_data`: What a page must know to answer like the model: factors, titles, a map, and nothing about people
+- `collab_course.page_view`: What a visitor of the page sees and touches: stars, search, the map, the bars and the list
 - `collab_course.quiet`: Import fastai without its side effects on the caller
 - `collab_course.ranking`: The best items for each person, exactly and quickly
 - `collab_course.reading`: Tables of ratings that others have written: values stay as they are, and an error names the line and the cure
