@@ -44,6 +44,7 @@ Modules:
 - `collab_course.course.differences`: A comparison that says in words how a wrong answer came about
 - `collab_course.course.exercises`: A check that learners can trust: it knows starter code, a right answer, a wrong one and the mistake behind it
 - `collab_course.course.figures`: A picture first, and a script that makes it move where scripts run
+- `collab_course.course.notes`: A verdict that looks like what it means: a sign, a colour, and a table of what came and what was expected
 - `collab_course.course.pages`: Tasks, hints and questions are markdown: written in the teacher's edition, read by the exercises
 - `collab_course.course.progress`: One small file, only if you ask for it
 - `collab_course.course.standing`: The map of the course with what you have answered, and what comes next
