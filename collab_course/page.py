@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['floats_js', 'triangle_js', 'solve_js', 'ridge_js', 'fold_js', 'scores_js', 'lists_js', 'reasons_js', 'asked_js',
-           'apart_js', 'map_js', 'away_js', 'engine_js']
+           'apart_js', 'map_js', 'away_js', 'levels_js', 'engine_js']
 
 # %% ../nbs/17_page.ipynb #cd70db8e
 floats_js = '''
@@ -124,6 +124,7 @@ function foldIn(page, ratings, penalty = page.penalty) {
 scores_js = '''
 // The score at which the model predicts these stars: what undoes the sigmoid
 function scoreOf(page, stars) {
+  if (page.levels) return scoreAtLevel(page.levels, stars)
   if (!page.range) return stars
   const [low, high] = page.range
   const share = (stars - low)/(high - low)
@@ -132,6 +133,7 @@ function scoreOf(page, stars) {
 
 // The stars that a score stands for
 function starsOf(page, score) {
+  if (page.levels) return expectedStars(page.levels, score)
   if (!page.range) return score
   const [low, high] = page.range
   return low + (high - low)/(1 + Math.exp(-score))
@@ -149,7 +151,7 @@ function starScores(page, row) {
 // Stars to show: inside the ratings, as the library shows them
 function shownStars(page, stars) {
   const {low, high} = page.ratings
-  return page.range ? stars : Math.min(high, Math.max(low, stars))
+  return page.range || page.levels ? stars : Math.min(high, Math.max(low, stars))
 }
 
 // The scores of all items for a row, from its numbers alone
@@ -287,6 +289,40 @@ function awayFromAverage(page, row) {
 }
 '''
 
+# %% ../nbs/17_page.ipynb #791ceade
+levels_js = '''
+// A model of levels knows the scores at which a rating passes from one level to the next.
+// The stars to expect are the lowest level and what has been passed of each gap
+function expectedStars({stars, thresholds}, score) {
+  let expected = stars[0]
+  thresholds.forEach((threshold, k) => {
+    expected += (stars[k+1] - stars[k])/(1 + Math.exp(threshold - score))
+  })
+  return expected
+}
+
+// The stars that a score can stand for: a quarter of a gap short of both ends
+function insideLevels(all, stars) {
+  const n = all.length
+  const lowest = all[0] + (all[1] - all[0])/4
+  const highest = all[n-1] - (all[n-1] - all[n-2])/4
+  return Math.min(highest, Math.max(lowest, stars))
+}
+
+// The score at which stars are expected, by halving
+function scoreAtLevel(levels, stars) {
+  const goal = insideLevels(levels.stars, stars)
+  let low = Math.min(...levels.thresholds) - 10
+  let high = Math.max(...levels.thresholds) + 10
+  for (let step = 0; step < 50; step++) {
+    const middle = (low + high)/2
+    if (expectedStars(levels, middle) < goal) low = middle
+    else high = middle
+  }
+  return (low + high)/2
+}
+'''
+
 # %% ../nbs/17_page.ipynb #9f8ac66a
-engine_js = '\n'.join([floats_js, triangle_js, solve_js, ridge_js, fold_js, scores_js, lists_js,
-                       reasons_js, asked_js, apart_js, map_js, away_js])
+engine_js = '\n'.join([floats_js, triangle_js, solve_js, ridge_js, fold_js, scores_js, levels_js,
+                       lists_js, reasons_js, asked_js, apart_js, map_js, away_js])

@@ -1071,7 +1071,7 @@ class Recommender:
         noun: str = 'item', # What an item is called, such as 'film'
         source: str = '', # One line about the data and its licence
         n_items: int = 10_000, # How many items at most, the most rated
-        min_count: int = 1, # Leave out items with fewer training ratings
+        min_count: int = 1, # Leave items with fewer training ratings off the lists
         presets: dict[str, dict]|None = None, # Made-up people: {name: {item id: rating}}
     ) -> PageFile: # The file; Jupyter shows it as a link
         "Write a page that answers visitors like `fold_in`, in a single file without a server"
