@@ -13,7 +13,8 @@ DESKTOP,PHONE = dict(width=1440, height=900), dict(width=390, height=844)
 ODD = ['</script><script>document.title = "broken"</script>', '<img src=x onerror="document.title = 1">',
        '"Quoted" & \'single\' \\u003c', 'ألف ليلة وليلة (1001)', 'שיר השירים', '三体：地球往事',
        'ハウルの動く城 (2004)', 'Léon: The Professional (1994)', 'Đorđe Łukasz Øre', '🎬 Film 🍿', 'x'*300,
-       'A very long title '*20, '', '42', '$& $1 ${page}', 'Line one\nline two', '\u202eturned around', 'Война и мир', '   ', '\ud83c broken emoji']
+       'A very long title '*20, '', '42', '$& $1 ${page}', 'Line one\nline two', '\u202eturned around',
+       'Война и мир', '   ', '\ud83c broken emoji']
 N_ITEMS,WIDTH = 60, 6
 
 def payload(**changes):
