@@ -12,7 +12,7 @@ from colab import colab, colab_url
 from execute import root
 from landing import add_pictures, front, pictures, settings, version
 from links import DocsError, beside
-from path import Course, sources
+from path import MAP, Course, sources
 from readme import page
 from reference import page as reference
 
@@ -52,7 +52,7 @@ def described(
     chapters = {title: [dict(name=o.name, title=o.label, practice=o.practice, own=course.owner(o.practice) is o)
                         for o in part] for title,part in course.parts().items()}
     order = course.order()
-    path = {o: dict(place=i, words=f'{course.titles[o]} {course.questions[o]}') for i,o in enumerate(order)}
+    path = {o: dict(place=i, words=f'{o} {course.titles[o]} {course.questions[o]}') for i,o in enumerate(order)}
     shown = front(course, cards)
     return dict(chapters=chapters, projects=course.projects, apart=course.apart(), titles=course.titles,
                 questions=course.questions, neighbours={o: course.neighbours(o) for o in order}, path=path, front=shown,
@@ -75,14 +75,13 @@ def prepare(
     play=False,  # is there a page to play with?
 ):
     "Write all pages to `dest`; return their names and the pictures of the cards"
-    pages = sources()
-    files = {o: root/'LICENSE' for o in ['files/LICENSE.txt'] if (root/'LICENSE').exists()}
+    pages,files = sources(),{}
     nbs = {k: page(nbformat.read(v, as_version=4)) for k,v in pages.items()}
     api = api_pages(pages)
     course = Course(nbs, api)
     cards = pictures(nbs, course)
     write(dest/'site.json', json.dumps(described(course, cards, repo, play)))
-    write(dest/f'{FRONT}.md', f'---\nno-search: true\n---\n# Front page\n')
+    write(dest/f'{FRONT}.md', '---\nno-search: true\n---\n# Front page\n')
     for k,nb in nbs.items():
         site_page(k, nb, pages, course, repo, branch, files)
         write(dest/f'{k}.ipynb', nbformat.writes(nb))
@@ -102,7 +101,7 @@ def sphinx(
            src.parent/'doctrees', src, dest]
     env = {**os.environ, 'PYTHONPATH': str(root/'tools'), 'PYTHONUTF8': '1'}
     r = subprocess.run([str(o) for o in cmd], env=env, cwd=root, capture_output=True, text=True, encoding='utf-8')
-    if r.returncode: raise DocsError(r.stderr.replace(f'{src}/', 'nbs/').strip())
+    if r.returncode: raise DocsError(r.stderr.replace(f'{src}/{MAP}.', 'nbs/index.').replace(f'{src}/', 'nbs/').strip())
 
 def add_plotly(
     dest,  # folder of the website
@@ -145,6 +144,7 @@ def build(
     sphinx(work/'src', new)
     add_plotly(new)
     add_pictures(new, cards)
+    copy_files(new, {'files/LICENSE.txt': root/'LICENSE'})
     if play: shutil.copytree(play, new/'play')
     (new/'.nojekyll').touch()
     for o in ('.buildinfo', 'objects.inv'): (new/o).unlink(missing_ok=True)
