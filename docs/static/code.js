@@ -23,7 +23,7 @@
   // What a box's button copies: the code, without prompts and what a terminal answered
   function codeOf(pre) {
     const copy = pre.cloneNode(true)
-    all('.gp, .go', copy).forEach(o => o.remove())
+    all('.gp, .line:has(.go)', copy).forEach(o => o.remove())
     return copy.textContent.replace(/\n$/, '')
   }
 
