@@ -31,7 +31,7 @@ def nbs():
     return {k: docs.page(nbformat.read(v, as_version=4)) for k,v in path.sources().items()}
 
 @pytest.fixture(scope='session')
-def course(nbs): return path.Course(nbs, docs.api_pages(path.sources()))
+def course(nbs): return path.Course(nbs, docs.written(path.sources(), REPO, 'main'))
 
 @pytest.fixture(scope='session')
 def texts(site, pages): return {o: (site/o).read_text(encoding='utf-8') for o in pages}
@@ -219,7 +219,7 @@ def test_what_a_link_to_a_page_shows(texts):
     meta = lambda name,page: re.search(rf'<meta (?:name|property)="{name}" content="([^"]*)"', texts[page])[1]
     assert 'weight decay' in meta('description', '04_bias.html')==meta('og:description', '04_bias.html')
     assert meta('og:title', '04_bias.html')=='04 Bias and weight decay'
-    assert re.fullmatch(r'https://someone\.github\.io/course/_static/page\.(gif|png)', meta('og:image', 'index.html'))
+    assert re.fullmatch(r'https://someone\.github\.io/course/_static/page\.png', meta('og:image', 'index.html'))
     assert not [k for k,v in texts.items() if 'play/' not in k and 'name="description"' not in v]
 
 def test_name_and_licence(texts, site):

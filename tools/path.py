@@ -154,16 +154,16 @@ def read_chapter(
 class Course:
     "Chapters in their parts with their practice, the projects, and all other pages"
     def __init__(self,
-        nbs,     # {name of a page: its notebook}
-        api=(),  # names of the pages of the reference
+        nbs,         # {name of a page: its notebook}
+        texts=None,  # {name of a page without a notebook: its Markdown}
     ):
         numbered = sorted((o for o in nbs if re.match(r'\d+_', o)), key=lambda o: int(o.split('_')[0]))
         first = [BEFORE] if BEFORE in nbs else []
         self.chapters = [read_chapter(o, nbs[o]) for o in first + numbered]
         self.practices = {o: read_practice(o, nbs[o]) for o in nbs if o.startswith('practice/')}
         self.projects = [o for o in nbs if o.startswith('projects/')]
-        modules = {o: o.removeprefix('api/').replace('/', '.') for o in api}
-        self.titles = {k: heading(v) for k,v in nbs.items()} | {MAP: 'Course map'} | modules
+        others = {k: re.search(r'^# (.+)$', v, re.M)[1] for k,v in (texts or {}).items()}
+        self.titles = {k: heading(v) for k,v in nbs.items()} | {MAP: 'Course map'} | others
         self.questions = {k: question(v) for k,v in nbs.items()}
 
     def parts(self):
