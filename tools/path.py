@@ -181,7 +181,7 @@ class Course:
     def order(self):
         "Names of the pages in the order they are walked: chapter, its practice, next chapter; projects last"
         walk = [o for c in self.chapters for o in (c.name, c.practice if self.owner(c.practice) is c else None)]
-        return [o for o in walk if o] + self.projects
+        return [o for o in walk if o in self.titles] + self.projects
 
     def neighbours(self,
         name,  # of a page
