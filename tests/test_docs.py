@@ -358,7 +358,7 @@ def test_figures_with_sliders_react_to_arrow_keys(tab, texts):
 def test_answers_unfold_by_keyboard_and_mouse(tab, texts):
     k = next(k for k,v in texts.items() if k.startswith('practice/') and '<details' in v)
     t = tab(k)
-    a,b = (t.locator('article details').nth(i) for i in (0, 1))
+    a,b = (t.locator('article details:visible').nth(i) for i in (0, 1))
     a.locator('summary').focus()
     t.keyboard.press('Enter')
     b.locator('summary').click()
