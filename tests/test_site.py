@@ -271,7 +271,7 @@ def test_a_key_leads_to_the_search_box(tab, key, size):
 # ---- everyone ----
 
 def test_buttons_on_a_phone_are_large_enough_and_apart(tab):
-    t = tab(size=PHONE)
+    t = tab('questions', PHONE)
     names = '.nav-overlay-icon', '.theme-toggle-header', '.toc-header-icon'
     menu,theme,toc = (t.locator(o).bounding_box() for o in names)
     assert all(min(o['width'], o['height'])>=24 for o in (menu, theme, toc))
