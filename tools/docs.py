@@ -11,10 +11,10 @@ from cells import site_page
 from colab import colab, colab_url
 from execute import root
 from landing import add_pictures, front, pictures, settings, version
-from links import DocsError, beside
-from path import Course, sources
+from links import DocsError
+from path import MAP, Course, sources
 from readme import page
-from reference import page as reference
+import reference, tutor, twins
 
 FRONT = 'index'  # the page without a notebook: `docs/templates/front.html`
 
@@ -28,19 +28,14 @@ def write(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding='utf-8')
 
-def api_pages(
-    pages,  # from `path.sources`
+def written(
+    pages,   # from `path.sources`
+    repo,    # owner/name on GitHub, or None
+    branch,  # that the library is on
 ):
-    "{name of a page: its Markdown}, one for each module that has public names; exercises have none"
-    by_path = {v:k for k,v in pages.items()}
-    lib = root/'collab_course'
-    res = {}
-    for o in sorted(lib.rglob('*.py')):
-        if o.name[0]=='_' or o.stem=='all' or o.parent.name=='practice': continue
-        name = f'api/{o.relative_to(lib).with_suffix("").as_posix()}'
-        def where(path): return beside(f'{by_path[path]}.ipynb', name) if path in by_path else None
-        if text := reference(o, where): res[name] = text
-    return res
+    "{name of a page: its Markdown}, for the reference and the page for assistants"
+    helped = {'tutor': tutor.page(root, f'{MAP}.ipynb')} if tutor.teaching(root) else {}
+    return reference.pages(root, pages, repo, branch) | helped
 
 def described(
     course,  # `path.Course`
@@ -52,7 +47,7 @@ def described(
     chapters = {title: [dict(name=o.name, title=o.label, practice=o.practice, own=course.owner(o.practice) is o)
                         for o in part] for title,part in course.parts().items()}
     order = course.order()
-    path = {o: dict(place=i, words=f'{course.titles[o]} {course.questions[o]}') for i,o in enumerate(order)}
+    path = {o: dict(place=i, words=f'{o} {course.titles[o]} {course.questions[o]}') for i,o in enumerate(order)}
     shown = front(course, cards)
     return dict(chapters=chapters, projects=course.projects, apart=course.apart(), titles=course.titles,
                 questions=course.questions, neighbours={o: course.neighbours(o) for o in order}, path=path, front=shown,
@@ -74,21 +69,20 @@ def prepare(
     branch,      # that the notebooks are on
     play=False,  # is there a page to play with?
 ):
-    "Write all pages to `dest`; return their names and the pictures of the cards"
-    pages = sources()
-    files = {o: root/'LICENSE' for o in ['files/LICENSE.txt'] if (root/'LICENSE').exists()}
+    "Write all pages to `dest`; return their names, the pictures of the cards, and the pages in Markdown"
+    pages,files = sources(),{}
     nbs = {k: page(nbformat.read(v, as_version=4)) for k,v in pages.items()}
-    api = api_pages(pages)
-    course = Course(nbs, api)
+    texts = written(pages, repo, branch)
+    course = Course(nbs, texts)
     cards = pictures(nbs, course)
     write(dest/'site.json', json.dumps(described(course, cards, repo, play)))
-    write(dest/f'{FRONT}.md', f'---\nno-search: true\n---\n# Front page\n')
+    write(dest/f'{FRONT}.md', '---\nno-search: true\n---\n# Front page\n')
     for k,nb in nbs.items():
         site_page(k, nb, pages, course, repo, branch, files)
         write(dest/f'{k}.ipynb', nbformat.writes(nb))
-    for k,t in api.items(): write(dest/f'{k}.md', t)
+    for k,t in texts.items(): write(dest/f'{k}.md', t)
     copy_files(dest, files)
-    return [FRONT, *pages, *api],cards
+    return [FRONT, *pages, *texts],cards,texts
 
 # ---- the website ----
 
@@ -102,7 +96,7 @@ def sphinx(
            src.parent/'doctrees', src, dest]
     env = {**os.environ, 'PYTHONPATH': str(root/'tools'), 'PYTHONUTF8': '1'}
     r = subprocess.run([str(o) for o in cmd], env=env, cwd=root, capture_output=True, text=True, encoding='utf-8')
-    if r.returncode: raise DocsError(r.stderr.replace(f'{src}/', 'nbs/').strip())
+    if r.returncode: raise DocsError(r.stderr.replace(f'{src}/{MAP}.', 'nbs/index.').replace(f'{src}/', 'nbs/').strip())
 
 def add_plotly(
     dest,  # folder of the website
@@ -140,15 +134,17 @@ def build(
 ):
     "Build the website aside and put it in place; return the names of its pages"
     shutil.rmtree(work, ignore_errors=True)
-    names,cards = prepare(work/'src', repo, branch, bool(play))
+    names,cards,texts = prepare(work/'src', repo, branch, bool(play))
     new = work/'site'
     sphinx(work/'src', new)
     add_plotly(new)
     add_pictures(new, cards)
+    copy_files(new, {'files/LICENSE.txt': root/'LICENSE'})
     if play: shutil.copytree(play, new/'play')
     (new/'.nojekyll').touch()
     for o in ('.buildinfo', 'objects.inv'): (new/o).unlink(missing_ok=True)
     shutil.rmtree(new/'_sources', ignore_errors=True)
+    twins.write(root, new, sources(), texts)
     if repo: add_colabs(new/'colab', repo, branch)
     swap(new, dest)
     return names

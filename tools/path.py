@@ -126,9 +126,9 @@ def is_import(
 def is_private(
     o,  # a statement
 ):
-    "Whether it defines a private name"
-    if isinstance(o, ast.Assign): return all(getattr(t, 'id', 'x')[0]=='_' for t in o.targets)
-    return getattr(o, 'name', 'x')[0]=='_'
+    "Whether it defines private names only; `_` alone is no name"
+    names = [getattr(t, 'id', '') for t in getattr(o, 'targets', [])] or [getattr(o, 'name', '')]
+    return all(re.match(r'_\w', n) for n in names)
 
 def _words(nb): return '\n\n'.join(c.source for c in nb.cells if c.cell_type=='markdown')
 
@@ -154,16 +154,16 @@ def read_chapter(
 class Course:
     "Chapters in their parts with their practice, the projects, and all other pages"
     def __init__(self,
-        nbs,     # {name of a page: its notebook}
-        api=(),  # names of the pages of the reference
+        nbs,         # {name of a page: its notebook}
+        texts=None,  # {name of a page without a notebook: its Markdown}
     ):
         numbered = sorted((o for o in nbs if re.match(r'\d+_', o)), key=lambda o: int(o.split('_')[0]))
         first = [BEFORE] if BEFORE in nbs else []
         self.chapters = [read_chapter(o, nbs[o]) for o in first + numbered]
         self.practices = {o: read_practice(o, nbs[o]) for o in nbs if o.startswith('practice/')}
         self.projects = [o for o in nbs if o.startswith('projects/')]
-        modules = {o: o.removeprefix('api/').replace('/', '.') for o in api}
-        self.titles = {k: heading(v) for k,v in nbs.items()} | {MAP: 'Course map'} | modules
+        others = {k: re.search(r'^# (.+)$', v, re.M)[1] for k,v in (texts or {}).items()}
+        self.titles = {k: heading(v) for k,v in nbs.items()} | {MAP: 'Course map'} | others
         self.questions = {k: question(v) for k,v in nbs.items()}
 
     def parts(self):
@@ -181,7 +181,7 @@ class Course:
     def order(self):
         "Names of the pages in the order they are walked: chapter, its practice, next chapter; projects last"
         walk = [o for c in self.chapters for o in (c.name, c.practice if self.owner(c.practice) is c else None)]
-        return [o for o in walk if o] + self.projects
+        return [o for o in walk if o in self.titles] + self.projects
 
     def neighbours(self,
         name,  # of a page
