@@ -1,5 +1,5 @@
 "Chapter 06: biases, components, neighbours and the picture against independent computations, and what is refused"
-import base64, copy, io, subprocess, sys
+import base64, copy, io
 
 import numpy as np
 import pandas as pd
@@ -441,12 +441,15 @@ def test_the_nearest_are_those_of_nearest(plot, model, dls):
 def test_few_items_have_few_neighbours(n): assert nearest_rows(np.eye(3)[:n], 10).shape==(n, max(n-1, 0))
 
 @pytest.mark.parametrize('title,first,short', [
-    ('Rock, The (1996)', 'The Rock (1996)', 'The Rock'), ("Appartement, L' (1996)", "L'Appartement (1996)", "L'Appartement"),
+    ('Rock, The (1996)', 'The Rock (1996)', 'The Rock'),
+    ("Appartement, L' (1996)", "L'Appartement (1996)", "L'Appartement"),
     ('City of Lost Children, The (Cité des enfants perdus, La) (1995)',
      'The City of Lost Children (Cité des enfants perdus, La) (1995)',
      'The City of Lost Children (Cité des enfants perdus, La)'),
-    ('Theatre, Theory', 'Theatre, Theory', 'Theatre, Theory'), ('Me, Myself and I', 'Me, Myself and I', 'Me, Myself and I'),
-    ('The', 'The', 'The'), ('1984', '1984', '1984'), ('A, B, The', 'The A, B', 'The A, B'), ('(1990)', '(1990)', '(1990)')])
+    ('Theatre, Theory', 'Theatre, Theory', 'Theatre, Theory'),
+    ('Me, Myself and I', 'Me, Myself and I', 'Me, Myself and I'),
+    ('The', 'The', 'The'), ('1984', '1984', '1984'),
+    ('A, B, The', 'The A, B', 'The A, B'), ('(1990)', '(1990)', '(1990)')])
 def test_titles_as_people_say_them(title, first, short):
     assert article_first(title)==first and without_year(first)==short
 
