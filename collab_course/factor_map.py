@@ -212,7 +212,7 @@ def axis_ticks(
     digits = 9 - min(least, 0)
     return np.round(ticks, digits)
 
-# %% ../nbs/library/factor_map.ipynb #942113af
+# %% ../nbs/library/factor_map.ipynb #24bb4b0f
 map_tools = r"""const maker = space => (tag, attrs, ...inside) => {
   const e = document.createElementNS(space, tag)
   for (const name in attrs) e.setAttribute(name, attrs[name])
@@ -222,7 +222,7 @@ map_tools = r"""const maker = space => (tag, attrs, ...inside) => {
 const html = maker('http://www.w3.org/1999/xhtml')
 const svg = maker('http://www.w3.org/2000/svg')"""
 
-# %% ../nbs/library/factor_map.ipynb #79a232c3
+# %% ../nbs/library/factor_map.ipynb #db6b7e51
 map_picture = r"""const picture = d => {
   const circle = (i, r) => svg('circle', {r, fill: d.shades[d.shade[i]]})
   const dots = d.names.map((_, i) => circle(i, 3))
@@ -249,7 +249,7 @@ map_picture = r"""const picture = d => {
   }
   const line = (i, j) => svg('path', {d: `M${at(i)}L${at(j)}`})"""
 
-# %% ../nbs/library/factor_map.ipynb #b2eca696
+# %% ../nbs/library/factor_map.ipynb #d1369038
 map_titles = r"""  const ruler = document.createElement('canvas').getContext('2d')
   const short = name => name.replace(/ \(\d{4}\)$/, '')
   const spots = [[8, 4, 0], [-8, 4, 1], [0, -9, .5], [0, 18, .5]]
@@ -296,7 +296,7 @@ map_titles = r"""  const ruler = document.createElement('canvas').getContext('2d
   return {pic, view, show, under}
 }"""
 
-# %% ../nbs/library/factor_map.ipynb #dcc3c0dc
+# %% ../nbs/library/factor_map.ipynb #267bf50f
 map_panel = r"""const panel = (d, choose) => {
   const said = html('p', {'aria-live': 'polite'})
   const list = html('ol', {})
@@ -318,7 +318,7 @@ map_panel = r"""const panel = (d, choose) => {
   return {said, list, tell}
 }"""
 
-# %% ../nbs/library/factor_map.ipynb #dd541e9f
+# %% ../nbs/library/factor_map.ipynb #2afe375a
 map_search = r"""const live_map = (d, n, alt) => {
   let chosen = null, found = [], pointed = null
   const {pic, view, show, under} = picture(d)
@@ -361,7 +361,7 @@ map_search = r"""const live_map = (d, n, alt) => {
     draw()
   }"""
 
-# %% ../nbs/library/factor_map.ipynb #93e5d2ef
+# %% ../nbs/library/factor_map.ipynb #e9905c7b
 map_events = r"""  let moved = 0
   const drag = event => {
     moved += Math.abs(event.movementX) + Math.abs(event.movementY)
@@ -406,7 +406,7 @@ map_events = r"""  let moved = 0
   return root
 }"""
 
-# %% ../nbs/library/factor_map.ipynb #add46ae9
+# %% ../nbs/library/factor_map.ipynb #56e6db2d
 map_style = """
 .live-map { margin: 1em 0; --ground: var(--jp-layout-color0,
   var(--color-background-primary, Canvas)) }
@@ -434,7 +434,7 @@ map_style = """
 .live-map ol { columns: 2 14em; margin: .2em 0; padding-left: 2em }
 """
 
-# %% ../nbs/library/factor_map.ipynb #b030b6a2
+# %% ../nbs/library/factor_map.ipynb #a2285853
 map_script = f"""(() => {{
 {map_tools}
 {map_picture}
@@ -462,9 +462,11 @@ def as_attribute(
 ) -> str:
     "Write data as JSON that fits between single quotes"
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(',', ':'))
-    return text.replace('&', '&amp;').replace("'", '&#39;').replace('<', '&lt;')
+    for sign,name in (('&', '&amp;'), ("'", '&#39;'), ('<', '&lt;'), ('>', '&gt;')):
+        text = text.replace(sign, name)
+    return text
 
-# %% ../nbs/library/factor_map.ipynb #e5035d48
+# %% ../nbs/library/factor_map.ipynb #45bc51ad
 articles = "The|A|An|La|Le|Les|L'|El|Los|Las|Il|Lo|Der|Die|Das|Det|Den|Un|Une"
 
 def article_first(
@@ -483,7 +485,7 @@ def without_year(
     "Drop the year at the end of a title"
     return re.sub(r' \(\d{4}\)$', '', title)
 
-# %% ../nbs/library/factor_map.ipynb #af22e605
+# %% ../nbs/library/factor_map.ipynb #ecd0a0a7
 def nearest_rows(
     vectors: np.ndarray, # A row for each item
     n: int=10, # How many neighbours; fewer, if there are fewer
@@ -495,7 +497,7 @@ def nearest_rows(
     np.fill_diagonal(cosine, -np.inf)
     return np.argsort(-cosine, axis=1, kind='stable')[:,:min(n, len(vectors) - 1)]
 
-# %% ../nbs/library/factor_map.ipynb #9bbb46ea
+# %% ../nbs/library/factor_map.ipynb #e90ecc54
 _margin = dict(l=75, r=15, t=40, b=50)
 _grey = '#c8c8c8'
 _blue = '#0072B2'
