@@ -44,9 +44,9 @@ def page_kind(
     served = rec.served
     if rec.rates and served.kind in star_models and served.n_factors: return 'stars'
     if rec.lists is not None: return 'lists'
-    raise ArgError(f'a page multiplies rows of factors, and this model is {served.describe()}: '
-                   "train one with Recommender.fit(…, ", Arg('model', 'dot_product'), ')',
-                   arg='model')
+    what = 'biases alone' if served.n_factors==0 else served.describe()
+    raise ArgError(f'a page multiplies rows of factors, and this model is {what}: train one with '
+                   'factors, by Recommender.fit(…, ', Arg('model', 'dot_product'), ')', arg='model')
 
 def als_of(
     rec: 'Recommender', # With a list model
@@ -362,17 +362,21 @@ class PageFile(type(Path())):
     "Path of a page that was written; Jupyter shows it as a link"
     note = '' # Where it lists other items than the model
 
+    @property
+    def size(self) -> str:
+        "Size of the file in words"
+        return file_size(self.stat().st_size)
+
     def __repr__(self) -> str:
         more = f'\n{self.note}' if self.note else ''
-        return f'{self.absolute().as_uri()} ({file_size(self.stat().st_size)}){more}'
+        return f'{self.absolute().as_uri()} ({self.size}){more}'
 
     def _repr_html_(self) -> str:
         "Show a link that opens the page in a tab of its own"
         near = os.path.relpath(self, Path.cwd()).replace(os.sep, '/')
-        size = file_size(self.stat().st_size)
         more = f'<br>{escape(self.note)}' if self.note else ''
-        return (f'<a href="{quote(near)}" target="_blank" {keep_click}>Open {escape(self.name)}</a> '
-                f'({size}){more}')
+        link = f'<a href="{quote(near)}" target="_blank" {keep_click}>Open {escape(self.name)}</a>'
+        return f'{link} ({self.size}){more}'
 
 # %% ../nbs/library/page_data.ipynb #5b221e43
 ours = re.compile(rb'"made_by": ?"collab_course ')

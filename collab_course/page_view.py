@@ -99,7 +99,7 @@ page_colors = r""":root {
   }
 }"""
 
-# %% ../nbs/library/page_view.ipynb #bd088d5e
+# %% ../nbs/library/page_view.ipynb #e2676060
 page_layout = r"""* { box-sizing: border-box }
 [hidden] { display: none !important }
 body {
@@ -131,7 +131,7 @@ footer p { margin: 0 0 4px; max-width: 100ch; overflow-wrap: anywhere }
 ul, ol { margin: 0; padding: 0; list-style: none }
 :focus-visible { outline: 2px solid var(--focus); outline-offset: 2px }
 @media (max-width: 1439px) {
-  main { grid-template-columns: 290px minmax(0, 1fr) 310px; gap: 14px }
+  main { grid-template-columns: 306px minmax(0, 1fr) 312px; gap: 14px }
   main > section { padding: 16px }
 }
 @media (max-width: 1079px) { main { grid-template-columns: minmax(0, 5fr) minmax(0, 7fr) } }
@@ -192,7 +192,7 @@ button { cursor: pointer }
 @media (max-width: 1439px) { #belief { grid-template-columns: 1fr auto } }
 @media (max-width: 1439px) { .range { grid-row: 2; grid-column: 1 / -1 } }"""
 
-# %% ../nbs/library/page_view.ipynb #72c938c9
+# %% ../nbs/library/page_view.ipynb #4c9f903f
 page_stars = r""".row {
   position: relative; display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 10px;
   align-items: center; min-height: 35px; border-top: 1px solid var(--line);
@@ -207,14 +207,15 @@ page_stars = r""".row {
 .stars {
   --shape: url('data:image/svg+xml,<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">\
 <path d="M12 2.6l2.9 6 6.6.9-4.8 4.6 1.2 6.5-5.9-3.1-5.9 3.1 1.2-6.5L2.5 9.5l6.6-.9z"/></svg>');
-  position: relative; display: flex; width: calc(var(--many)*21px); height: 26px;
+  --size: 20px;
+  position: relative; display: flex; width: calc(var(--many)*var(--size)); height: 26px;
   min-width: 0; margin: 0; padding: 0; border: 0; border-radius: 6px;
 }
 .stars::before {
   content: ''; position: absolute; inset: 0; forced-color-adjust: none;
   background: linear-gradient(90deg, var(--star) var(--share), var(--hollow) 0);
-  mask: var(--shape) 0 50% / calc(100%/var(--many)) 21px repeat-x;
-  -webkit-mask: var(--shape) 0 50% / calc(100%/var(--many)) 21px repeat-x;
+  mask: var(--shape) 0 50% / var(--size) var(--size) repeat-x;
+  -webkit-mask: var(--shape) 0 50% / var(--size) var(--size) repeat-x;
 }
 .stars input {
   position: relative; height: 100%; margin: 0; opacity: 0; cursor: pointer; appearance: none;
@@ -233,15 +234,12 @@ page_stars = r""".row {
 }
 @media (pointer: coarse) {
   .row { min-height: 46px }
-  .stars { width: calc(var(--many)*28px); height: 40px }
-  .stars::before {
-    mask-size: calc(100%/var(--many)) 27px; -webkit-mask-size: calc(100%/var(--many)) 27px;
-  }
+  .stars { --size: 28px; height: 40px }
   .row .clear { line-height: 40px }
   .chips button, .like, .number { padding-top: 8px; padding-bottom: 8px }
 }"""
 
-# %% ../nbs/library/page_view.ipynb #32ad9bd2
+# %% ../nbs/library/page_view.ipynb #caf30fca
 page_pictures = r""".map { position: relative }
 canvas { display: block; width: 100%; border-radius: 10px }
 #map { aspect-ratio: 4/3; cursor: crosshair; touch-action: pan-y }
@@ -257,10 +255,16 @@ canvas { display: block; width: 100%; border-radius: 10px }
   font-size: 13px;
 }
 .legend span { color: var(--less-text) }
+.legend span:first-child { white-space: nowrap }
 .legend span:last-child { color: var(--more-text) }
 .legend i {
   flex: none; width: 110px; height: 9px; border-radius: 9px; forced-color-adjust: none;
   background: linear-gradient(90deg, var(--less), var(--dot), var(--more));
+}
+@media (max-width: 759px) {
+  #map { aspect-ratio: 1 }
+  .legend { font-size: 12px }
+  .legend i { width: 60px }
 }
 #near { position: relative; margin-top: 14px; padding: 12px 14px 6px; border-radius: 12px }
 #near { background: var(--paper) }
@@ -272,7 +276,7 @@ canvas { display: block; width: 100%; border-radius: 10px }
 #near-list li { max-width: 100% }
 #near .row { border: 0; display: inline-grid; grid-template-columns: auto }"""
 
-# %% ../nbs/library/page_view.ipynb #4de64bae
+# %% ../nbs/library/page_view.ipynb #67684e22
 page_list = r"""#best li {
   display: grid; grid-template-columns: 1.5em minmax(0, 1fr) auto; gap: 0 8px;
   padding: 7px 0; border-top: 1px solid var(--line);
@@ -282,7 +286,7 @@ page_list = r"""#best li {
 #best .title { font-weight: 600 }
 #best .score { font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap }
 #best .why {
-  grid-column: 2; margin: 0; min-height: 2.7em; color: var(--soft); font-size: 13px;
+  grid-column: 2; margin: 0; min-height: 1.35em; color: var(--soft); font-size: 13px;
   line-height: 1.35; overflow: hidden; overflow-wrap: anywhere;
 }
 #best.cold :is(.why, .scale) { display: none }
@@ -336,7 +340,7 @@ const mine = new Map()
 // What follows from it: the row, scores of all items, and how far they are from the average
 const state = {fold: null, scores: average, apart: null, best: [], ends: [0, 1]}"""
 
-# %% ../nbs/library/page_view.ipynb #36f38d19
+# %% ../nbs/library/page_view.ipynb #ca147b82
 view_words = r"""// More than one of a noun
 function plural(noun) {
   if (/(x|z|ch|sh|ss)$/.test(noun)) return noun + 'es'
@@ -374,6 +378,7 @@ function say(value) {
 
 const one = page.noun
 const many = plural(one)
+const a_one = `${/^[aeiou]/i.test(one) ? 'an' : 'a'} ${one}`
 const few_stars = low > 0 && high <= 7 && high%1 == 0 && step >= .5
 const looks = likes ? 'like' : few_stars ? 'stars' : 'number'
 const rates = page.kind == 'stars'
@@ -382,8 +387,8 @@ const share = Math.round(100*(page.map.explained[0] + page.map.explained[1]))
 
 const words = {
   rate: likes ? `Pick ${many} you like` : `Rate a few ${many}`,
-  map: `A dot is one ${one}, and ${many} that the same people like lie together. The arrow is you:
-    how your row differs from the average person\u2019s.`,
+  map: `Each dot is ${a_one}; ${many} that the same people like lie close together.
+    The arrow is you: your row, minus the average person\u2019s.`,
   near: `Near means that their rows point the same way: 1.00 is the same direction. The map shows
     only two of ${page.width} directions, so neighbours may look far apart on it.`,
   numbers: rates ? `${page.width + 1} numbers` : `${page.width} numbers`,
@@ -400,14 +405,14 @@ const words = {
 
 // Fill in the words of this model
 function fill_words() {
-  const lead = `Each ${likes ? 'like' : looks == 'stars' ? 'star' : 'rating'} moves you: a row of ${
-    page.width} numbers, as the model has one for each ${one}. No server, no sign-up: ` +
-    'everything is computed in this page.'
+  const step = likes ? 'like' : looks == 'stars' ? 'star' : 'rating'
+  const lead = `Each ${step} moves you. To the model you are a row of ${page.width} numbers, ` +
+    `and so is each ${one}. No server, no sign-up: everything is computed in this page.`
   $('heading').textContent = page.title || `${words.rate}, watch your row move`
   $('lead').textContent = lead
   for (const o of document.querySelectorAll('[data-word]')) o.textContent = words[o.dataset.word]
-  $('query').placeholder = `Find a ${one} among ${page.ids.length.toLocaleString('en')}`
-  $('query').setAttribute('aria-label', `Find a ${one}`)
+  $('query').placeholder = `Find ${a_one} among ${page.ids.length.toLocaleString('en')}`
+  $('query').setAttribute('aria-label', `Find ${a_one}`)
   $('more').textContent = `Show more ${many}`
   $('source').textContent = page.source
   $('left-out').textContent = page.n_left_out ? `This page carries the ${
@@ -542,7 +547,7 @@ function give(item, value) {
   update()
 }"""
 
-# %% ../nbs/library/page_view.ipynb #081ebf80
+# %% ../nbs/library/page_view.ipynb #11b74364
 view_search = r"""// Text without capitals and accents, for searching
 function folded(text) {
   const plain = {'\u00df': 'ss', '\u00e6': 'ae', '\u00f8': 'o', '\u0142': 'l', '\u0111': 'd',
@@ -630,11 +635,12 @@ function keep() {
 function recall() {
   try {
     const given = JSON.parse(localStorage.getItem(drawer)) || {}
-    page.ids.forEach((id, i) => { if (steps.includes(given[id])) mine.set(i, given[id]) })
+    const fits = value => value >= low && value <= high
+    page.ids.forEach((id, i) => { if (fits(given[id])) mine.set(i, given[id]) })
   } catch { mine.clear() }
 }"""
 
-# %% ../nbs/library/page_view.ipynb #e2c0ae77
+# %% ../nbs/library/page_view.ipynb #403373d7
 view_map = r"""const map = {pen: $('map').getContext('2d'), x: [], y: [], at: null, labels: []}
 // What is drawn now, on its way to what is true
 const shown = {
@@ -693,7 +699,7 @@ function place_dots() {
   map.y = Array.from(page.map.y, y => inside(up(y), height))
   const home = [inside(across(0), width), inside(up(0), height)]
   Object.assign(map, {width, height, home})
-  map.stretch = 1.5*Math.min(width, height)/2/strong.reach
+  map.stretch = (rates ? 1.5 : 1)*Math.min(width, height)/2/strong.reach
 }
 
 // The pixel of a person's tip; a very long arrow ends at the frame
@@ -848,7 +854,7 @@ function move(target) {
   moving = requestAnimationFrame(frame)
 }"""
 
-# %% ../nbs/library/page_view.ipynb #0d5054be
+# %% ../nbs/library/page_view.ipynb #97a5c74b
 view_labels = r"""// Do two boxes [x, y, width, height] overlap?
 function overlap(a, b) {
   const across = a[0] < b[0] + b[2] && b[0] < a[0] + a[2]
@@ -886,7 +892,7 @@ function spread_out() {
 
 // Items to name, the most important ones first, with how bold they are
 function to_name() {
-  const few = map.width < 480
+  const few = map.width < 420
   const own = [...mine.keys()].reverse().slice(0, few ? 5 : 12)
   const opened = near.open == null ? [] : [near.open, ...near.items]
   const bold = new Set([...opened, ...own])
@@ -899,7 +905,7 @@ function to_name() {
 function place_labels(tip) {
   const {pen} = map
   const boxes = free_space(tip)
-  const most = map.width < 480 ? 9 : 20
+  const most = Math.min(20, Math.round(map.width*map.height/9500))
   const around = (i, r) => [map.x[i] - r, map.y[i] - r, 2*r, 2*r]
   const dots = map.x.map((_, i) => around(i, radius(i)))
   const rings = [...mine.keys(), ...near.items].filter(i => i < n_dots).map(i => dots[i])
@@ -920,13 +926,19 @@ function place_labels(tip) {
   }
 }
 
-// Names with a rim in the colour of the card
+// Names on a veil, with a rim, so that dots behind them don't disturb
 function draw_labels() {
   const {pen} = map
   pen.lineJoin = 'round'
   for (const {text, font, bold, box} of map.labels) {
+    pen.globalAlpha = .6
+    pen.fillStyle = ink.card_css
+    pen.beginPath()
+    pen.roundRect(box[0] - 2, box[1], box[2] + 4, box[3], 5)
+    pen.fill()
+    pen.globalAlpha = 1
     pen.font = font
-    pen.lineWidth = 3.5
+    pen.lineWidth = 3
     pen.strokeStyle = ink.card_css
     pen.strokeText(text, box[0], box[1] + 12.5)
     pen.fillStyle = bold ? ink.ink_css : ink.soft_css
@@ -934,7 +946,7 @@ function draw_labels() {
   }
 }"""
 
-# %% ../nbs/library/page_view.ipynb #40325231
+# %% ../nbs/library/page_view.ipynb #baf0ee5f
 view_pointing = r"""// The dot under a point, if one is near
 function dot_at(x, y) {
   const apart = i => Math.hypot(map.x[i] - x, map.y[i] - y)
@@ -954,12 +966,17 @@ function next_dot([dx, dy]) {
   return cost(i) < Infinity ? i : map.at
 }
 
+// How often an item was rated in training, in words
+function count_of(n) {
+  const [single, more] = likes ? ['person', 'people'] : ['rating', 'ratings']
+  return `${n.toLocaleString('en')} ${n == 1 ? single : more}`
+}
+
 // What the model thinks of an item, in words
 function opinion(i) {
-  const n = page.counts[i]
-  const counted = `${n.toLocaleString('en')} ${n == 1 ? 'rating' : 'ratings'}`
+  const counted = count_of(page.counts[i])
   if (!rates) return counted
-  const [you, all] = [state.scores[i], average[i]].map(v => show(v, digits) + unit)
+  const [you, all] = [state.scores[i], average[i]].map(say_score)
   return `${mine.size ? `you ${you}, ` : ''}average person ${all} \u00b7 ${counted}`
 }
 
@@ -1036,7 +1053,7 @@ function say_bars() {
   $('bars').setAttribute('aria-label', `Bar chart. ${text}`)
 }"""
 
-# %% ../nbs/library/page_view.ipynb #75c1baec
+# %% ../nbs/library/page_view.ipynb #b717a270
 view_list = r"""// The ten rows of the list
 function make_list() {
   for (let k = 0; k < 10; k++) {
@@ -1087,6 +1104,9 @@ function fill_why(element, item) {
   element.replaceChildren(...parts)
 }
 
+// A prediction as people read it, inside the scale
+const say_score = value => show(shownStars(page, value), digits) + unit
+
 // Write the list into its rows
 function show_list() {
   state.ends = ends_of(average, state.apart)
@@ -1097,7 +1117,7 @@ function show_list() {
     if (item == null) return
     const [, title, score, why, scale] = li.children
     set_title(title, item)
-    score.textContent = rates ? show(state.scores[item], digits) + unit : ''
+    score.textContent = rates ? say_score(state.scores[item]) : ''
     scale.className = `scale ${state.apart[item] < 0 ? 'down' : 'up'}`
     scale.style.setProperty('--you', share_of(average[item] + state.apart[item]))
     scale.style.setProperty('--all', share_of(average[item]))
@@ -1110,10 +1130,11 @@ function show_list() {
 function note_of_list() {
   if (!mine.size) return `Nobody knows you yet: this is what the average person gets. ${
     likes ? 'Like' : 'Rate'} something, and it becomes yours.`
-  const versus = rates ? 'Coloured: how far you are from the average person.' : ''
-  return by() == 'most' ? `${words.most}. ${versus}`
-    : `What you would ${likes ? 'pick' : 'enjoy'} more than the average person, the largest ` +
-      `difference first${rare > min_count ? `; ${many} with at least ${rare} ratings` : ''}.`
+  const versus = rates ? 'In colour: how far you are from the average person.' : ''
+  if (by() == 'most') return `${words.most}. ${versus}`
+  const known = n_dots < page.ids.length ? `; ${many} with at least ${count_of(rare)}` : ''
+  return `What you would ${likes ? 'pick' : 'enjoy'} more than the average person, the largest ` +
+    `difference first${known}.`
 }
 
 // How the list is ordered: 'most' or 'apart'
@@ -1158,7 +1179,7 @@ function redraw() {
   draw_map()
 }"""
 
-# %% ../nbs/library/page_view.ipynb #6f733027
+# %% ../nbs/library/page_view.ipynb #afcad071
 view_update = r"""// The penalty that the slider stands at: the model's own in the middle
 const usual_penalty = (rates ? page.penalty : page.lists.penalty) || 1
 const penalty = () => usual_penalty*10**-Number($('penalty').value)
@@ -1221,7 +1242,7 @@ function show_numbers(solving, ranking) {
 
 // The list and the map in words
 function describe() {
-  const named = i => rates ? `${names[i]}, ${show(state.scores[i], digits)}` : names[i]
+  const named = i => rates ? `${names[i]}, ${say_score(state.scores[i])}` : names[i]
   const first = state.best.slice(0, 5).map(named)
   const order = [...shown.tint.keys()].sort((a, b) => state.apart[b] - state.apart[a])
   const some = items => items.slice(0, 4).map(i => short(i)).join('; ')
@@ -1250,7 +1271,7 @@ function start() {
   $('penalty').addEventListener('input', update)
   $('more').addEventListener('click', () => { n_shown += 15; show_rows() })
   $('near-close').addEventListener('click', close_item)
-  $('near').addEventListener('keydown', e => { if (e.key == 'Escape') close_item() })
+  addEventListener('keydown', e => { if (e.key == 'Escape' && near.open != null) close_item() })
   for (const o of document.querySelectorAll('[name=by]')) o.addEventListener('change', update)
   listen_to_map()
   place_dots()

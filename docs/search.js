@@ -1,10 +1,13 @@
-// Order of what a search finds: pages of the path come first, those whose title or question has the words before others,
-// and of these the one that comes first on the path. PATH (from search.html): {page: {place, words: title and question}}
+// Order of what a search finds: pages of the path come first, those whose title or question says it before others,
+// and of these the one that comes first on the path. PATH (from search.html): {page: {place, words}}
 const KINDS = {chapter: 100, practice: 60, projects: 50, api: 30, library: 10}
 
-// The words that are looked for
-function asked() {
-  return new URLSearchParams(location.search).get('q').toLowerCase().split(/[^\p{Letter}\p{Number}_]+/u).filter(o => o)
+const query = () => new URLSearchParams(location.search).get('q').trim()
+
+// Words as Sphinx compares them: "embeddings" and "embedding" are one
+function stems(text) {
+  const stemmer = new Stemmer(), words = text.toLowerCase().split(/[^\p{Letter}\p{Number}]+/u)
+  return new Set(words.filter(o => o && !stopwords.has(o)).map(o => stemmer.stemWord(o)))
 }
 
 // Points for the kind of a page: most for chapters, least for what stands apart
@@ -13,23 +16,31 @@ function kindPoints(page) {
   return KINDS[folder] ?? 0
 }
 
-// Points for a page whose title or question says what is looked for
-function wordPoints(page) {
-  const words = asked(), said = PATH[page]?.words.toLowerCase() ?? ''
-  return 20*words.filter(o => said.includes(o)).length/words.length
+let said // {page: stems of its title and question}, once it is asked for
+
+// The share of what is looked for that a page's title or question says; a word that few pages say counts more
+function shareSaid(page) {
+  said ??= Object.fromEntries(Object.entries(PATH).map(([k, v]) => [k, stems(v.words)]))
+  let all = 0, here = 0
+  for (const word of stems(query())) {
+    const weight = 1/(1 + Object.values(said).filter(o => o.has(word)).length)
+    all += weight
+    if (said[page]?.has(word)) here += weight
+  }
+  return all ? here/all : 0
 }
 
-// Points for the reference of exactly the name that is looked for
-function namePoints(kind, title) {
-  const query = new URLSearchParams(location.search).get('q').trim()
-  return kind == 'object' && /[_.A-Z]/.test(query) && `.${title}`.endsWith(`.${query}`) ? 200 : 0
+// Is it the reference of exactly the name that is looked for?
+function isName(kind, title) {
+  return kind == 'object' && /[_.A-Z]/.test(query()) && `.${title}`.endsWith(`.${query()}`)
 }
 
 var Scorer = {
   objNameMatch: 11, objPartialMatch: 6, objPrio: {0: 15, 1: 5, 2: -5}, objPrioDefault: 0,
   title: 15, partialTitle: 7, term: 5, partialTerm: 2,
-  score([page, title, anchor, about, score, file, kind]) {
-    const place = PATH[page]?.place ?? 99
-    return score + kindPoints(page) + wordPoints(page) + namePoints(kind, title) - place/1000
+  score([page, title, anchor, about, points, file, kind]) {
+    const share = shareSaid(page), place = PATH[page]?.place ?? 99
+    if (isName(kind, title)) return 300
+    return (share == 1 ? 50 : points + 20*share) + kindPoints(page) - place/1000
   },
 }

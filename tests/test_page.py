@@ -1,16 +1,18 @@
 "A page made from a Recommender: its payload, its file, the command line, and that it answers like the library"
-import json, re, sqlite3, warnings
+import json, re, types, warnings
 from base64 import b64decode
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from collab_course.answers import RatingCounts
 from collab_course.checks import ArgError
 from collab_course.command_line import main
 from collab_course.interpretation import factor_pca
-from collab_course.list_models import WeightedALS
-from collab_course.page_data import PageFile, page_data, rating_step, script_json
+from collab_course.list_answers import factors_of
+from collab_course.list_models import EASE, Blend, WeightedALS
+from collab_course.page_data import PageFile, average_of_lists, page_data, rating_step, script_json
 from collab_course.recommender import Recommender
 from collab_course.tables import planted_ratings
 
@@ -28,11 +30,15 @@ def fitted(df, **settings):
 
 def dot_product(df, **settings): return fitted(df, model='dot_product', n_factors=6, n_epoch=3, **settings)
 
-def with_als_alone(rec):
-    "The same lists by weighted ALS alone"
-    als, = [part for part in rec.lists.model.models if isinstance(part, WeightedALS)]
-    return Recommender.from_parts(rec.served, rec.users_vocab, rec.items_vocab, rec.history, rec.rating_name,
-                                  rec.titles, rec.rating_range, lists=rec.lists.with_model(als), rates=False)
+def with_lists(rec, model):
+    "The same with another list model, which answers alone"
+    lists = rec.lists.with_model(model)
+    return Recommender.from_parts(factors_of(lists, rec.history), rec.users_vocab, rec.items_vocab, rec.history,
+                                  rec.rating_name, rec.titles, rec.rating_range, lists=lists, rates=False)
+
+def with_als(rec):
+    "The same with lists by weighted ALS alone"
+    return with_lists(rec, WeightedALS.fit(rec.lists.of_history(rec.history), n_factors=8))
 
 def numbers(text): return np.frombuffer(b64decode(text), '<f4')
 
@@ -51,18 +57,20 @@ def halves(): return dot_product(planted(.5, .5))
 def levels(): return fitted(planted(), model='neighbours', n_factors=6, n_epoch=3)
 
 @pytest.fixture(scope='module')
-def blend(): return fitted(planted()[['user', 'movie']], feedback='clicks')
+def clicks(): return with_als(fitted(planted()[['user', 'movie']], feedback='clicks'))
 
 @pytest.fixture(scope='module')
-def clicks(blend): return with_als_alone(blend)
+def blend(clicks):
+    ease = EASE.fit(clicks.lists.of_history(clicks.history))
+    return with_lists(clicks, Blend([ease, clicks.lists.model]))
 
 @pytest.fixture(scope='module')
 def counts():
     df = planted()
-    return with_als_alone(fitted(df.assign(rating=df.rating**2), feedback='counts'))
+    return with_als(fitted(df.assign(rating=df.rating**2), feedback='counts'))
 
 @pytest.fixture(scope='module')
-def stars_lists(): return with_als_alone(fitted(planted(), model='lists'))
+def stars_lists(): return with_als(fitted(planted(), model='lists'))
 
 # ---- the payload ----
 
@@ -140,13 +148,18 @@ def test_a_model_of_another_day(stars, tmp_path):
     assert page_data(saved)==full
     assert page_data(forgot)==full
 
-def test_lists_without_a_history(blend, stars_lists, tmp_path):
+def test_lists_without_a_history(blend, stars, stars_lists, tmp_path):
     forgot = Recommender.load(blend.save(tmp_path/'clicks', history=False))
     assert page_data(forgot)['average']==page_data(blend)['average']
-    default = fitted(planted())
-    both = Recommender.from_parts(default.served, default.users_vocab, default.items_vocab, default.history,
-                                  lists=default.lists, rates=False)
-    assert page_data(both)['kind']=='lists'
+    network = types.SimpleNamespace(kind='network', n_factors=None)
+    def average(history):
+        rec = types.SimpleNamespace(served=network, rates=True, lists=stars_lists.lists, history=history)
+        return average_of_lists(rec, stars_lists.lists.model)
+    known = average(stars_lists.history)
+    guessed = average(RatingCounts.of(stars_lists.history))
+    assert known[-1]==guessed[-1]==0
+    scores = stars_lists.lists.model.row_scores(np.stack([known, guessed])[:,:-1])[:,1:]
+    assert np.corrcoef(scores)[0,1]>.95
 
 def test_an_item_that_came_later(stars, clicks):
     new = pd.DataFrame(dict(user=[1, 2, 3], movie=[999, 999, 999], rating=[5, 4, 5]))
@@ -156,23 +169,19 @@ def test_an_item_that_came_later(stars, clicks):
 
 def test_one_item_and_one_factor():
     df = planted()
-    one = dot_product(df, n_factors=1) if False else fitted(df, model='dot_product', n_factors=1, n_epoch=2)
+    one = fitted(df, model='dot_product', n_factors=1, n_epoch=2)
     flat = page_data(one)['map']
     assert flat['explained']==pytest.approx([1, 0]) and not numbers(flat['y']).any()
-    few = df[df.movie==1].drop_duplicates('user')
-    tiny = fitted(few, model='dot_product', n_factors=2, n_epoch=2)
-    data = page_data(tiny)
-    assert data['ids']==[1] and data['map']['explained']==[0, 0]
+    with pytest.warns(UserWarning, match='the page holds the 1 most rated'): alone = page_data(one, n_items=1)
+    assert len(alone['ids'])==1 and alone['map']['explained']==[0, 0]
 
 def test_biases_alone_have_no_page(levels):
     rec = fitted(planted(), model='dot_product', n_factors=0)
-    with pytest.raises(ArgError, match=r"this model is 0 factors: train one with Recommender.fit\(…, model='dot_product'\)"):
+    with pytest.raises(ArgError, match=r"biases alone: train one with factors, by Recommender.fit\(…, model="):
         page_data(rec)
 
 def test_lists_without_factors_get_some(blend):
-    ease = blend.lists.with_model(blend.lists.model.models[0])
-    parts = (blend.served, blend.users_vocab, blend.items_vocab)
-    rec = Recommender.from_parts(*parts, blend.history, 'click', lists=ease, rates=False)
+    rec = with_lists(blend, blend.lists.model.models[0])
     data = page_data(rec)
     assert data['note']=="This page lists by weighted ALS; the model's own lists are by EASE."
     with pytest.raises(ArgError, match='save the model with its history'): page_data(rec.without_history())
@@ -249,11 +258,14 @@ def test_the_program_replaces_only_a_page(model, tmp_path, capsys):
 # ---- the page answers like the library ----
 
 N_PEOPLE = 50
-ANSWER = '''people => people.map(given => {
-  const fold = foldIn(page, new Map(given))
-  const scores = allScores(page, fold)
-  return {scores: [...scores], list: best(scores, page, fold.ratings, 10)}
-})'''
+ANSWER = '''people => {
+  const page = unpack(JSON.parse(document.getElementById('data').textContent))
+  return people.map(given => {
+    const fold = foldIn(page, new Map(given))
+    const scores = allScores(page, fold)
+    return {scores: [...scores], list: best(scores, page, fold.ratings, 10)}
+  })
+}'''
 
 def random_people(data, likes):
     "Made-up visitors, who rate 1 to 20 items each"

@@ -8,7 +8,7 @@ from nbformat.v4 import new_markdown_cell, new_output
 sys.path.insert(0, str(Path(__file__).parent))
 from colab import buttons
 from links import beside, site_link
-from path import imports, plumbing
+from path import MAP, imports, plumbing
 from readme import change_links, page
 
 PLOTLY = 'application/vnd.plotly.v1+json'
@@ -98,5 +98,6 @@ def site_page(
         for c in nb.cells: c.source = c.source if c.cell_type=='code' else without_next_line(c.source)
         nb.cells = [c for c in nb.cells if c.source or c.cell_type=='code']
         nb.cells.append(new_markdown_cell(box, id='next-box'))
+    if name==MAP: nb.cells[0].source = re.sub(r'^# .*', f'# {course.titles[MAP]}', nb.cells[0].source)
     if bar := buttons(name, repo, branch): nb.cells.insert(1, new_markdown_cell(bar, id='open-in'))
     if name.startswith('teaching/'): nb.metadata['no-search'] = True  # solutions stay out of what is found

@@ -47,7 +47,7 @@ def described(
     chapters = {title: [dict(name=o.name, title=o.label, practice=o.practice, own=course.owner(o.practice) is o)
                         for o in part] for title,part in course.parts().items()}
     order = course.order()
-    path = {o: dict(place=i, words=f'{course.titles[o]} {course.questions[o]}') for i,o in enumerate(order)}
+    path = {o: dict(place=i, words=f'{o} {course.titles[o]} {course.questions[o]}') for i,o in enumerate(order)}
     shown = front(course, cards)
     return dict(chapters=chapters, projects=course.projects, apart=course.apart(), titles=course.titles,
                 questions=course.questions, neighbours={o: course.neighbours(o) for o in order}, path=path, front=shown,
@@ -70,8 +70,7 @@ def prepare(
     play=False,  # is there a page to play with?
 ):
     "Write all pages to `dest`; return their names, the pictures of the cards, and the pages in Markdown"
-    pages = sources()
-    files = {o: root/'LICENSE' for o in ['files/LICENSE.txt'] if (root/'LICENSE').exists()}
+    pages,files = sources(),{}
     nbs = {k: page(nbformat.read(v, as_version=4)) for k,v in pages.items()}
     texts = written(pages, repo, branch)
     course = Course(nbs, texts)
@@ -97,7 +96,7 @@ def sphinx(
            src.parent/'doctrees', src, dest]
     env = {**os.environ, 'PYTHONPATH': str(root/'tools'), 'PYTHONUTF8': '1'}
     r = subprocess.run([str(o) for o in cmd], env=env, cwd=root, capture_output=True, text=True, encoding='utf-8')
-    if r.returncode: raise DocsError(r.stderr.replace(f'{src}/', 'nbs/').strip())
+    if r.returncode: raise DocsError(r.stderr.replace(f'{src}/{MAP}.', 'nbs/index.').replace(f'{src}/', 'nbs/').strip())
 
 def add_plotly(
     dest,  # folder of the website
@@ -140,6 +139,7 @@ def build(
     sphinx(work/'src', new)
     add_plotly(new)
     add_pictures(new, cards)
+    copy_files(new, {'files/LICENSE.txt': root/'LICENSE'})
     if play: shutil.copytree(play, new/'play')
     (new/'.nojekyll').touch()
     for o in ('.buildinfo', 'objects.inv'): (new/o).unlink(missing_ok=True)

@@ -59,9 +59,9 @@ def version():
     found = re.search(r"__version__ *= *['\"]([^'\"]+)", path.read_text(encoding='utf-8')) if path.exists() else None
     return found[1] if found else ''
 
-def picture():
-    "File name of the picture of the page to play with, '' where there is none"
-    return next((o for o in ('page.gif', 'page.png') if (root/'docs'/o).exists()), '')
+def shots():
+    "Pictures of the page to play with, as far as they exist: one that stands still, one that moves"
+    return {k: name for k,name in dict(still='page.png', moving='page.gif').items() if (root/'docs'/name).exists()}
 
 def numbers(
     course,  # `path.Course`
@@ -80,7 +80,7 @@ def front(
     cards = {title: [card(o, course, pictured) for o in chapters if o.number]
              for title,chapters in course.parts().items()}
     page = lambda o: dict(name=o, title=course.titles[o], question=course.questions[o])
-    return dict(parts=cards, numbers=numbers(course), pace=(WORDS, LINES), picture=picture(),
+    return dict(parts=cards, numbers=numbers(course), pace=(WORDS, LINES), shots=shots(),
                 first=next((o.name for o in course.chapters if o.number), ''),
                 before=next((page(o.name) for o in course.chapters if not o.number), None),
                 about={o: course.titles[o] for o in ABOUT if o in course.titles},
@@ -94,4 +94,4 @@ def add_pictures(
     folder = dest/'_static'/'cards'
     folder.mkdir(exist_ok=True)
     for k,v in cards.items(): (folder/f'{k}.webp').write_bytes(v)
-    if picture(): shutil.copy(root/'docs'/picture(), dest/'_static')
+    for o in shots().values(): shutil.copy(root/'docs'/o, dest/'_static')

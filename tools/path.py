@@ -126,9 +126,9 @@ def is_import(
 def is_private(
     o,  # a statement
 ):
-    "Whether it defines a private name"
-    if isinstance(o, ast.Assign): return all(getattr(t, 'id', 'x')[0]=='_' for t in o.targets)
-    return getattr(o, 'name', 'x')[0]=='_'
+    "Whether it defines private names only; `_` alone is no name"
+    names = [getattr(t, 'id', '') for t in getattr(o, 'targets', [])] or [getattr(o, 'name', '')]
+    return all(re.match(r'_\w', n) for n in names)
 
 def _words(nb): return '\n\n'.join(c.source for c in nb.cells if c.cell_type=='markdown')
 
@@ -181,7 +181,7 @@ class Course:
     def order(self):
         "Names of the pages in the order they are walked: chapter, its practice, next chapter; projects last"
         walk = [o for c in self.chapters for o in (c.name, c.practice if self.owner(c.practice) is c else None)]
-        return [o for o in walk if o] + self.projects
+        return [o for o in walk if o in self.titles] + self.projects
 
     def neighbours(self,
         name,  # of a page

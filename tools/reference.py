@@ -485,7 +485,8 @@ def start_page(
     known = [(f'{o.name}.{n}', node) for o in sources for n,node in o.nodes() if isinstance(node, ast.ClassDef)]
     names |= {f'{c.name}.{f.name}': f'{full}.{f.name}' for full,c in known if full in front for f in methods(c)}
     rows = [[f'[{o.name}](<{o.name.replace(".", "/")}.md>)', doc_line(o)] for o in sources]
-    return (f'# Library reference\n\n{md(intro[0])}\n\n' + with_links(intro[1], names)
+    body = with_links(intro[1], names).replace('\nWhere to look:\n', '\n## Where to look\n')
+    return (f'# Library reference\n\n{md(intro[0])}\n\n## Start here\n\n{body}'
             + '\n\n## All modules\n\n' + table(['module', 'what is in it'], rows))
 
 def doc_line(

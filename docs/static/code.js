@@ -23,7 +23,7 @@
   // What a box's button copies: the code, without prompts and what a terminal answered
   function codeOf(pre) {
     const copy = pre.cloneNode(true)
-    all('.gp, .go', copy).forEach(o => o.remove())
+    all('.gp, .line:has(.go)', copy).forEach(o => o.remove())
     return copy.textContent.replace(/\n$/, '')
   }
 
@@ -66,8 +66,11 @@
     return place
   }
 
-  // Numbers, with signs, units or an interval around them, or nothing
-  const isNumber = text => /^[([≈~<>≤≥±+−-]*\s*\d[\d.,:  ]*([-−+±×/–,x ()\]e%]*\d*)*\s*[a-zµ]{0,3}$|^(nan|none|<na>|nat|[-–—…]*)$/i.test(text.trim())
+  // A number begins with digits: 0.87, −3 ± 2, 0.2 (0.1 to 0.3), 3 of 7, 1e-05, 12 ms. NaN or a dash may stand for one
+  function isNumber(text) {
+    const bare = text.replace(/\b(to|of|nan|nat|na|none)\b|(?<=\d)e(?=[-+]?\d)/gi, '').trim()
+    return /^[^\p{L}\d]*\d[^\p{L}]*\p{L}{0,3}$/u.test(bare) || !/[\p{L}\d]/u.test(bare)
+  }
 
   // Columns are counted from the right, where no row has cells that span several
   function alignTable(table) {
