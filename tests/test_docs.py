@@ -8,7 +8,7 @@ from threading import Thread
 from types import ModuleType
 from urllib.parse import quote_plus, unquote, urldefrag, urljoin
 
-import cells, colab, docs, landing, links, nbformat, path, pytest, reference
+import cells, colab, docs, landing, links, nbformat, path, pytest
 from axe_playwright_python.sync_playwright import Axe
 
 REPO = 'someone/course'
@@ -324,58 +324,6 @@ def test_files_of_the_repository_come_along(small):
     assert files=={'files/some.csv': docs.root/'some.csv'}
     assert links.site_link('01_x.ipynb#A', True, 'map', path.sources(), files)=='01_x.html#A'
     assert links.site_link('https://x.org/a.ipynb', False, 'map', path.sources(), files)=='https://x.org/a.ipynb'
-
-# ---- API reference ----
-
-def test_reference_of_a_module(tmp_path):
-    path = tmp_path/'collab_course'/'toy.py'
-    path.parent.mkdir()
-    path.write_text('''"About *toys*"
-__all__ = ['f', 'C']
-# %% ../nbs/01_x.ipynb #abc
-def f(
-    a, # First | of two, with `x|y`
-    b:int=2, # Second
-    *,
-    c='<c>', # Third
-)->float: # A number
-    "Does it"
-class C:
-    "A thing"
-    def __init__(self,
-        n, # How many
-    ): pass
-    def _hidden(self): pass
-    @property
-    def size(self):
-        "Of it"
-@patch
-def run(self:C,
-    fast=True, # Quickly?
-):
-    "Runs"
-def not_public(x): pass
-''')
-    text = reference.page(path, lambda o: None)
-    assert r'# toy' in text and r'About \*toys\*' in text
-    assert "{py:function} f(a, b=2, *, c='<c>') -> float" in text
-    assert r'| `a` |  |  | First \| of two, with `x\|y` |' in text and "| `b` | `int` | `2` | Second |" in text
-    assert 'Returns: A number' in text
-    assert '{py:class} C(n)' in text and '{py:method} C.run(fast=True)' in text and '{py:property} C.size' in text
-    assert '| `fast` | `True` | Quickly? |' in text
-    assert 'hidden' not in text and 'not_public' not in text
-
-def test_reference_of_the_library(texts):
-    t = texts['api/dot_product.html']
-    assert 'id="collab_course.dot_product.quick_fit"' in t and 'Highest learning rate of the one-cycle schedule' in t
-    assert 'Mean squared error on the validation rows' in t
-    assert re.search(r'Lesson: <a[^>]*href="\.\./02_dot_product\.html#', t)
-
-def test_every_public_name_is_in_the_reference(root, texts):
-    miss = [f'{o.stem}.{n}' for o in (root/'collab_course').glob('*.py') if o.name[0]!='_' and o.stem!='all'
-            for n in reference.Source(o).public()
-            if f'id="collab_course.{o.stem}.{n}"' not in texts[f'api/{o.stem}.html']]
-    assert not miss
 
 # ---- Colab and Binder ----
 

@@ -259,8 +259,7 @@ def test_an_open_question_stays_a_fold(tab):
 
 # ---- search ----
 
-@pytest.mark.parametrize('key', ['/', 'Control+k', 'Meta+k'])
-@pytest.mark.parametrize('size', [DESK, PHONE], ids=['desk', 'phone'])
+@pytest.mark.parametrize('key,size', [('/', DESK), ('Meta+k', DESK), ('Control+k', PHONE)])
 def test_a_key_leads_to_the_search_box(tab, key, size):
     t = tab(size=size)
     t.keyboard.press(key)
@@ -270,6 +269,13 @@ def test_a_key_leads_to_the_search_box(tab, key, size):
     assert t.locator('.sidebar-search').input_value()=='a/b'
 
 # ---- everyone ----
+
+def test_buttons_on_a_phone_are_large_enough_and_apart(tab):
+    t = tab('questions', PHONE)
+    names = '.nav-overlay-icon', '.theme-toggle-header', '.toc-header-icon'
+    menu,theme,toc = (t.locator(o).bounding_box() for o in names)
+    assert all(min(o['width'], o['height'])>=24 for o in (menu, theme, toc))
+    assert theme['x'] + theme['width'] + 8<=toc['x']
 
 def serious(res):
     return [(v['id'], n['target'], n['failureSummary'][:200]) for v in res.response['violations']
