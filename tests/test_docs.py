@@ -33,7 +33,9 @@ def nbs():
     return {k: docs.page(nbformat.read(v, as_version=4)) for k,v in path.sources().items()}
 
 @pytest.fixture(scope='session')
-def course(nbs): return path.Course(nbs, docs.written(path.sources(), REPO, 'main'))
+def course(nbs, pages):
+    "The course, whose pages without a notebook are taken from the website"
+    return path.Course(nbs, {k: '# -' for k in (o.removesuffix('.html') for o in pages) if k.startswith('api/')})
 
 @pytest.fixture(scope='session')
 def texts(site, pages): return {o: (site/o).read_text(encoding='utf-8') for o in pages}
@@ -578,6 +580,7 @@ def test_paper_has_no_navigation(tab):
 TRIM = """document.querySelectorAll("article details").forEach(o => o.open = true)
 document.querySelectorAll("article .cell").forEach((o, i) => {
     if (i > 12 && !o.querySelector(".plotly-live")) o.remove() })
+document.querySelectorAll("article dl.py").forEach((o, i) => { if (i > 12) o.remove() })
 document.querySelectorAll(".plotly-live ~ .plotly-live, .plotly-live .point ~ .point ~ .point")
     .forEach(o => o.remove())"""
 
