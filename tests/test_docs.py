@@ -2,8 +2,10 @@
 import ast, html, json, os, re, shutil, subprocess, sys
 from contextlib import contextmanager
 from functools import partial
+from importlib.machinery import ModuleSpec
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from types import ModuleType
 from urllib.parse import quote_plus, unquote, urldefrag, urljoin
 
 import cells, colab, docs, landing, links, nbformat, path, pytest
@@ -31,7 +33,9 @@ def nbs():
     return {k: docs.page(nbformat.read(v, as_version=4)) for k,v in path.sources().items()}
 
 @pytest.fixture(scope='session')
-def course(nbs): return path.Course(nbs, docs.written(path.sources(), REPO, 'main'))
+def course(nbs, pages):
+    "The course, whose pages without a notebook are taken from the website"
+    return path.Course(nbs, {k: '# -' for k in (o.removesuffix('.html') for o in pages) if k.startswith('api/')})
 
 @pytest.fixture(scope='session')
 def texts(site, pages): return {o: (site/o).read_text(encoding='utf-8') for o in pages}
@@ -181,7 +185,9 @@ def test_a_chapter_ends_with_one_box(course, texts):
         box = re.findall(r'<div class="next-box[^>]*>.*?</div>\s*</div>', texts[f'{c.name}.html'], re.S)
         assert len(box)==1
         to = [o.split('#')[0] for o in re.findall(r'href="([^"]+)"', box[0])]
-        assert to[0]==f'{c.practice}.html' and course.practices[c.practice].counts in box[0]
+        practice = course.practices[c.practice]
+        assert to[0]==f'{c.practice}.html'
+        assert (practice.counts if course.owner(c.practice) is c else practice.title) in box[0]
         assert to[1]==f'{cells.next_page(c, course)}.html'
         assert to[2:]==[f'api/{o}.html' for o in c.reference] and c.reference
 
@@ -214,6 +220,20 @@ def test_buttons_of_the_front_page(texts):
     to = dict((text, to) for to,text in front(texts, r'<a(?: class="first")? href="([^"]+)">([^<]+)</a>'))
     assert to['Start with chapter 00']=='00_whole_game.html' and to['Rate films, move your vector']=='play/index.html'
     assert to['Open in Colab'].endswith('/colab/00_whole_game.ipynb') and 'Run it yourself' not in to
+
+@pytest.mark.parametrize('fails', [False, True])
+def test_the_page_to_play_with_is_made_where_it_can_be(tmp_path, monkeypatch, capsys, fails):
+    class PlayError(Exception): pass
+    def make(dest):
+        if fails: raise PlayError('no data')
+        docs.write(dest/'index.html', PLAY)
+        return 'planted'
+    play = ModuleType('play')
+    play.__spec__,play.make,play.PlayError = ModuleSpec('play', None),make,PlayError
+    monkeypatch.setitem(sys.modules, 'play', play)
+    made,said = docs.play_page(tmp_path/'play'),capsys.readouterr()
+    assert made==(None if fails else tmp_path/'play')
+    assert ('no data' in said.err) if fails else ('made from planted' in said.out)
 
 def test_what_a_link_to_a_page_shows(texts):
     meta = lambda name,page: re.search(rf'<meta (?:name|property)="{name}" content="([^"]*)"', texts[page])[1]
@@ -560,6 +580,7 @@ def test_paper_has_no_navigation(tab):
 TRIM = """document.querySelectorAll("article details").forEach(o => o.open = true)
 document.querySelectorAll("article .cell").forEach((o, i) => {
     if (i > 12 && !o.querySelector(".plotly-live")) o.remove() })
+document.querySelectorAll("article dl.py").forEach((o, i) => { if (i > 12) o.remove() })
 document.querySelectorAll(".plotly-live ~ .plotly-live, .plotly-live .point ~ .point ~ .point")
     .forEach(o => o.remove())"""
 
