@@ -1012,10 +1012,12 @@ function listen_to_map() {
 }"""
 
 # %% ../nbs/library/page_view.ipynb #7320e6f4
-view_bars = r"""// The row minus the average row, bar by bar
+view_bars = r"""let bars_size = [0, 0]
+
+// The row minus the average row, bar by bar
 function draw_bars() {
   const pen = $('bars').getContext('2d')
-  const [width, height] = [$('bars').clientWidth, $('bars').clientHeight]
+  const [width, height] = bars_size
   const n = shown.bars.length
   const gap = rates ? 10 : 0
   const wide = (width - gap)/n
@@ -1161,6 +1163,12 @@ function open_item(item) {
   redraw()
 }
 
+// Open what a search found first
+function open_first() {
+  const first = $('query').value.trim() && $('rows').querySelector('.title')
+  if (first) open_item(first.item)
+}
+
 // Close the box
 function close_item() {
   $('near').hidden = true
@@ -1265,6 +1273,7 @@ function start() {
   show_rows()
   press(null)
   $('query').addEventListener('input', show_rows)
+  $('query').addEventListener('keydown', e => { if (e.key == 'Enter') open_first() })
   $('penalty').addEventListener('input', update)
   $('more').addEventListener('click', () => { n_shown += 15; show_rows() })
   $('near-close').addEventListener('click', close_item)
@@ -1272,9 +1281,15 @@ function start() {
   for (const o of document.querySelectorAll('[name=by]')) o.addEventListener('change', update)
   listen_to_map()
   place_dots()
-  fit($('bars'))
+  bars_size = fit($('bars'))
   update()
-  const again = () => { read_ink(); place_dots(); fit($('bars')); redraw(); draw_bars() }
+  const again = () => {
+    read_ink()
+    place_dots()
+    bars_size = fit($('bars'))
+    redraw()
+    draw_bars()
+  }
   new ResizeObserver(again).observe($('map'))
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', again)
   document.body.dataset.ready = 'yes'
