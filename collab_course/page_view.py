@@ -167,6 +167,10 @@ button { cursor: pointer }
 }
 .title bdi { max-width: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
 .title small { color: var(--soft); font-size: 13px; font-weight: 400; line-height: 1.65 }
+.found .title { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2 }
+.found .title { height: auto; padding: 3px 0; overflow-wrap: anywhere }
+.found .title bdi { white-space: normal }
+.found .title small { margin-left: .35em }
 .title:hover bdi { text-decoration: underline; text-underline-offset: 3px }
 .switch {
   display: flex; margin: 0 0 10px; padding: 3px; border: 0; border-radius: 10px;
@@ -379,7 +383,7 @@ const a_one = `${/^[aeiou]/i.test(one) ? 'an' : 'a'} ${one}`
 const few_stars = low > 0 && high <= 7 && high%1 == 0 && step >= .5
 const looks = likes ? 'like' : few_stars ? 'stars' : 'number'
 const rates = page.kind == 'stars'
-const unit = rates && looks == 'stars' ? ' \u2605' : ''
+const unit = rates && looks == 'stars' ? '\u00a0\u2605' : '' // no line break before it
 const share = Math.round(100*(page.map.explained[0] + page.map.explained[1]))
 
 const words = {
@@ -578,6 +582,7 @@ function show_rows() {
   const usual = [...new Set([...mine.keys(), ...page.ids.keys()])]
   const items = query ? found(query) : usual.slice(0, Math.max(n_shown, mine.size))
   $('rows').replaceChildren(...items.map(row_of))
+  $('rows').classList.toggle('found', Boolean(query))
   $('no-hits').hidden = items.length > 0
   $('no-hits').textContent = `No ${one} is called so.`
   $('more').hidden = Boolean(query) || items.length == page.ids.length

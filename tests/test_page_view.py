@@ -106,7 +106,7 @@ def test_a_rating_moves_the_list_the_arrow_and_the_bars(tabs):
     after = best(page), page.evaluate(picture, 'map'), page.evaluate(picture, 'bars')
     assert all(a!=b for a,b in zip(before, after))
     why = page.locator('#best .why').all_inner_texts()
-    assert any('because of Plain 30 (5 ★)' in o or 'because of Plain 31 (0.5 ★)' in o for o in why)
+    assert any('because of Plain 30 (5\xa0★)' in o or 'because of Plain 31 (0.5\xa0★)' in o for o in why)
     assert 'Plain 30' not in best(page)
 
 def test_the_list_is_the_engines_top_ten_in_both_orders(tabs):
@@ -313,7 +313,7 @@ def test_list_models_of_stars_take_stars(tabs):
     page = tabs('liststars', lists('stars', noun='book'))
     rate(page, 'Plain 25', '5')
     assert page.locator('h2').first.inner_text().startswith('Rate a few books')
-    assert '★' not in page.locator('#best').inner_text().replace('(5 ★)', '') and not page.troubles
+    assert '★' not in page.locator('#best').inner_text() and not page.troubles
 
 LOOKS = [(DESKTOP, 'light'), (DESKTOP, 'dark'), (PHONE, 'light'), (PHONE, 'dark')]
 
