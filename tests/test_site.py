@@ -239,7 +239,7 @@ def test_answers_unfold_where_there_is_no_script_and_on_paper(tab):
     t = tab('questions')
     t.emulate_media(media='print')
     t.evaluate('dispatchEvent(new Event("beforeprint"))')
-    assert not form(t, 0).is_visible() and not t.locator('.score').is_visible()
+    assert not form(t, 0).is_visible() and not t.locator('.score, .how').first.is_visible()
     assert t.get_by_text('Because not.').is_visible() and t.get_by_text('Each choice unfolds.').is_visible()
     t = tab('questions', java_script_enabled=False)
     t.get_by_text('a) choice a').first.click()
