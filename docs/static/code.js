@@ -78,7 +78,8 @@
     for (let i = 0; i < Math.max(0, ...body.map(o => o.cells.length)); i++) {
       const texts = body.map(o => cell(o, i)?.textContent ?? '')
       const kind = texts.every(isNumber) && texts.some(o => /\d/.test(o)) ? 'numbers' : 'words'
-      rows.forEach(o => cell(o, i)?.classList.add(kind))
+      const long = texts.some(o => o.trim().length > 18)
+      rows.forEach(o => cell(o, i)?.classList.add(kind, ...(long ? ['long'] : [])))
     }
   }
 
