@@ -44,9 +44,9 @@ def page_kind(
     served = rec.served
     if rec.rates and served.kind in star_models and served.n_factors: return 'stars'
     if rec.lists is not None: return 'lists'
-    raise ArgError(f'a page multiplies rows of factors, and this model is {served.describe()}: '
-                   "train one with Recommender.fit(…, ", Arg('model', 'dot_product'), ')',
-                   arg='model')
+    what = 'biases alone' if served.n_factors==0 else served.describe()
+    raise ArgError(f'a page multiplies rows of factors, and this model is {what}: train one with '
+                   'factors, by Recommender.fit(…, ', Arg('model', 'dot_product'), ')', arg='model')
 
 def als_of(
     rec: 'Recommender', # With a list model

@@ -99,7 +99,7 @@ page_colors = r""":root {
   }
 }"""
 
-# %% ../nbs/library/page_view.ipynb #bd088d5e
+# %% ../nbs/library/page_view.ipynb #e2676060
 page_layout = r"""* { box-sizing: border-box }
 [hidden] { display: none !important }
 body {
@@ -131,7 +131,7 @@ footer p { margin: 0 0 4px; max-width: 100ch; overflow-wrap: anywhere }
 ul, ol { margin: 0; padding: 0; list-style: none }
 :focus-visible { outline: 2px solid var(--focus); outline-offset: 2px }
 @media (max-width: 1439px) {
-  main { grid-template-columns: 290px minmax(0, 1fr) 310px; gap: 14px }
+  main { grid-template-columns: 306px minmax(0, 1fr) 312px; gap: 14px }
   main > section { padding: 16px }
 }
 @media (max-width: 1079px) { main { grid-template-columns: minmax(0, 5fr) minmax(0, 7fr) } }
@@ -192,7 +192,7 @@ button { cursor: pointer }
 @media (max-width: 1439px) { #belief { grid-template-columns: 1fr auto } }
 @media (max-width: 1439px) { .range { grid-row: 2; grid-column: 1 / -1 } }"""
 
-# %% ../nbs/library/page_view.ipynb #72c938c9
+# %% ../nbs/library/page_view.ipynb #4c9f903f
 page_stars = r""".row {
   position: relative; display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 10px;
   align-items: center; min-height: 35px; border-top: 1px solid var(--line);
@@ -207,14 +207,15 @@ page_stars = r""".row {
 .stars {
   --shape: url('data:image/svg+xml,<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">\
 <path d="M12 2.6l2.9 6 6.6.9-4.8 4.6 1.2 6.5-5.9-3.1-5.9 3.1 1.2-6.5L2.5 9.5l6.6-.9z"/></svg>');
-  position: relative; display: flex; width: calc(var(--many)*21px); height: 26px;
+  --size: 20px;
+  position: relative; display: flex; width: calc(var(--many)*var(--size)); height: 26px;
   min-width: 0; margin: 0; padding: 0; border: 0; border-radius: 6px;
 }
 .stars::before {
   content: ''; position: absolute; inset: 0; forced-color-adjust: none;
   background: linear-gradient(90deg, var(--star) var(--share), var(--hollow) 0);
-  mask: var(--shape) 0 50% / calc(100%/var(--many)) 21px repeat-x;
-  -webkit-mask: var(--shape) 0 50% / calc(100%/var(--many)) 21px repeat-x;
+  mask: var(--shape) 0 50% / var(--size) var(--size) repeat-x;
+  -webkit-mask: var(--shape) 0 50% / var(--size) var(--size) repeat-x;
 }
 .stars input {
   position: relative; height: 100%; margin: 0; opacity: 0; cursor: pointer; appearance: none;
@@ -233,10 +234,7 @@ page_stars = r""".row {
 }
 @media (pointer: coarse) {
   .row { min-height: 46px }
-  .stars { width: calc(var(--many)*28px); height: 40px }
-  .stars::before {
-    mask-size: calc(100%/var(--many)) 27px; -webkit-mask-size: calc(100%/var(--many)) 27px;
-  }
+  .stars { --size: 28px; height: 40px }
   .row .clear { line-height: 40px }
   .chips button, .like, .number { padding-top: 8px; padding-bottom: 8px }
 }"""
@@ -856,7 +854,7 @@ function move(target) {
   moving = requestAnimationFrame(frame)
 }"""
 
-# %% ../nbs/library/page_view.ipynb #0d5054be
+# %% ../nbs/library/page_view.ipynb #97a5c74b
 view_labels = r"""// Do two boxes [x, y, width, height] overlap?
 function overlap(a, b) {
   const across = a[0] < b[0] + b[2] && b[0] < a[0] + a[2]
@@ -894,7 +892,7 @@ function spread_out() {
 
 // Items to name, the most important ones first, with how bold they are
 function to_name() {
-  const few = map.width < 480
+  const few = map.width < 420
   const own = [...mine.keys()].reverse().slice(0, few ? 5 : 12)
   const opened = near.open == null ? [] : [near.open, ...near.items]
   const bold = new Set([...opened, ...own])
@@ -907,7 +905,7 @@ function to_name() {
 function place_labels(tip) {
   const {pen} = map
   const boxes = free_space(tip)
-  const most = map.width < 480 ? 9 : 20
+  const most = Math.min(20, Math.round(map.width*map.height/9500))
   const around = (i, r) => [map.x[i] - r, map.y[i] - r, 2*r, 2*r]
   const dots = map.x.map((_, i) => around(i, radius(i)))
   const rings = [...mine.keys(), ...near.items].filter(i => i < n_dots).map(i => dots[i])
@@ -928,13 +926,19 @@ function place_labels(tip) {
   }
 }
 
-// Names with a rim in the colour of the card
+// Names on a veil, with a rim, so that dots behind them don't disturb
 function draw_labels() {
   const {pen} = map
   pen.lineJoin = 'round'
   for (const {text, font, bold, box} of map.labels) {
+    pen.globalAlpha = .6
+    pen.fillStyle = ink.card_css
+    pen.beginPath()
+    pen.roundRect(box[0] - 2, box[1], box[2] + 4, box[3], 5)
+    pen.fill()
+    pen.globalAlpha = 1
     pen.font = font
-    pen.lineWidth = 3.5
+    pen.lineWidth = 3
     pen.strokeStyle = ink.card_css
     pen.strokeText(text, box[0], box[1] + 12.5)
     pen.fillStyle = bold ? ink.ink_css : ink.soft_css

@@ -468,4 +468,5 @@ def test_an_answer_is_not_praised_when_a_newer_cell_with_it_has_failed(tmp_path)
                          encoding='utf-8')
     assert res.stdout.strip().splitlines()[-1].split('|')==[
         'right', 'older', 'right', 'older', 'right',
-        'not attempted', 'right', 'right', 'right', 'right', 'older', 'right', 'right', 'right'], res.stdout + res.stderr
+        'not attempted', 'right', 'right', 'right', 'right', 'older', 'right', 'right',
+        'right'], res.stdout + res.stderr

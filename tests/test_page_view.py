@@ -12,8 +12,9 @@ from collab_course.page_view import page_html
 DESKTOP,PHONE = dict(width=1440, height=900), dict(width=390, height=844)
 ODD = ['</script><script>document.title = "broken"</script>', '<img src=x onerror="document.title = 1">',
        '"Quoted" & \'single\' \\u003c', 'ألف ليلة وليلة (1001)', 'שיר השירים', '三体：地球往事',
-       'ハウルの動く城 (2004)', 'Léon: The Professional (1994)', 'Đorđe Łukasz Øre', '🎬 Film 🍿', 'x'*300, 'A very long title '*20, '', '42',
-       '$& $1 ${page}', 'Line one\nline two', '\u202eturned around', 'Война и мир', '   ', '\ud83c broken emoji']
+       'ハウルの動く城 (2004)', 'Léon: The Professional (1994)', 'Đorđe Łukasz Øre', '🎬 Film 🍿', 'x'*300,
+       'A very long title '*20, '', '42', '$& $1 ${page}', 'Line one\nline two', '\u202eturned around',
+       'Война и мир', '   ', '\ud83c broken emoji']
 N_ITEMS,WIDTH = 60, 6
 
 def payload(**changes):
@@ -201,7 +202,7 @@ def test_the_map_by_keys_and_by_mouse(tabs):
     box = page.locator('#map').bounding_box()
     middle = np.array([box['width'], box['height']])//2
     steps = sorted(product(range(-96, 97, 12), repeat=2), key=np.linalg.norm)
-    for x,y in middle + steps:
+    for x,y in (middle + steps).tolist():
         page.mouse.move(box['x'] + x, box['y'] + y)
         if page.locator('#tip').is_visible(): break
     page.mouse.down()
