@@ -30,7 +30,7 @@ TABLE = pd.DataFrame(dict(title=TITLES, mean=[4.03, -4.25], share=['12%', '—']
 CONF = '''
 extensions = ['myst_nb']
 html_theme,html_static_path,html_css_files = 'furo',[{static!r}],['site.css']
-html_js_files = [(o, dict(defer='defer')) for o in ('site.js', 'code.js', 'questions.js')]
+html_js_files = [(o, dict(defer='defer')) for o in ('site.js', 'keys.js', 'code.js', 'questions.js')]
 nb_execution_mode = 'off'
 pygments_style,pygments_dark_style = 'a11y-high-contrast-light','a11y-high-contrast-dark'
 '''
