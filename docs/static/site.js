@@ -22,18 +22,6 @@
     all(BOXES).forEach(fade)
   }
 
-  // "/" and Ctrl or Cmd with K go to the search box, and open the menu it's in on a phone
-  function searchKey(e) {
-    const typing = e.target.closest?.('input:not([type=radio], [type=checkbox], [type=range]), textarea, [contenteditable]')
-    const asked = (e.ctrlKey || e.metaKey) && e.key.toLowerCase() == 'k' || e.key == '/' && !typing
-    const box = document.querySelector('.sidebar-search')
-    if (!asked || !box) return
-    e.preventDefault()
-    document.querySelector('#__navigation').checked = true
-    box.focus()
-    box.select()
-  }
-
   // furo opens its sidebars and branches by labels, which no key reaches: they become buttons
   function pressable(label, name) {
     label.tabIndex = 0
@@ -84,9 +72,6 @@
   addEventListener('afterprint', () => opened.forEach(o => o.open = false))
 
   all(BOXES).forEach(o => o.addEventListener('scroll', () => fade(o), {passive: true}))
-  addEventListener('keydown', searchKey)
-  const searchBox = document.querySelector('.sidebar-search')
-  if (searchBox) searchBox.placeholder = 'Search (press /)'
   new ResizeObserver(reachable).observe(document.querySelector('article'))
   document.querySelector('.sidebar-drawer')?.setAttribute('aria-label', 'Chapters')
   document.querySelector('.toc-drawer')?.setAttribute('aria-label', 'On this page')
