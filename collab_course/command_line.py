@@ -145,7 +145,8 @@ flags = dict(
     popularity_discount='--popularity-discount', history='--no-history',
     allowed='--allowed', exclude='--exclude',
     n='-n', on_unknown='--on-unknown', exclude_seen='--include-seen',
-    by='--by', min_count='--min-count')
+    by='--by', min_count='--min-count', n_items='--items', title='--title', noun='--noun',
+    source='--source')
 
 def typed(
     value: Any, # A value of an argument
@@ -1030,6 +1031,31 @@ def info_command(
                 columns=columns, report=rec.report, feedback=rec.feedback)
     show_facts({**info, **more}, args.form)
 
+# %% ../nbs/library/command_line.ipynb #0e0e8ecf
+def check_page_out(
+    path: Path, # File for the page
+):
+    "Check that a page can be written there"
+    from collab_course.page_data import check_place
+    check_folder(path)
+    try: check_place(path)
+    except ArgError:
+        raise CommandError(f"{path} is there, and isn't a page of this library: "
+                           'name another file with --out, or remove it first') from None
+
+def page_command(
+    args: Namespace, # The command line
+):
+    "Write a model as a page for a browser"
+    out = home_path(args.out)
+    check_page_out(out)
+    rec = load_model(args)
+    page = rec.to_html(out, args.title, args.noun, args.source, args.items, args.min_count)
+    print(out)
+    rated = int((rec.items['count']>0).sum())
+    say(args, f'{counted(min(rated, args.items), args.noun)}, {page.size}: open it in a browser, '
+              f'{page.absolute().as_uri()}', *[page.note]*bool(page.note))
+
 # %% ../nbs/library/command_line.ipynb #a2065f52
 def check_new(
     path: Path, # File to write
@@ -1418,6 +1444,29 @@ def add_info(
     add_model(p)
     add_form(p, lists=False)
 
+def add_page(
+    sub: Any, # What `add_subparsers` returned
+):
+    "Add the command `page`"
+    p = add_command(sub, 'page', page_command,
+                    'write a page for a browser, on which anybody can rate items and get a list',
+                    ['page model.safetensors --out page.html',
+                     'page model.safetensors --out films.html --title "Rate films" --noun film'],
+                    'It is a single file and needs no server. Ids of users and their ratings are '
+                    'not in it.')
+    add_model(p)
+    p.add_argument('--out', metavar='FILE', required=True,
+                   help='file for the page; a page that is there is replaced')
+    p.add_argument('--title', metavar='TEXT', type=word, help='heading (default: an invitation)')
+    p.add_argument('--noun', metavar='WORD', type=word, default='item',
+                   help='what an item is called, such as film (default: item)')
+    p.add_argument('--source', metavar='TEXT', type=word, default='',
+                   help='a line about the data and its licence')
+    p.add_argument('--items', type=positive, default=10_000, metavar='N',
+                   help='how many items at most, the most rated (default: 10000)')
+    p.add_argument('--min-count', type=positive, default=1, metavar='N',
+                   help='leave items with fewer ratings off the lists (default: 1)')
+
 def add_fetch(
     sub: Any, # What `add_subparsers` returned
 ):
@@ -1442,7 +1491,8 @@ def make_parser() -> ArgumentParser:
     version = f'collab-course {collab_course.__version__}'
     p.add_argument('--version', action='version', version=version)
     sub = p.add_subparsers(metavar='COMMAND', required=True)
-    adders = (add_fit, add_recommend, add_fold_in, add_similar, add_evaluate, add_info, add_fetch)
+    adders = (add_fit, add_recommend, add_fold_in, add_similar, add_evaluate, add_info,
+              add_page, add_fetch)
     for add in adders: add(sub)
     return p
 

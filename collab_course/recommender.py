@@ -52,6 +52,7 @@ from .list_answers import ServedLists, check_discount, factors_of, measure_lists
 from .list_answers import new_interests, reasons_by_history, relevant_ratings
 from .list_answers import added_up, is_list_of_ids, scores_to_rank, with_clicks
 from .list_models import Interests
+from .page_data import PageFile, check_place, page_data, write_page
 from .ranking import rank_items
 from .reading import candidates, unsure
 from .served import ServedModel, check_bound, from_state, is_span
@@ -1063,6 +1064,21 @@ class Recommender:
         return self.from_parts(self.served, self.users_vocab, self.items_vocab,
                                RatingCounts.of(self.history), *same, self.report, lists,
                                self.rates, self.intervals)
+
+    def to_html(self,
+        path: str|os.PathLike, # File; a page that is there is replaced in one step
+        title: str|None = None, # Heading; None: an invitation to rate
+        noun: str = 'item', # What an item is called, such as 'film'
+        source: str = '', # One line about the data and its licence
+        n_items: int = 10_000, # How many items at most, the most rated
+        min_count: int = 1, # Leave items with fewer training ratings off the lists
+        presets: dict[str, dict]|None = None, # Made-up people: {name: {item id: rating}}
+    ) -> PageFile: # The file; Jupyter shows it as a link
+        "Write a page that answers visitors like `fold_in`, in a single file without a server"
+        from collab_course.page_view import page_html
+        path = check_place(path)
+        data = page_data(self, title, noun, source, n_items, min_count, presets)
+        return write_page(path, page_html(data), data['note'])
 
     @property
     def _noun(self) -> str:
