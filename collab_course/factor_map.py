@@ -435,6 +435,7 @@ map_style = """
 .live-map .marks circle { stroke-width: 1.6; stroke-opacity: 1 }
 .live-map .lines path { stroke: currentColor; stroke-opacity: .5 }
 .live-map ol { columns: 2 14em; margin: .2em 0; padding-left: 2em }
+@media print { .live-map .tools { display: none } }
 """
 
 # %% ../nbs/library/factor_map.ipynb #a2285853

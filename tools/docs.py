@@ -1,7 +1,6 @@
 "Build the website `_docs/` from the committed notebooks and the library; no notebook is run"
 import json, os, shutil, subprocess, sys, time
 from argparse import ArgumentParser
-from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
@@ -98,13 +97,6 @@ def sphinx(
     r = subprocess.run([str(o) for o in cmd], env=env, cwd=root, capture_output=True, text=True, encoding='utf-8')
     if r.returncode: raise DocsError(r.stderr.replace(f'{src}/{MAP}.', 'nbs/index.').replace(f'{src}/', 'nbs/').strip())
 
-def add_plotly(
-    dest,  # folder of the website
-):
-    "Copy plotly.js from its package, where a page needs it"
-    if not any('plotly-json' in o.read_text(encoding='utf-8') for o in dest.rglob('*.html')): return
-    shutil.copy(Path(find_spec('plotly').origin).parent/'package_data'/'plotly.min.js', dest/'_static')
-
 def add_colabs(
     dest,    # folder for the copies
     repo,    # owner/name on GitHub
@@ -137,7 +129,6 @@ def build(
     names,cards,texts = prepare(work/'src', repo, branch, bool(play))
     new = work/'site'
     sphinx(work/'src', new)
-    add_plotly(new)
     add_pictures(new, cards)
     copy_files(new, {'files/LICENSE.txt': root/'LICENSE'})
     if play: shutil.copytree(play, new/'play')
