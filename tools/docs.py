@@ -1,7 +1,6 @@
 "Build the website `_docs/` from the committed notebooks and the library; no notebook is run"
 import json, os, shutil, subprocess, sys, time
 from argparse import ArgumentParser
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -111,13 +110,6 @@ def play_page(
         return None
     return dest
 
-def add_plotly(
-    dest: Path, # folder of the website
-) -> None:
-    "Copy plotly.js from its package, where a page needs it"
-    if not any('plotly-json' in o.read_text(encoding='utf-8') for o in dest.rglob('*.html')): return
-    shutil.copy(Path(find_spec('plotly').origin).parent/'package_data'/'plotly.min.js', dest/'_static')
-
 def add_colabs(
     dest: Path, # folder for the copies
     repo: str|None, # owner/name on GitHub
@@ -150,7 +142,6 @@ def build(
     names,cards,texts = prepare(work/'src', repo, branch, bool(play))
     new = work/'site'
     sphinx(work/'src', new)
-    add_plotly(new)
     add_pictures(new, cards)
     copy_files(new, {'files/LICENSE.txt': root/'LICENSE'})
     if play: shutil.copytree(play, new/'play')
