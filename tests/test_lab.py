@@ -370,6 +370,6 @@ def test_the_index_opens_without_grey_bars(lab, browser):
     page = open_notebook(browser, lab[0], 'index.ipynb')
     bars = page.locator('.jp-InputPlaceholder .jp-Placeholder-content')
     look = 'all => all.map(o => [getComputedStyle(o).backgroundColor, o.offsetHeight])'
-    assert bars.count() and all(colour=='rgba(0, 0, 0, 0)' and height<=20 for colour,height in bars.evaluate_all(look))
+    assert bars.count() and all(colour=='rgba(0, 0, 0, 0)' and height<=24 for colour,height in bars.evaluate_all(look))
     assert not page.get_by_text('default_exp').count()
     page.close()
