@@ -3,13 +3,35 @@
   const all = (sel, from=document) => [...from.querySelectorAll(sel)]
   const statics = new URL('.', document.currentScript?.src || document.querySelector('script[src*="site.js"]').src)
 
+  const BOXES = 'article pre, article .table-wrapper, article .cell_output .output, article div.math, article .math-wrapper'
+
+  // A box that scrolls fades where it goes on
+  function fade(box) {
+    const left = box.scrollLeft > 1, right = box.scrollLeft + box.clientWidth < box.scrollWidth - 1
+    box.classList.toggle('more-left', left)
+    box.classList.toggle('more-right', right)
+  }
+
   // A box that scrolls can be reached by Tab, so that arrow keys move it
   function reachable() {
-    for (const o of all('article pre, article .table-wrapper, article .cell_output .output, article div.math, article .math-wrapper, .sidebar-scroll, .toc-scroll')) {
+    for (const o of all(`${BOXES}, .sidebar-scroll, .toc-scroll`)) {
       const scrolls = o.scrollWidth > o.clientWidth || (o.scrollHeight > o.clientHeight && getComputedStyle(o).overflowY == 'auto')
       if (scrolls) o.tabIndex = 0
       else o.removeAttribute('tabindex')
     }
+    all(BOXES).forEach(fade)
+  }
+
+  // "/" and Ctrl or Cmd with K go to the search box, and open the menu it's in on a phone
+  function searchKey(e) {
+    const typing = e.target.closest?.('input:not([type=radio], [type=checkbox], [type=range]), textarea, [contenteditable]')
+    const asked = (e.ctrlKey || e.metaKey) && e.key.toLowerCase() == 'k' || e.key == '/' && !typing
+    const box = document.querySelector('.sidebar-search')
+    if (!asked || !box) return
+    e.preventDefault()
+    document.querySelector('#__navigation').checked = true
+    box.focus()
+    box.select()
   }
 
   // furo opens its sidebars and branches by labels, which no key reaches: they become buttons
@@ -61,6 +83,10 @@
   addEventListener('beforeprint', () => { opened = folded(); opened.forEach(o => o.open = true) })
   addEventListener('afterprint', () => opened.forEach(o => o.open = false))
 
+  all(BOXES).forEach(o => o.addEventListener('scroll', () => fade(o), {passive: true}))
+  addEventListener('keydown', searchKey)
+  const searchBox = document.querySelector('.sidebar-search')
+  if (searchBox) searchBox.placeholder = 'Search (press /)'
   new ResizeObserver(reachable).observe(document.querySelector('article'))
   document.querySelector('.sidebar-drawer')?.setAttribute('aria-label', 'Chapters')
   document.querySelector('.toc-drawer')?.setAttribute('aria-label', 'On this page')
