@@ -254,6 +254,9 @@ def test_every_page_has_a_twin_but_those_with_solutions(notebooks, texts, read):
     asked = {f'{k}.md' for k in {*notebooks, *texts} if not k.startswith('teaching/')}
     assert asked | {'llms.txt', 'index.md'}=={*read}
 
+def test_a_page_names_its_twin_once(root):
+    assert (root/'docs'/'templates'/'meta.html').read_text(encoding='utf-8').count('rel="alternate"')==1
+
 def test_a_twin_has_text_code_output_and_what_pictures_show(read):
     text = read['01_one_hot.md']
     assert text.startswith('# 01 One-hot vectors and lookups\n') and '```python\n' in text and '```text\n' in text
