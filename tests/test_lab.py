@@ -273,6 +273,7 @@ def clone(root, tmp_path_factory):
         shutil.copy(root/'nbs'/o, res/'nbs'/o)
     (res/'collab_course').symlink_to(root/'collab_course', target_is_directory=True)
     (res/'.venv').symlink_to(sys.prefix, target_is_directory=True)
+    (res/'jupyter').mkdir()
     return res
 
 def environ(clone):
