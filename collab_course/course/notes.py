@@ -42,14 +42,13 @@ div.course-note > * { margin: .35em 0 }
 """
 
 table_style = """
-.course-note .wide { overflow-x: auto }
 .course-note table.values { margin: 0; width: auto; border: 0; border-collapse: collapse }
 .course-note table.values tr { background: none; border: 0 }
 .course-note table.values :is(th, td) {
-  padding: .15em 1.2em .15em 0; border: 0;
+  padding: .15em 1em .15em 0; border: 0;
   text-align: left; vertical-align: top; white-space: normal; font-size: .95em;
 }
-.course-note table.values td code { background: none; padding: 0 }
+.course-note table.values td code { background: none; padding: 0; overflow-wrap: break-word }
 .course-note table.values td.came code {
   background: color-mix(in srgb, var(--tone) 25%, transparent); padding: .1em .3em;
 }
@@ -103,8 +102,8 @@ def values_table(
     if not cells: return ''
     names = ('what', 'came', 'expected')
     head = ''.join(f'<th scope="col">{name}</th>' for name in names)
-    return (f'<div class="wide"><table class="values">\n<thead><tr>{head}</tr></thead>\n'
-            f'<tbody>{"".join(cells)}</tbody>\n</table></div>')
+    return (f'<table class="values">\n<thead><tr>{head}</tr></thead>\n'
+            f'<tbody>{"".join(cells)}</tbody>\n</table>')
 
 # %% ../../nbs/course/notes.ipynb #0a31c512
 class Note(str):
