@@ -96,9 +96,9 @@ def values_table(
     "Return a table of what came and what was expected, or an empty text"
     cells = []
     for row in rows:
-        what,came,wanted = (escape(text, quote=False) for text in row)
-        cells.append(f'<tr><th scope="row">{what}</th><td class="came"><code>{came}</code></td>'
-                     f'<td><code>{wanted}</code></td></tr>')
+        came,wanted = (escape(text, quote=False) for text in row[1:])
+        cells.append(f'<tr><th scope="row">{inline_html(row[0])}</th>'
+                     f'<td class="came"><code>{came}</code></td><td><code>{wanted}</code></td></tr>')
     if not cells: return ''
     names = ('what', 'came', 'expected')
     head = ''.join(f'<th scope="col">{name}</th>' for name in names)
