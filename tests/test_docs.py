@@ -2,11 +2,13 @@
 import ast, html, json, os, re, shutil, subprocess, sys
 from contextlib import contextmanager
 from functools import partial
+from importlib.machinery import ModuleSpec
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from types import ModuleType
 from urllib.parse import quote_plus, unquote, urldefrag, urljoin
 
-import cells, colab, docs, landing, links, nbformat, path, pytest, reference
+import cells, colab, docs, landing, links, nbformat, path, pytest
 from axe_playwright_python.sync_playwright import Axe
 
 REPO = 'someone/course'
@@ -119,10 +121,8 @@ def test_links_between_pages_arrive(site, texts):
             if not (site/path).is_file() or anchor and path in ids and anchor not in ids[path]: bad.append((k, to))
     assert len(texts)>30 and not bad
 
-def test_plotly_comes_along(site, texts):
-    alive = {f'{k}.html' for k,v in path.sources().items() if cells.PLOTLY in v.read_text(encoding='utf-8')}
-    assert {k for k,v in texts.items() if 'class="plotly-json"' in v}==alive and '06_interpretation.html' in alive
-    assert (site/'_static'/'plotly.min.js').stat().st_size>10**6
+def test_the_map_needs_no_library(site, texts):
+    assert 'class="live-map"' in texts['06_interpretation.html'] and not list(site.rglob('*plotly*'))
 
 def test_no_machine_in_it(texts, root):
     assert not [k for k,v in texts.items() if str(root) in v or 'site-packages/' in v]
@@ -181,7 +181,9 @@ def test_a_chapter_ends_with_one_box(course, texts):
         box = re.findall(r'<div class="next-box[^>]*>.*?</div>\s*</div>', texts[f'{c.name}.html'], re.S)
         assert len(box)==1
         to = [o.split('#')[0] for o in re.findall(r'href="([^"]+)"', box[0])]
-        assert to[0]==f'{c.practice}.html' and course.practices[c.practice].counts in box[0]
+        practice = course.practices[c.practice]
+        assert to[0]==f'{c.practice}.html'
+        assert (practice.counts if course.owner(c.practice) is c else practice.title) in box[0]
         assert to[1]==f'{cells.next_page(c, course)}.html'
         assert to[2:]==[f'api/{o}.html' for o in c.reference] and c.reference
 
@@ -214,6 +216,20 @@ def test_buttons_of_the_front_page(texts):
     to = dict((text, to) for to,text in front(texts, r'<a(?: class="first")? href="([^"]+)">([^<]+)</a>'))
     assert to['Start with chapter 00']=='00_whole_game.html' and to['Rate films, move your vector']=='play/index.html'
     assert to['Open in Colab'].endswith('/colab/00_whole_game.ipynb') and 'Run it yourself' not in to
+
+@pytest.mark.parametrize('fails', [False, True])
+def test_the_page_to_play_with_is_made_where_it_can_be(tmp_path, monkeypatch, capsys, fails):
+    class PlayError(Exception): pass
+    def make(dest):
+        if fails: raise PlayError('no data')
+        docs.write(dest/'index.html', PLAY)
+        return 'planted'
+    play = ModuleType('play')
+    play.__spec__,play.make,play.PlayError = ModuleSpec('play', None),make,PlayError
+    monkeypatch.setitem(sys.modules, 'play', play)
+    made,said = docs.play_page(tmp_path/'play'),capsys.readouterr()
+    assert made==(None if fails else tmp_path/'play')
+    assert ('no data' in said.err) if fails else ('made from planted' in said.out)
 
 def test_what_a_link_to_a_page_shows(texts):
     meta = lambda name,page: re.search(rf'<meta (?:name|property)="{name}" content="([^"]*)"', texts[page])[1]
@@ -306,58 +322,6 @@ def test_files_of_the_repository_come_along(small):
     assert files=={'files/some.csv': docs.root/'some.csv'}
     assert links.site_link('01_x.ipynb#A', True, 'map', path.sources(), files)=='01_x.html#A'
     assert links.site_link('https://x.org/a.ipynb', False, 'map', path.sources(), files)=='https://x.org/a.ipynb'
-
-# ---- API reference ----
-
-def test_reference_of_a_module(tmp_path):
-    path = tmp_path/'collab_course'/'toy.py'
-    path.parent.mkdir()
-    path.write_text('''"About *toys*"
-__all__ = ['f', 'C']
-# %% ../nbs/01_x.ipynb #abc
-def f(
-    a, # First | of two, with `x|y`
-    b:int=2, # Second
-    *,
-    c='<c>', # Third
-)->float: # A number
-    "Does it"
-class C:
-    "A thing"
-    def __init__(self,
-        n, # How many
-    ): pass
-    def _hidden(self): pass
-    @property
-    def size(self):
-        "Of it"
-@patch
-def run(self:C,
-    fast=True, # Quickly?
-):
-    "Runs"
-def not_public(x): pass
-''')
-    text = reference.page(path, lambda o: None)
-    assert r'# toy' in text and r'About \*toys\*' in text
-    assert "{py:function} f(a, b=2, *, c='<c>') -> float" in text
-    assert r'| `a` |  |  | First \| of two, with `x\|y` |' in text and "| `b` | `int` | `2` | Second |" in text
-    assert 'Returns: A number' in text
-    assert '{py:class} C(n)' in text and '{py:method} C.run(fast=True)' in text and '{py:property} C.size' in text
-    assert '| `fast` | `True` | Quickly? |' in text
-    assert 'hidden' not in text and 'not_public' not in text
-
-def test_reference_of_the_library(texts):
-    t = texts['api/dot_product.html']
-    assert 'id="collab_course.dot_product.quick_fit"' in t and 'Highest learning rate of the one-cycle schedule' in t
-    assert 'Mean squared error on the validation rows' in t
-    assert re.search(r'Lesson: <a[^>]*href="\.\./02_dot_product\.html#', t)
-
-def test_every_public_name_is_in_the_reference(root, texts):
-    miss = [f'{o.stem}.{n}' for o in (root/'collab_course').glob('*.py') if o.name[0]!='_' and o.stem!='all'
-            for n in reference.Source(o).public()
-            if f'id="collab_course.{o.stem}.{n}"' not in texts[f'api/{o.stem}.html']]
-    assert not miss
 
 # ---- Colab and Binder ----
 
@@ -454,13 +418,11 @@ LOST = '''() => [...document.querySelectorAll('article *')]
 def test_pages_load_in_peace_and_fit_a_phone(tab, base, pages, texts):
     bad = {}
     for k in pages:
-        t,live = tab(k, PHONE),'plotly-json' in texts[k]
-        if live: t.locator('.plotly-live svg.main-svg').first.wait_for()
+        t = tab(k, PHONE)
         outside = [o for o in t.asked if not o.startswith((base, 'data:', 'blob:'))]
         wide = t.evaluate('document.documentElement.scrollWidth') > PHONE[0]
-        needless = not live and any('plotly' in o for o in t.asked)
-        if t.said or outside or wide or needless:
-            bad[k] = (t.said[:2], outside[:2], needless, t.evaluate(LOST) if wide else [])
+        if t.said or outside or wide:
+            bad[k] = (t.said[:2], outside[:2], t.evaluate(LOST) if wide else [])
     assert len(pages)>30 and not bad
 
 def found(t):
@@ -498,17 +460,12 @@ def test_what_stands_apart_is_found_last(tab):
     ranks = [0 if re.match(r'\d|before', o) else 1 if o.startswith('practice/') else 2 for o in hits]
     assert ranks==sorted(ranks) and len(set(ranks))==3
 
-def test_plotly_lives(tab):
+def test_the_map_answers(tab):
     t = tab('06_interpretation.html')
-    fig = t.locator('.plotly-live').first
-    fig.locator('svg.main-svg').first.wait_for()
-    fig.scroll_into_view_if_needed()
-    assert t.locator('.plotly-live').count()==t.locator('script.plotly-json').count()>0
-    assert fig.get_attribute('aria-label') and not t.locator('img.has-live').first.is_visible()
-    box = t.locator('.plotly-live .scatterlayer path.point').nth(40).bounding_box()
-    assert fig.locator('.hoverlayer .hovertext').count()==0
-    t.mouse.move(box['x'] + box['width']/2, box['y'] + box['height']/2, steps=4)
-    fig.locator('.hoverlayer .hovertext').first.wait_for()
+    assert t.locator('.live-map svg').count()==2 and t.locator('.live-map img').count()==0
+    t.locator('.live-map input').first.fill('The Rock (1996)')
+    assert t.locator('.live-map').first.locator('li button').count()==10
+    assert 'The Rock (1996)' in t.locator('.live-map [aria-live]').first.inner_text()
 
 @contextmanager
 def without_script(browser, base, name):
@@ -599,20 +556,19 @@ def test_phone_menu_opens_by_keyboard(tab):
 
 def test_paper_has_no_navigation(tab):
     t = tab('06_interpretation.html')
-    t.locator('.plotly-live svg.main-svg').first.wait_for()
     t.emulate_media(media='print')
     try:
         hidden = ('.sidebar-drawer', '.toc-drawer', '.mobile-header', '.content-icon-container', '.related-pages',
-                  '.open-in', '.plotly-live')
+                  '.open-in', '.live-map .tools')
         assert [o for o in hidden if t.locator(o).first.is_visible()]==[]
-        assert t.locator('article h1').is_visible() and t.locator('img.has-live').first.is_visible()
+        assert t.locator('article h1').is_visible() and t.locator('.live-map svg').first.is_visible()
     finally: t.emulate_media(media='screen')
 
 # of hundreds that look alike, a few
 TRIM = """document.querySelectorAll("article details").forEach(o => o.open = true)
 document.querySelectorAll("article .cell").forEach((o, i) => {
-    if (i > 12 && !o.querySelector(".plotly-live")) o.remove() })
-document.querySelectorAll(".plotly-live ~ .plotly-live, .plotly-live .point ~ .point ~ .point")
+    if (i > 12 && !o.querySelector(".live-map")) o.remove() })
+document.querySelectorAll(".live-map circle ~ circle ~ circle")
     .forEach(o => o.remove())"""
 
 def serious(res):
@@ -625,6 +581,5 @@ def serious(res):
 def test_axe(tab, name, scheme, size):
     t = tab(f'{name}.html' + ('?q=sigmoid_range' if name=='search' else ''), size, scheme)
     if name=='search': t.wait_for_selector('#search-results li a')
-    if name.startswith('06'): t.locator('.plotly-live svg.main-svg').first.wait_for()
     t.evaluate(TRIM)
     assert serious(Axe().run(t))==[]

@@ -1,93 +1,83 @@
-"A notebook as Sphinx reads it: only what a page shows, plumbing folded, live figures, and the box at its end"
-import json, re, sys
+"A notebook as Sphinx reads it: only what a page shows, plumbing folded, and the box at its end"
+import re, sys
 from pathlib import Path
 
 import nbformat
-from nbformat.v4 import new_markdown_cell, new_output
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
 
 sys.path.insert(0, str(Path(__file__).parent))
 from colab import buttons
 from links import beside, site_link
-from path import MAP, imports, plumbing
+from path import MAP, Chapter, Course, imports, plumbing
 from readme import change_links, page
 
-PLOTLY = 'application/vnd.plotly.v1+json'
-
-def live(
-    output,  # of a cell, with a plotly figure
-):
-    "A plotly figure as a picture, with what the page draws it from"
-    data = dict(output.data)
-    fig = json.dumps(data.pop(PLOTLY), separators=(',', ':')).replace('</', '<\\/')
-    html = f'<script type="application/json" class="plotly-json">{fig}</script>'
-    return [new_output('display_data', data), new_output('display_data', {'text/html': html})]
-
 def alt(
-    c,  # a cell
-):
+    c: NotebookNode, # a cell
+) -> str:
     "What the picture of a cell shows: `#| fig-alt:`, else what its object says of itself"
     said = [o.data.get('text/plain', '') for o in c.get('outputs', []) if 'image/png' in o.get('data', {})]
     return c.metadata.alt or next((o for o in said if o[:1] not in ('', '<')), '')
 
 def undescribed(
-    pages,  # from `path.sources`
-):
+    pages: dict[str, Path], # from `path.sources`
+) -> list[tuple[str, str]]:
     "Pictures that nothing describes, as (page, id of the cell)"
     shows = lambda c: any('image/png' in o.get('data', {}) for o in c.get('outputs', []))
     return [(k, c.id) for k,v in pages.items() for c in page(nbformat.read(v, as_version=4)).cells if shows(c)
             and not alt(c)]
 
 def code_cell(
-    c,  # a code cell
-):
-    "Change a cell to what MyST-NB wants: folded source by tag, alt text by metadata, plotly as picture and data"
+    c: NotebookNode, # a code cell
+) -> None:
+    "Change a cell to what MyST-NB wants: folded source by tag, alt text by metadata"
     tag = 'remove-input' if c.metadata.transient['remove_source'] else 'hide-input' if plumbing(c) else None
     meta = {'tags': [tag]} if tag else {}
     shown = dict(image=dict(alt=alt(c))) if alt(c) else {}
     if tag and imports(c): shown['code_prompt_show'] = 'Show the imports'
     if shown: meta['mystnb'] = shown
-    c.outputs = [p for o in c.outputs for p in (live(o) if PLOTLY in o.get('data', {}) else [o])]
     c.metadata = nbformat.from_dict(meta)
 
 def next_page(
-    chapter,  # of the course
-    course,   # `path.Course`
-):
+    chapter: Chapter, # of the course
+    course: Course, # its chapters and their order
+) -> str|None:
     "Name of what comes after a chapter and its practice; after the last chapter a project, or None"
     names = [o.name for o in course.chapters] + course.projects
     after = names[names.index(chapter.name)+1:]
     return after[0] if after else None
 
 def next_box(
-    chapter,  # `path.Chapter`, or None where the page is none
-    course,   # `path.Course`
-):
+    chapter: Chapter|None, # None where the page is none
+    course: Course, # its chapters and their order
+) -> str:
     "Markdown of the box at a chapter's end: its practice, what comes next, its reference"
     if chapter is None: return ''
     to = lambda text,page,end: f'[{text}](<{beside(f"{page}.{end}", chapter.name)}>)'
     practice,after = course.practices.get(chapter.practice),next_page(chapter, course)
     apis = [(o, f'api/{o.replace(".", "/")}') for o in chapter.reference]
-    rows = dict(Practice=to(practice.counts, practice.name, 'ipynb') if practice else '',
+    own = practice and course.owner(practice.name) is chapter
+    rows = dict(Practice=to(practice.counts if own else practice.title, practice.name, 'ipynb') if practice else '',
                 Next=to(course.titles[after], after, 'ipynb') if after else '',
                 Reference=', '.join(to(f'`{o}`', page, 'md') for o,page in apis if page in course.titles))
     shown = ''.join(f':::{{container}} next-{k.lower()}\n**{k}**\n\n{v}\n:::\n' for k,v in rows.items() if v)
     return f'::::{{container}} next-box\n{shown}::::' if shown else ''
 
 def without_next_line(
-    text,  # Markdown
-):
+    text: str, # Markdown
+) -> str:
     "Markdown without the line that says what comes next: a box says it"
     return re.sub(r'^\*\*Next\*\* · .*\n?', '', text, flags=re.M).rstrip()
 
 def site_page(
-    name,    # of a page
-    nb,      # its notebook, as `readme.page` gives it
-    pages,   # from `path.sources`
-    course,  # `path.Course`
-    repo,    # owner/name on GitHub, or None
-    branch,  # that the notebooks are on
-    files,   # dict that gets the files that are linked to
-):
+    name: str, # of a page
+    nb: NotebookNode, # its notebook, as `readme.page` gives it
+    pages: dict[str, Path], # from `path.sources`
+    course: Course, # its chapters and their order
+    repo: str|None, # owner/name on GitHub, or None
+    branch: str, # that the notebooks are on
+    files: dict[str, Path], # gets the files that are linked to
+) -> None:
     "Give the notebook links that hold on the website, buttons at its top and a box at its end"
     nb.metadata.language_info['pygments_lexer'] = 'ipython3'
     box = next_box(next((o for o in course.chapters if o.name==name), None), course)

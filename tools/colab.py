@@ -3,6 +3,7 @@ import re, sys
 from pathlib import Path
 
 import nbformat
+from nbformat import NotebookNode
 
 sys.path.insert(0, str(Path(__file__).parent))
 from execute import root
@@ -11,10 +12,10 @@ from path import MAP
 from readme import change_links, outside
 
 def buttons(
-    name,    # of a page
-    repo,    # owner/name on GitHub; None: it is not known
-    branch,  # that the notebooks are on
-):
+    name: str, # of a page
+    repo: str|None, # owner/name on GitHub; None: it is not known
+    branch: str, # that the notebooks are on
+) -> str:
     "The line with `Open in Colab` and `Binder`; empty where nobody knows where the repository lives"
     if not repo or name==MAP or name.split('/')[0] in ('bench', 'api'): return ''
     to = {'Open in Colab': colab_url(repo, name),
@@ -22,16 +23,16 @@ def buttons(
     return '<p class="open-in">' + ' '.join(f'<a href="{v}">{k}</a>' for k,v in to.items()) + '</p>'
 
 def colab_url(
-    repo,  # owner/name on GitHub
-    name,  # of a page
-):
+    repo: str|None, # owner/name on GitHub
+    name: str, # of a page
+) -> str:
     "Address of a page's copy on Colab"
     return f'https://colab.research.google.com/github/{repo}/blob/gh-pages/colab/{name}.ipynb'
 
 def setup_cell(
-    repo,    # owner/name on GitHub
-    branch,  # to install from
-):
+    repo: str|None, # owner/name on GitHub
+    branch: str, # to install from
+) -> NotebookNode:
     "The cell that sets a notebook up on Colab, and does nothing elsewhere"
     return nbformat.v4.new_code_cell(f'''import sys
 if 'google.colab' in sys.modules: # elsewhere the course is installed already
@@ -41,12 +42,12 @@ if 'google.colab' in sys.modules: # elsewhere the course is installed already
     subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', url], check=True)''', id='colab-setup')
 
 def link(
-    to,      # where the link leads, as written
-    path,    # the notebook that it stands in
-    pages,   # from `path.sources`
-    repo,    # owner/name on GitHub
-    branch,  # that the notebooks are on
-):
+    to: str, # where the link leads, as written
+    path: Path, # the notebook that it stands in
+    pages: dict[str, Path], # from `path.sources`
+    repo: str|None, # owner/name on GitHub
+    branch: str, # that the notebooks are on
+) -> str:
     "The link as it has to be in a copy: to another copy, or to the file on GitHub"
     if outside(to): return to
     to,*anchor = to.split('#')
@@ -56,11 +57,11 @@ def link(
     return '#'.join([colab_url(repo, page), *anchor])
 
 def colab(
-    name,    # of a page
-    pages,   # from `path.sources`
-    repo,    # owner/name on GitHub
-    branch,  # to install from
-):
+    name: str, # of a page
+    pages: dict[str, Path], # from `path.sources`
+    repo: str|None, # owner/name on GitHub
+    branch: str, # to install from
+) -> NotebookNode:
     "A copy of the notebook whose first cell sets it up, and whose links lead to other copies"
     nb = nbformat.read(pages[name], as_version=4)
     raw = f'https://raw.githubusercontent.com/{repo}/{branch}/bench/results/'

@@ -1,12 +1,13 @@
 "Build the website `_docs/` from the committed notebooks and the library; no notebook is run"
 import json, os, shutil, subprocess, sys, time
 from argparse import ArgumentParser
-from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 
 sys.path.insert(0, str(Path(__file__).parent))
+import play, reference, tutor, twins
 from cells import site_page
 from colab import colab, colab_url
 from execute import root
@@ -14,35 +15,34 @@ from landing import add_pictures, front, pictures, settings, version
 from links import DocsError
 from path import MAP, Course, sources
 from readme import page
-import reference, tutor, twins
 
 FRONT = 'index'  # the page without a notebook: `docs/templates/front.html`
 
 # ---- pages ----
 
 def write(
-    path,  # of a file
-    text,  # that goes into it
-):
+    path: Path, # of a file
+    text: str, # that goes into it
+) -> None:
     "Write a file, and its folder"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding='utf-8')
 
 def written(
-    pages,   # from `path.sources`
-    repo,    # owner/name on GitHub, or None
-    branch,  # that the library is on
-):
+    pages: dict[str, Path], # from `path.sources`
+    repo: str|None, # owner/name on GitHub, or None
+    branch: str, # that the library is on
+) -> dict[str, str]:
     "{name of a page: its Markdown}, for the reference and the page for assistants"
     helped = {'tutor': tutor.page(root, f'{MAP}.ipynb')} if tutor.teaching(root) else {}
     return reference.pages(root, pages, repo, branch) | helped
 
 def described(
-    course,  # `path.Course`
-    cards,   # from `landing.pictures`
-    repo,    # owner/name on GitHub, or None
-    play,    # whether there is a page to play with
-):
+    course: Course, # its chapters and their order
+    cards: dict[str, bytes], # from `landing.pictures`
+    repo: str|None, # owner/name on GitHub, or None
+    play: bool, # whether there is a page to play with
+) -> dict:
     "What the templates show: sidebar, neighbours on the path, descriptions, front page"
     chapters = {title: [dict(name=o.name, title=o.label, practice=o.practice, own=course.owner(o.practice) is o)
                         for o in part] for title,part in course.parts().items()}
@@ -55,20 +55,20 @@ def described(
                 colab=repo and shown['first'] and colab_url(repo, shown['first']))
 
 def copy_files(
-    dest,   # folder
-    files,  # {path in the folder: file}
-):
+    dest: Path, # folder
+    files: dict[str, Path], # {path in the folder: file}
+) -> None:
     "Copy files that pages link to"
     for k,v in files.items():
         (dest/k).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(v, dest/k)
 
 def prepare(
-    dest,        # folder for what Sphinx reads
-    repo,        # owner/name on GitHub, or None
-    branch,      # that the notebooks are on
-    play=False,  # is there a page to play with?
-):
+    dest: Path, # folder for what Sphinx reads
+    repo: str|None, # owner/name on GitHub, or None
+    branch: str, # that the notebooks are on
+    play: bool = False, # is there a page to play with?
+) -> tuple[list[str], dict[str, bytes], dict[str, str]]:
     "Write all pages to `dest`; return their names, the pictures of the cards, and the pages in Markdown"
     pages,files = sources(),{}
     nbs = {k: page(nbformat.read(v, as_version=4)) for k,v in pages.items()}
@@ -87,9 +87,9 @@ def prepare(
 # ---- the website ----
 
 def sphinx(
-    src,   # what `prepare` wrote
-    dest,  # folder for the website
-):
+    src: Path, # what `prepare` wrote
+    dest: Path, # folder for the website
+) -> None:
     "Run Sphinx; a warning is an error, and names notebook and link"
     cmd = [sys.executable, '-m', 'sphinx', '-q', '-W', '--keep-going',
            '--color' if sys.stderr.isatty() else '--no-color', '-j', 'auto', '-c', root/'docs', '-d',
@@ -98,27 +98,30 @@ def sphinx(
     r = subprocess.run([str(o) for o in cmd], env=env, cwd=root, capture_output=True, text=True, encoding='utf-8')
     if r.returncode: raise DocsError(r.stderr.replace(f'{src}/{MAP}.', 'nbs/index.').replace(f'{src}/', 'nbs/').strip())
 
-def add_plotly(
-    dest,  # folder of the website
-):
-    "Copy plotly.js from its package, where a page needs it"
-    if not any('plotly-json' in o.read_text(encoding='utf-8') for o in dest.rglob('*.html')): return
-    shutil.copy(Path(find_spec('plotly').origin).parent/'package_data'/'plotly.min.js', dest/'_static')
+def play_page(
+    dest: Path, # folder for it
+) -> Path|None:
+    "Make the page to play with, and say which data it shows; return its folder, or None where there can be none"
+    try: print(f'The page to play with is made from {play.make(dest)}')
+    except play.PlayError as e:
+        print(f'The website has no page to play with. {e}', file=sys.stderr)
+        return None
+    return dest
 
 def add_colabs(
-    dest,    # folder for the copies
-    repo,    # owner/name on GitHub
-    branch,  # to install from
-):
+    dest: Path, # folder for the copies
+    repo: str|None, # owner/name on GitHub
+    branch: str, # to install from
+) -> None:
     "Write the copies of the notebooks for Colab"
     pages = sources()
     for k in pages:
         if not k.startswith('bench/'): write(dest/f'{k}.ipynb', nbformat.writes(colab(k, pages, repo, branch)))
 
 def swap(
-    new,   # a whole website
-    dest,  # where it goes, in place of the last one
-):
+    new: Path, # a whole website
+    dest: Path, # where it goes, in place of the last one
+) -> None:
     "Put the new website where the old one was"
     old = new.with_name('old')
     if dest.exists(): dest.rename(old)
@@ -126,18 +129,17 @@ def swap(
     shutil.rmtree(old, ignore_errors=True)
 
 def build(
-    dest=root/'_docs',  # folder of the website
-    repo=None,          # owner/name on GitHub; None: no buttons
-    branch='main',      # that the notebooks are on
-    work=root/'_proc',  # folder for what is made on the way
-    play=None,          # folder with the page to play with, or None
-):
+    dest: Path = root/'_docs', # folder of the website
+    repo: str|None = None, # owner/name on GitHub; None: no buttons
+    branch: str = 'main', # that the notebooks are on
+    work: Path = root/'_proc', # folder for what is made on the way
+    play: Path|None = None, # folder with the page to play with, or None
+) -> list[str]:
     "Build the website aside and put it in place; return the names of its pages"
     shutil.rmtree(work, ignore_errors=True)
     names,cards,texts = prepare(work/'src', repo, branch, bool(play))
     new = work/'site'
     sphinx(work/'src', new)
-    add_plotly(new)
     add_pictures(new, cards)
     copy_files(new, {'files/LICENSE.txt': root/'LICENSE'})
     if play: shutil.copytree(play, new/'play')
@@ -150,8 +152,8 @@ def build(
     return names
 
 def main(
-    args=None,  # command line; None: of this process
-):
+    args: list[str]|None = None, # command line; None: of this process
+) -> int:
     "Build; 1 where there is nothing new to see"
     p = ArgumentParser(description='The website, from the committed notebooks and the library')
     p.add_argument('--repo', default=os.environ.get('GITHUB_REPOSITORY'),
@@ -159,7 +161,9 @@ def main(
     p.add_argument('--branch', default=os.environ.get('GITHUB_REF_NAME') or 'main',
                    help='that the notebooks are on (default: GITHUB_REF_NAME, or main)')
     o,t = p.parse_args(args),time.monotonic()
-    try: names = build(repo=o.repo or None, branch=o.branch)
+    try:
+        with TemporaryDirectory() as folder:
+            names = build(repo=o.repo or None, branch=o.branch, play=play_page(Path(folder)/'play'))
     except DocsError as e:
         print(f'{e}\nThe website is as it was.', file=sys.stderr)
         return 1

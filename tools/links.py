@@ -10,10 +10,10 @@ from readme import outside
 class DocsError(Exception): "Why there is no website, and where to look"
 
 def target(
-    path,   # the notebook that the link stands in
-    to,     # where the link leads, as written, without the part behind `#`
-    pages,  # from `path.sources`
-):
+    path: Path, # the notebook that the link stands in
+    to: str, # where the link leads, as written, without the part behind `#`
+    pages: dict[str, Path], # from `path.sources`
+) -> tuple[str|None, Path]:
     "Where a link leads: a page's name or None, and the file"
     full = (path.parent/to).resolve()
     name = next((k for k,v in pages.items() if v==full), None)
@@ -22,19 +22,19 @@ def target(
     return name,full
 
 def beside(
-    to,    # name of a page or file, from the top of the website
-    name,  # of the page that the link stands on
-):
+    to: str, # name of a page or file, from the top of the website
+    name: str, # of the page that the link stands on
+) -> str:
     "The relative link from one to the other"
     return relpath(to, os.path.dirname(name) or '.')
 
 def site_link(
-    to,     # where the link leads, as written
-    html,   # written in HTML?
-    name,   # of the page
-    pages,  # from `path.sources`
-    files,  # dict that gets the files that are linked to
-):
+    to: str, # where the link leads, as written
+    html: bool, # written in HTML?
+    name: str, # of the page
+    pages: dict[str, Path], # from `path.sources`
+    files: dict[str, Path], # gets the files that are linked to
+) -> str:
     "The link as it has to be on the website"
     if outside(to): return to
     to,*anchor = to.split('#')

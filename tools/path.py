@@ -3,6 +3,8 @@ import ast, re, sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from nbformat import NotebookNode
+
 sys.path.insert(0, str(Path(__file__).parent))
 from execute import root
 
@@ -26,10 +28,10 @@ class Chapter:
     question: str       # the line under its heading
     minutes: int        # to read it with its code
     practice: str|None  # name of the practice that its end links to
-    reference: list     # modules that its end names
+    reference: list[str] # modules that its end names
 
     @property
-    def label(self):
+    def label(self) -> str:
         "Number and title"
         return f'{self.number} {self.title}'.strip()
 
@@ -41,12 +43,12 @@ class Practice:
     questions: int  # numbered questions
 
     @property
-    def counts(self):
+    def counts(self) -> str:
         "How much there is to do"
-        return ' and '.join(f"{n} {what}{'s'[n==1:]}" for n,what in ((self.exercises, 'exercise'), (self.questions,
-                            'question')) if n)
+        found = [(self.exercises, 'exercise'), (self.questions, 'question')]
+        return ' and '.join(f"{n} {what}{'s'[n==1:]}" for n,what in found if n)
 
-def sources():
+def sources() -> dict[str, Path]:
     "{name of a page: the notebook it is made of}; the map first"
     found = {o.relative_to(root/'nbs').with_suffix('').as_posix(): o for o in (root/'nbs').rglob('*.ipynb')}
     found |= {f'bench/{o.stem}': o for o in (root/'bench').glob('*.ipynb')}
@@ -55,96 +57,100 @@ def sources():
 
 # ---- what a notebook says of itself ----
 
+def words(
+    nb: NotebookNode, # a notebook
+) -> str:
+    "Its Markdown"
+    return '\n\n'.join(c.source for c in nb.cells if c.cell_type=='markdown')
+
 def heading(
-    nb,  # a notebook
-):
+    nb: NotebookNode, # a notebook
+) -> str:
     "Its first heading, without backticks"
-    found = re.search(r'^# +(.+?)\s*$', _words(nb), re.M)
+    found = re.search(r'^# +(.+?)\s*$', words(nb), re.M)
     return found[1].replace('`', '') if found else ''
 
 def question(
-    nb,  # a notebook
-):
+    nb: NotebookNode, # a notebook
+) -> str:
     "The line under its heading, without backticks"
-    found = re.search(r'^> +(.+?)\s*$', _words(nb), re.M)
+    found = re.search(r'^> +(.+?)\s*$', words(nb), re.M)
     return found[1].replace('`', '') if found else ''
 
 def next_line(
-    nb,  # a notebook
-):
+    nb: NotebookNode, # a notebook
+) -> list[str]:
     "The line that says what comes next, in pieces"
-    found = re.search(r'^\*\*Next\*\* · (.+)$', _words(nb), re.M)
+    found = re.search(r'^\*\*Next\*\* · (.+)$', words(nb), re.M)
     return found[1].split(' · ') if found else []
 
 def practice_link(
-    nb,  # a chapter
-):
+    nb: NotebookNode, # a chapter
+) -> str|None:
     "Name of the practice that its end links to, or None"
     found = re.search(r'\]\((practice/[^)]+)\.ipynb', ' '.join(next_line(nb)))
     return found and found[1]
 
 def modules(
-    nb,  # a chapter
-):
+    nb: NotebookNode, # a chapter
+) -> list[str]:
     "Modules that its end names as reference"
     return re.findall(r'`collab_course\.([\w.]+)`', ' '.join(next_line(nb)))
 
 def minutes(
-    nb,  # a notebook
-):
+    nb: NotebookNode, # a notebook
+) -> int:
     "Minutes to read it, up to the next five: `WORDS` words or `LINES` lines of shown code in each"
-    words = sum(len(c.source.split()) for c in nb.cells if c.cell_type=='markdown')
     lines = sum(c.source.count('\n') + 1 for c in nb.cells if c.cell_type=='code' and not plumbing(c))
-    return -int(-(words/WORDS + lines/LINES)//5)*5
+    return -int(-(len(words(nb).split())/WORDS + lines/LINES)//5)*5
 
 def plumbing(
-    cell,  # a code cell
-):
+    cell: NotebookNode, # a code cell
+) -> bool:
     "Whether it is folded in the lab, or holds imports and private names only"
     if cell.metadata.get('jupyter', {}).get('source_hidden'): return True
     return bool(statements(cell)) and all(is_import(o) or is_private(o) for o in statements(cell))
 
 def imports(
-    cell,  # a code cell
-):
+    cell: NotebookNode, # a code cell
+) -> bool:
     "Whether it begins with an import"
     return any(map(is_import, statements(cell)[:1]))
 
 def statements(
-    cell,  # a code cell
-):
+    cell: NotebookNode, # a code cell
+) -> list[ast.stmt]:
     "Its statements, [] where a line of it isn't Python"
     try: return ast.parse(cell.source).body
     except SyntaxError: return []
 
 def is_import(
-    o,  # a statement
-):
+    o: ast.stmt, # a statement
+) -> bool:
     "Whether it imports"
     return isinstance(o, (ast.Import, ast.ImportFrom))
 
 def is_private(
-    o,  # a statement
-):
+    o: ast.stmt, # a statement
+) -> bool:
     "Whether it defines private names only; `_` alone is no name"
     names = [getattr(t, 'id', '') for t in getattr(o, 'targets', [])] or [getattr(o, 'name', '')]
     return all(re.match(r'_\w', n) for n in names)
 
-def _words(nb): return '\n\n'.join(c.source for c in nb.cells if c.cell_type=='markdown')
 
 def read_practice(
-    name,  # of its page
-    nb,    # its notebook
-):
+    name: str, # of its page
+    nb: NotebookNode, # its notebook
+) -> Practice:
     "Title and counts of a practice"
     checks = [c for c in nb.cells if c.cell_type=='code' and re.match(r'ex\.\w+\.check\(', c.source)]
-    asked = re.findall(r'^\*\*\d+\.\*\* ', _words(nb), re.M)
+    asked = re.findall(r'^\*\*\d+\.\*\* ', words(nb), re.M)
     return Practice(name, heading(nb), len(checks), len(asked))
 
 def read_chapter(
-    name,  # of its page
-    nb,    # its notebook
-):
+    name: str, # of its page
+    nb: NotebookNode, # its notebook
+) -> Chapter:
     "What a card, the sidebar and the box at its end show"
     number,title = re.match(r'(\d*) *(.*)', heading(nb)).groups()
     return Chapter(name, number, title, question(nb), minutes(nb), practice_link(nb), modules(nb))
@@ -154,8 +160,8 @@ def read_chapter(
 class Course:
     "Chapters in their parts with their practice, the projects, and all other pages"
     def __init__(self,
-        nbs,         # {name of a page: its notebook}
-        texts=None,  # {name of a page without a notebook: its Markdown}
+        nbs: dict[str, NotebookNode], # {name of a page: its notebook}
+        texts: dict[str, str]|None = None, # {name of a page without a notebook: its Markdown}
     ):
         numbered = sorted((o for o in nbs if re.match(r'\d+_', o)), key=lambda o: int(o.split('_')[0]))
         first = [BEFORE] if BEFORE in nbs else []
@@ -166,33 +172,33 @@ class Course:
         self.titles = {k: heading(v) for k,v in nbs.items()} | {MAP: 'Course map'} | others
         self.questions = {k: question(v) for k,v in nbs.items()}
 
-    def parts(self):
+    def parts(self) -> dict[str, list[Chapter]]:
         "{title of a part: its chapters}; the page before the first chapter belongs to the first"
         at = lambda o: int(o.number or 0)
         found = {title: [o for o in self.chapters if at(o) in span] for title,span in PARTS.items()}
         return {k:v for k,v in found.items() if v}
 
     def owner(self,
-        practice,  # name of its page
-    ):
+        practice: str, # name of its page
+    ) -> Chapter|None:
         "The chapter that a practice follows: the first that links to it"
         return next((o for o in self.chapters if o.practice==practice), None)
 
-    def order(self):
+    def order(self) -> list[str]:
         "Names of the pages in the order they are walked: chapter, its practice, next chapter; projects last"
         walk = [o for c in self.chapters for o in (c.name, c.practice if self.owner(c.practice) is c else None)]
         return [o for o in walk if o in self.titles] + self.projects
 
     def neighbours(self,
-        name,  # of a page
-    ):
+        name: str, # of a page
+    ) -> tuple[str|None, str|None]:
         "Names of the pages before and after on the path, None where there is none"
         order = self.order()
         if name not in order: return None,None
         at = order.index(name)
         return (order[at-1] if at else None), (order[at+1] if at+1<len(order) else None)
 
-    def apart(self):
+    def apart(self) -> dict[str, list[str]]:
         "{title of a group: names of its pages}, for all that isn't on the path"
         rest = [o for o in self.titles if o not in self.order()]
         folder = lambda o: o.split('/')[0] if '/' in o else ''

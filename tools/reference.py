@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from posixpath import dirname, relpath
 
-from examples import Example, all_uses, best, front_names
+from examples import Example, all_uses, best, front_names, homes
 
 # what one does with it; other classes have a plain table of methods
 TASKS = {'Recommender': {
@@ -79,10 +79,21 @@ class Source:
         return ((self.path.parent/before[-1][1]).resolve(), before[-1][2]) if before else None
 
     def nodes(self) -> list[tuple[str, ast.stmt]]:
-        "Return the public names in their order, each with its tree"
-        named = [(getattr(o, 'name', None) or getattr(o.targets[0], 'id', ''), o) for o in self.tree.body
-                 if hasattr(o, 'name') or isinstance(o, ast.Assign)]
-        return [(n, o) for n,o in named if n in self.public]
+        "Return the public names that are defined here, in their order, each with its tree"
+        return [(n, o) for o in self.tree.body for n in given_names(o) if n in self.public]
+
+    def passed_on(self) -> dict[str, str]: # such as {'SVDpp': 'svdpp_training.SVDpp'}
+        "Return the public names that come from other modules, with their full names"
+        imports = [o for o in self.tree.body if isinstance(o, ast.ImportFrom)]
+        return {k: v for k,v in homes(imports).items() if k in self.public}
+
+def given_names(
+    node: ast.stmt, # of a module
+) -> list[str]:
+    "Return the names that a statement defines"
+    if hasattr(node, 'name'): return [node.name]
+    targets = getattr(node, 'targets', None) or [getattr(node, 'target', None)]
+    return [o.id for t in targets for o in getattr(t, 'elts', [t]) if isinstance(o, ast.Name)]
 
 def decorators(
     node: ast.FunctionDef, # a function
@@ -138,21 +149,21 @@ def fields(
     found = [o for o in node.body if isinstance(o, ast.AnnAssign) and not o.target.id.startswith('_')]
     return [Argument(o.target.id, o, o.value) for o in found]
 
+def type_text(
+    node: ast.expr | None, # an annotation
+) -> str: # '' where there is none
+    "Write an annotation; a class named in quotes loses them, the choices of a Literal keep theirs"
+    text = ast.unparse(node) if node else ''
+    return text if 'Literal[' in text else re.sub(r"'([\w.]+)'", r'\1', text)
+
 def signature(
     args: list[Argument],       # from `arguments`
     ret: ast.expr | None=None,  # what comes back
 ) -> str:
     "Write a signature without types, but for what comes back"
     shown = [o.name if o.default is None else f'{o.name}={ast.unparse(o.default)}' for o in args]
-    gives = re.sub(r"'([\w.]+)'", r'\1', f' -> {ast.unparse(ret)}') if ret else ''
+    gives = f' -> {type_text(ret)}' if ret else ''
     return f'({", ".join(shown)}){gives}'
-
-def type_of(
-    node: ast.AST, # an argument or a field
-) -> str: # '' where there is none
-    "Return an annotation as code, without quotes"
-    if not getattr(node, 'annotation', None): return ''
-    return code(re.sub(r"'([\w.]+)'", r'\1', ast.unparse(node.annotation)))
 
 def doc(
     node: ast.AST, # module, class or function
@@ -176,7 +187,7 @@ def argument_table(
     kind: str,            # 'parameter' or 'field'
 ) -> str:
     "Write a table of arguments, a row each"
-    rows = [[code(o.name), type_of(o.node),
+    rows = [[code(o.name), code(type_text(getattr(o.node, 'annotation', None))),
              code(ast.unparse(o.default)) if o.default else '', md(src.comments.get(o.node.lineno, ''))]
             for o in args if o.node]
     return table([kind, 'type', 'default', 'what it is'], rows)
@@ -231,6 +242,7 @@ class Shelf:
     found: dict[str, Example]                # examples by full name
     lessons: dict[str, Example]              # the first lesson that calls a name
     front: set[str]                          # full names of what people call
+    modules: dict[str, Source]               # the library's modules by name
     root: Path                               # of the repository
     repo: str | None=None                    # owner/name on GitHub
     branch: str='main'                       # that the library is on
@@ -387,6 +399,18 @@ def contents(
     rows = [[ref(f'{src.name}.{n}', n if isinstance(o, ast.ClassDef) else f'{n}()'), doc(o)] for n,o in found]
     return table(['name', 'what it does'], rows) + '\n' if len(rows)>1 else ''
 
+def of_others(
+    src: Source,  # a module
+    shelf: Shelf, # the other pages
+) -> str: # '' where there is nothing
+    "Write a table of the names that a module passes on from others"
+    rows = []
+    for name,full in src.passed_on().items():
+        module,_,at_home = full.rpartition('.')
+        node = dict(shelf.modules[module].nodes())[at_home] if module in shelf.modules else None
+        if node: rows.append([ref(full, name), f'`{module}`', doc(node)])
+    return '## From other modules\n\n' + table(['name', 'module', 'what it does'], rows) + '\n' if rows else ''
+
 def built_in(
     src: Source,  # a module
     page: str,    # that shows it
@@ -428,12 +452,14 @@ def module_page(
     said = (ast.get_docstring(src.tree) or '').split('\n\n')
     text = f'# {src.name}\n\n' + '\n\n'.join(md(o.replace('\n', ' ')) for o in said) + '\n\n'
     text += built_in(src, page, shelf) + f'```{{py:module}} collab_course.{src.name}\n```\n\n'
-    first = [o for o in src.public if f'{src.name}.{o}' in shelf.front]
-    rest = [o for o in src.public if o not in first]
+    here = [n for n,_ in src.nodes()]
+    first = [o for o in here if f'{src.name}.{o}' in shelf.front]
+    rest = [o for o in here if o not in first]
     if not first or not rest:
-        return text + contents(src, src.public) + sections(src, src.public, page, shelf)
-    return (text + contents(src, first) + sections(src, first, page, shelf) + '## Inside the module\n\n'
-            'The library itself calls these.\n\n' + contents(src, rest) + sections(src, rest, page, shelf, '###'))
+        return text + contents(src, src.public) + sections(src, src.public, page, shelf) + of_others(src, shelf)
+    text += contents(src, first) + sections(src, first, page, shelf) + of_others(src, shelf)
+    text += '## Inside the module\n\nThe library itself calls these.\n\n'
+    return text + contents(src, rest) + sections(src, rest, page, shelf, '###')
 
 # ---- the overview ----
 
@@ -459,7 +485,8 @@ def start_page(
     known = [(f'{o.name}.{n}', node) for o in sources for n,node in o.nodes() if isinstance(node, ast.ClassDef)]
     names |= {f'{c.name}.{f.name}': f'{full}.{f.name}' for full,c in known if full in front for f in methods(c)}
     rows = [[f'[{o.name}](<{o.name.replace(".", "/")}.md>)', doc_line(o)] for o in sources]
-    return (f'# Library reference\n\n{md(intro[0])}\n\n' + with_links(intro[1], names)
+    body = with_links(intro[1], names).replace('\nWhere to look:\n', '\n## Where to look\n')
+    return (f'# Library reference\n\n{md(intro[0])}\n\n## Start here\n\n{body}'
             + '\n\n## All modules\n\n' + table(['module', 'what is in it'], rows))
 
 def doc_line(
@@ -493,8 +520,9 @@ def pages(
     front = {*STUDY, *front_names(lib)}
     found = all_uses(lib, reading_order(notebooks))
     lessons = [o for o in found if re.match(r'\d\d_', o.example.path.name) and o.example.path.parent==root/'nbs']
-    shelf = Shelf(notebooks, best(found, front), best(lessons, front), front, root, repo, branch)
     sources = library(lib)
+    by_name = {o.name: o for o in sources}
+    shelf = Shelf(notebooks, best(found, front), best(lessons, front), front, by_name, root, repo, branch)
     res = {'api/index': start_page(lib, sources, front)} if sources else {}
     for o in sources:
         page = f'api/{o.name.replace(".", "/")}'

@@ -138,6 +138,7 @@ def to_twins(
         page,*anchor = to.split('#')
         kind = '.html' if SOLVED in page else '.md'
         return '#'.join([re.sub(r'\.(ipynb|html)$', kind, page), *anchor])
+    text = change_links(text, lambda to,html: to if to.startswith('<') else link(to, html))
     text = re.sub(r'\]\(<([^>]*)>\)', lambda m: f'](<{link(m[1], False)}>)', text)
     return re.sub(r'\[\]\(<([^>]*?)([^/>]+)\.md>\)', r'[\2](<\1\2.md>)', text)
 
