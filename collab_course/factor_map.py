@@ -426,8 +426,9 @@ map_style = """
   text-align: center; text-decoration: none }
 .live-map .scale { margin-left: auto; font-size: .85em; white-space: nowrap }
 .live-map .scale i { display: inline-block; width: 5em; height: .7em; border-radius: 2px }
-.live-map svg { display: block; width: 100%; max-width: 100%; aspect-ratio: 6/5; min-height: 330px;
-  max-height: 600px; font: 12px system-ui, sans-serif; cursor: pointer; overflow: hidden;
+.live-map svg { display: block; box-sizing: border-box; width: 100%; max-width: 100%;
+  aspect-ratio: 6/5; min-height: 330px; max-height: 600px;
+  font: 12px system-ui, sans-serif; cursor: pointer; overflow: hidden;
   border: 1px solid rgb(128 128 128 / .4); border-radius: 4px; background: none }
 .live-map svg text { fill: currentColor; stroke: var(--ground); stroke-width: 3px;
   stroke-linejoin: round; paint-order: stroke; pointer-events: none }
@@ -435,6 +436,7 @@ map_style = """
 .live-map .marks circle { stroke-width: 1.6; stroke-opacity: 1 }
 .live-map .lines path { stroke: currentColor; stroke-opacity: .5 }
 .live-map ol { columns: 2 14em; margin: .2em 0; padding-left: 2em }
+@media print { .live-map .tools { display: none } }
 """
 
 # %% ../nbs/library/factor_map.ipynb #a2285853

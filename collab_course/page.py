@@ -309,14 +309,13 @@ function project(page, row) {
   return page.map.axes.map(axis => dot(axis, away))
 }
 
-// The factors of a row minus those of the average person. List scores know no length of a row,
-// so there it gets the average one; and without likes it stays in the centre
+// The factors of a row minus those of the average person. List scores are in standard deviations,
+// so there the row is scaled until its scores vary as the average's; without likes it stays at home
 function awayFromAverage(page, row) {
   const average = page.average.subarray(0, page.width)
   const own = Array.from(row).slice(0, page.width)
-  const size = Math.sqrt(dot(own, own))
-  if (isOfLists(page) && !size) return new Float64Array(page.width)
-  const scale = isOfLists(page) ? Math.sqrt(dot(average, average))/size : 1
+  if (isOfLists(page) && own.every(number => number == 0)) return new Float64Array(page.width)
+  const scale = isOfLists(page) ? levelOf(page, average).spread/levelOf(page, own).spread : 1
   return own.map((number, k) => scale*number - average[k])
 }
 '''

@@ -170,6 +170,10 @@ button { cursor: pointer }
 }
 .title bdi { max-width: 100%; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
 .title small { color: var(--soft); font-size: 13px; font-weight: 400; line-height: 1.65 }
+.found .title { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2 }
+.found .title { height: auto; padding: 3px 0; overflow-wrap: anywhere }
+.found .title bdi { white-space: normal }
+.found .title small { margin-left: .35em }
 .title:hover bdi { text-decoration: underline; text-underline-offset: 3px }
 .switch {
   display: flex; margin: 0 0 10px; padding: 3px; border: 0; border-radius: 10px;
@@ -382,7 +386,7 @@ const a_one = `${/^[aeiou]/i.test(one) ? 'an' : 'a'} ${one}`
 const few_stars = low > 0 && high <= 7 && high%1 == 0 && step >= .5
 const looks = likes ? 'like' : few_stars ? 'stars' : 'number'
 const rates = page.kind == 'stars'
-const unit = rates && looks == 'stars' ? ' \u2605' : ''
+const unit = rates && looks == 'stars' ? '\u00a0\u2605' : '' // no line break before it
 const share = Math.round(100*(page.map.explained[0] + page.map.explained[1]))
 
 const words = {
@@ -581,6 +585,7 @@ function show_rows() {
   const usual = [...new Set([...mine.keys(), ...page.ids.keys()])]
   const items = query ? found(query) : usual.slice(0, Math.max(n_shown, mine.size))
   $('rows').replaceChildren(...items.map(row_of))
+  $('rows').classList.toggle('found', Boolean(query))
   $('no-hits').hidden = items.length > 0
   $('no-hits').textContent = `No ${one} is called so.`
   $('more').hidden = Boolean(query) || items.length == page.ids.length
@@ -1015,10 +1020,12 @@ function listen_to_map() {
 }"""
 
 # %% ../nbs/library/page_view.ipynb #7320e6f4
-view_bars = r"""// The row minus the average row, bar by bar
+view_bars = r"""let bars_size = [0, 0]
+
+// The row minus the average row, bar by bar
 function draw_bars() {
   const pen = $('bars').getContext('2d')
-  const [width, height] = [$('bars').clientWidth, $('bars').clientHeight]
+  const [width, height] = bars_size
   const n = shown.bars.length
   const gap = rates ? 10 : 0
   const wide = (width - gap)/n
@@ -1164,6 +1171,12 @@ function open_item(item) {
   redraw()
 }
 
+// Open what a search found first
+function open_first() {
+  const first = $('query').value.trim() && $('rows').querySelector('.title')
+  if (first) open_item(first.item)
+}
+
 // Close the box
 function close_item() {
   $('near').hidden = true
@@ -1268,6 +1281,7 @@ function start() {
   show_rows()
   press(null)
   $('query').addEventListener('input', show_rows)
+  $('query').addEventListener('keydown', e => { if (e.key == 'Enter') open_first() })
   $('penalty').addEventListener('input', update)
   $('more').addEventListener('click', () => { n_shown += 15; show_rows() })
   $('near-close').addEventListener('click', close_item)
@@ -1275,9 +1289,15 @@ function start() {
   for (const o of document.querySelectorAll('[name=by]')) o.addEventListener('change', update)
   listen_to_map()
   place_dots()
-  fit($('bars'))
+  bars_size = fit($('bars'))
   update()
-  const again = () => { read_ink(); place_dots(); fit($('bars')); redraw(); draw_bars() }
+  const again = () => {
+    read_ink()
+    place_dots()
+    bars_size = fit($('bars'))
+    redraw()
+    draw_bars()
+  }
   new ResizeObserver(again).observe($('map'))
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', again)
   document.body.dataset.ready = 'yes'

@@ -11,7 +11,7 @@ extensions = ['myst_nb']
 templates_path,html_static_path = ['templates'],['static']
 html_theme,html_favicon = 'furo','static/favicon.svg'
 html_css_files = ['site.css', 'path.css']
-html_js_files = [(f'{o}.js', dict(defer='defer')) for o in ('site', 'code', 'questions', 'path')]
+html_js_files = [(f'{o}.js', dict(defer='defer')) for o in ('site', 'keys', 'code', 'questions', 'path')]
 html_show_sourcelink = html_copy_source = html_show_copyright = False
 html_use_index = html_domain_indices = False  # the reference has its own pages, and search finds names
 html_search_scorer = str(Path(__file__).with_name('search.js'))
@@ -65,7 +65,8 @@ def add_site(app, pagename, templatename, context, doctree):
     context.update(prev=neighbour(site, context, before), next=neighbour(site, context, after))
     if pagename!=app.config.root_doc: return None
     context['css_files'] = [o for o in context['css_files'] if 'furo.css' in str(o.filename)]
-    context['script_files'] = [o for o in context['script_files'] if 'furo.js' in str(o.filename)]
+    keep = 'furo.js', 'keys.js'
+    context['script_files'] = [o for o in context['script_files'] if any(k in str(o.filename) for k in keep)]
     return 'front.html'
 
 def setup(app):

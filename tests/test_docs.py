@@ -123,10 +123,8 @@ def test_links_between_pages_arrive(site, texts):
             if not (site/path).is_file() or anchor and path in ids and anchor not in ids[path]: bad.append((k, to))
     assert len(texts)>30 and not bad
 
-def test_plotly_comes_along(site, texts):
-    alive = {f'{k}.html' for k,v in path.sources().items() if cells.PLOTLY in v.read_text(encoding='utf-8')}
-    assert {k for k,v in texts.items() if 'class="plotly-json"' in v}==alive and '06_interpretation.html' in alive
-    assert (site/'_static'/'plotly.min.js').stat().st_size>10**6
+def test_the_map_needs_no_library(site, texts):
+    assert 'class="live-map"' in texts['06_interpretation.html'] and not list(site.rglob('*plotly*'))
 
 def test_no_machine_in_it(texts, root):
     assert not [k for k,v in texts.items() if str(root) in v or 'site-packages/' in v]
@@ -422,13 +420,11 @@ LOST = '''() => [...document.querySelectorAll('article *')]
 def test_pages_load_in_peace_and_fit_a_phone(tab, base, pages, texts):
     bad = {}
     for k in pages:
-        t,live = tab(k, PHONE),'plotly-json' in texts[k]
-        if live: t.locator('.plotly-live svg.main-svg').first.wait_for()
+        t = tab(k, PHONE)
         outside = [o for o in t.asked if not o.startswith((base, 'data:', 'blob:'))]
         wide = t.evaluate('document.documentElement.scrollWidth') > PHONE[0]
-        needless = not live and any('plotly' in o for o in t.asked)
-        if t.said or outside or wide or needless:
-            bad[k] = (t.said[:2], outside[:2], needless, t.evaluate(LOST) if wide else [])
+        if t.said or outside or wide:
+            bad[k] = (t.said[:2], outside[:2], t.evaluate(LOST) if wide else [])
     assert len(pages)>30 and not bad
 
 def found(t):
@@ -466,17 +462,12 @@ def test_what_stands_apart_is_found_last(tab):
     ranks = [0 if re.match(r'\d|before', o) else 1 if o.startswith('practice/') else 2 for o in hits]
     assert ranks==sorted(ranks) and len(set(ranks))==3
 
-def test_plotly_lives(tab):
+def test_the_map_answers(tab):
     t = tab('06_interpretation.html')
-    fig = t.locator('.plotly-live').first
-    fig.locator('svg.main-svg').first.wait_for()
-    fig.scroll_into_view_if_needed()
-    assert t.locator('.plotly-live').count()==t.locator('script.plotly-json').count()>0
-    assert fig.get_attribute('aria-label') and not t.locator('img.has-live').first.is_visible()
-    box = t.locator('.plotly-live .scatterlayer path.point').nth(40).bounding_box()
-    assert fig.locator('.hoverlayer .hovertext').count()==0
-    t.mouse.move(box['x'] + box['width']/2, box['y'] + box['height']/2, steps=4)
-    fig.locator('.hoverlayer .hovertext').first.wait_for()
+    assert t.locator('.live-map svg').count()==2 and t.locator('.live-map img').count()==0
+    t.locator('.live-map input').first.fill('The Rock (1996)')
+    assert t.locator('.live-map').first.locator('li button').count()==10
+    assert 'The Rock (1996)' in t.locator('.live-map [aria-live]').first.inner_text()
 
 @contextmanager
 def without_script(browser, base, name):
@@ -567,21 +558,20 @@ def test_phone_menu_opens_by_keyboard(tab):
 
 def test_paper_has_no_navigation(tab):
     t = tab('06_interpretation.html')
-    t.locator('.plotly-live svg.main-svg').first.wait_for()
     t.emulate_media(media='print')
     try:
         hidden = ('.sidebar-drawer', '.toc-drawer', '.mobile-header', '.content-icon-container', '.related-pages',
-                  '.open-in', '.plotly-live')
+                  '.open-in', '.live-map .tools')
         assert [o for o in hidden if t.locator(o).first.is_visible()]==[]
-        assert t.locator('article h1').is_visible() and t.locator('img.has-live').first.is_visible()
+        assert t.locator('article h1').is_visible() and t.locator('.live-map svg').first.is_visible()
     finally: t.emulate_media(media='screen')
 
 # of hundreds that look alike, a few
 TRIM = """document.querySelectorAll("article details").forEach(o => o.open = true)
 document.querySelectorAll("article .cell").forEach((o, i) => {
-    if (i > 12 && !o.querySelector(".plotly-live")) o.remove() })
+    if (i > 12 && !o.querySelector(".live-map")) o.remove() })
 document.querySelectorAll("article dl.py").forEach((o, i) => { if (i > 12) o.remove() })
-document.querySelectorAll(".plotly-live ~ .plotly-live, .plotly-live .point ~ .point ~ .point")
+document.querySelectorAll(".live-map circle ~ circle ~ circle")
     .forEach(o => o.remove())"""
 
 def serious(res):
@@ -594,6 +584,5 @@ def serious(res):
 def test_axe(tab, name, scheme, size):
     t = tab(f'{name}.html' + ('?q=sigmoid_range' if name=='search' else ''), size, scheme)
     if name=='search': t.wait_for_selector('#search-results li a')
-    if name.startswith('06'): t.locator('.plotly-live svg.main-svg').first.wait_for()
     t.evaluate(TRIM)
     assert serious(Axe().run(t))==[]

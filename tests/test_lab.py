@@ -3,6 +3,7 @@ import json, os, re, shutil, socket, subprocess, sys, threading
 
 import nbformat
 import pytest
+import tasks
 import work
 from nbformat.sign import NotebookNotary
 
@@ -259,7 +260,7 @@ def test_of_the_course_itself_what_is_as_git_has_it_is_trusted(tmp_path, monkeyp
 
 # ---- the real lab ----
 
-SMALL = '03_loaders.ipynb', 'index.ipynb', 'practice/01_one_hot.ipynb'
+SMALL = '02_dot_product.ipynb', 'index.ipynb', 'practice/01_one_hot.ipynb'
 
 @pytest.fixture(scope='module')
 def clone(root, tmp_path_factory):
@@ -285,22 +286,24 @@ def run(clone, *args):
     return subprocess.run([sys.executable, 'tasks.py', 'lab', *args], cwd=clone, env=environ(clone),
                           capture_output=True, text=True, encoding='utf-8', timeout=900)
 
-def test_lab_with_its_port_taken(clone):
-    "The real server and page; somebody else listens on 8888 and on the port asked for"
-    held = []
-    for port in (8888, free_port()):
-        try: held.append(socket.create_server(('localhost', port)))
-        except OSError: assert port==8888  # held by somebody else already, which is just as good
-    try: default, asked = run(clone, '--check'), run(clone, '--check', '--here', '--port', str(port))
+def address(folder): return rf'http://(?:localhost|127\.0\.0\.1):(\d+)/lab/tree/{folder}/index\.ipynb\?token=(\w{{16,}})'
+
+def hold(port):
+    "Listen on a port as somebody else would"
+    try: return socket.create_server(('localhost', port))
+    except OSError: assert port==8888  # held by somebody else already, which is just as good
+
+def test_check_starts_the_lab_on_a_free_port(clone):
+    "The real server and page; somebody else listens on 8888"
+    held = hold(8888)
+    try: r = run(clone, '--check')
     finally:
-        for s in held: s.close()
-    for r,taken,folder in ((default, 8888, 'work'), (asked, port, 'nbs')):
-        assert r.returncode==0, r.stdout + r.stderr
-        address = rf'^ *http://(?:localhost|127\.0\.0\.1):(\d+)/lab/tree/{folder}/index\.ipynb\?token=\w{{16,}}$'
-        m = re.search(address, r.stdout, re.M)
-        assert m and int(m[1])!=taken, r.stdout
-        assert '00 The whole game' in r.stdout and f'projects are in {folder}/projects' in r.stdout  # the map
-        assert 'not trusted' not in r.stdout
+        if held: held.close()
+    assert r.returncode==0, r.stdout + r.stderr
+    m = re.search(address('work'), r.stdout)
+    assert m and int(m[1])!=8888, r.stdout
+    assert '00 The whole game' in r.stdout and 'projects are in work/projects' in r.stdout  # the map
+    assert 'not trusted' not in r.stdout
 
 def test_a_copy_that_cannot_be_written_is_one_sentence(clone, tmp_path):
     for o in clone.iterdir():
@@ -315,66 +318,58 @@ def test_a_copy_that_cannot_be_written_is_one_sentence(clone, tmp_path):
 
 @pytest.fixture(scope='module')
 def lab(clone):
-    "JupyterLab on the copy: its address, and the lines it says in the terminal"
-    cmd = [sys.executable, 'tasks.py', 'lab', '--no-browser', '--port', str(free_port())]
-    p = subprocess.Popen(cmd, cwd=clone, env=environ(clone), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                         text=True, encoding='utf-8')
-    lines = []
-    opened = threading.Event()
-    def read():
-        for o in p.stdout:
-            lines.append(o.rstrip())
-            if 'Ctrl-C here' in o: opened.set()
-        opened.set()
-    threading.Thread(target=read, daemon=True).start()
-    opened.wait(900)
-    address = next((o.strip() for o in lines if '/lab/tree/' in o), None)
-    assert address, '\n'.join(lines)
-    yield address, lines
-    p.terminate()
-    p.wait(60)
+    "JupyterLab on the copy: its address, and the lines it says in the terminal; the port asked for is taken"
+    port = free_port()
+    cmd = [sys.executable, 'tasks.py', 'lab', '--no-browser', '--port', str(port)]
+    with hold(port), subprocess.Popen(cmd, cwd=clone, env=environ(clone), stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, text=True, encoding='utf-8') as p:
+        lines,opened = [],threading.Event()
+        def read():
+            for o in p.stdout:
+                lines.append(o.rstrip())
+                if 'Ctrl-C here' in o: opened.set()
+            opened.set()
+        threading.Thread(target=read, daemon=True).start()
+        opened.wait(900)
+        m = re.search(address('work'), '\n'.join(lines))
+        assert m and int(m[1])!=port, '\n'.join(lines)
+        yield m[0], lines
+        server = dict(url=f'http://localhost:{m[1]}/', token=m[2])
+        tasks.ask(server, 'api/shutdown', 'POST')
 
-def open_notebook(page, address, name):
-    "Open a notebook and wait until its kernel does"
-    page.goto(address.replace('work/index.ipynb', f'work/{name}') + '&reset')
-    page.get_by_title(re.compile('^Notebook trusted|^Active cell')).first.wait_for(state='attached')
+def open_notebook(browser, url, name):
+    "A page with a notebook whose kernel is ready"
+    page = browser.new_page(viewport=dict(width=1440, height=900))
+    page.set_default_timeout(300_000)
+    page.goto(url.replace('work/index.ipynb', f'work/{name}') + '&reset')
     page.locator('#jp-main-statusbar').get_by_text('| Idle').wait_for()
+    return page
 
 def test_a_chapter_opens_live_and_closes_without_a_question(lab, clone, browser):
-    address,lines = lab
-    page = browser.new_page(viewport=dict(width=1440, height=900))
-    page.set_default_timeout(600_000)
-    said = len(lines)
-    open_notebook(page, address, '03_loaders.ipynb')
+    url,lines = lab
+    path = clone/'work'/'02_dot_product.ipynb'
+    seen,said = path.stat().st_mtime_ns,len(lines)
+    page = open_notebook(browser, url, path.name)
     trusted = page.get_by_title(re.compile('code cells trusted')).get_attribute('title')
     n,m = re.search(r'(\d+) of (\d+)', trusted).groups()
     assert n==m, trusted
-    slider = page.locator('.jp-OutputArea input[type=range]').first
-    for _ in range(60):  # cells far below are drawn when they come near
-        if slider.count(): break
-        page.locator('.jp-Notebook').hover()
-        page.mouse.wheel(0, 700)
-        page.wait_for_timeout(200)
-    slider.wait_for()
-    assert not page.locator('.lm-TabBar-tab.jp-mod-dirty').count()
-    assert not page.locator('.Toastify__toast').count()
-    page.keyboard.press('Control+s')
-    page.wait_for_timeout(2000)
-    page.locator('.jp-mod-current .lm-TabBar-tabCloseIcon, .lm-mod-current .lm-TabBar-tabCloseIcon').last.click()
+    page.locator('.jp-OutputArea input[type=range]').first.wait_for(state='attached')
+    tabs = page.locator('#jp-main-dock-panel .lm-TabBar-tab')
+    assert 'jp-mod-dirty' not in tabs.first.get_attribute('class')
+    with page.expect_response(lambda o: o.request.method=='PUT' and path.name in o.url) as saved:
+        page.locator('.jp-Toolbar [data-command="docmanager:save"]').first.click()
+    assert saved.value.ok and path.stat().st_mtime_ns!=seen
+    assert work.Memory(clone/'work'/work.MEMORY).is_ours(path)  # saving has written the same
+    tabs.first.locator('.lm-TabBar-tabCloseIcon').click()
     page.locator('.jp-NotebookPanel').wait_for(state='detached')
-    assert not page.locator('.jp-Dialog').count()
+    assert not page.locator('.jp-Dialog').count() and not page.locator('.Toastify__toast').count()
     assert lines[said:]==[]
-    memory = work.Memory(clone/'work'/work.MEMORY)
-    assert memory.is_ours(clone/'work'/'03_loaders.ipynb')  # saving has written the same
     page.close()
 
 def test_the_index_opens_without_grey_bars(lab, browser):
-    address,_ = lab
-    page = browser.new_page(viewport=dict(width=1440, height=900))
-    page.set_default_timeout(600_000)
-    open_notebook(page, address, 'index.ipynb')
+    page = open_notebook(browser, lab[0], 'index.ipynb')
     bars = page.locator('.jp-InputPlaceholder .jp-Placeholder-content')
     look = 'all => all.map(o => [getComputedStyle(o).backgroundColor, o.offsetHeight])'
-    assert bars.count() and all(colour=='rgba(0, 0, 0, 0)' and height<=20 for colour,height in bars.evaluate_all(look))
+    assert bars.count() and all(colour=='rgba(0, 0, 0, 0)' and height<=24 for colour,height in bars.evaluate_all(look))
     assert not page.get_by_text('default_exp').count()
     page.close()

@@ -35,6 +35,10 @@ def test_a_saved_model_answers_without_torch(args, model):
     code,out,_,modules = loaded_by(command, model, *flags)
     assert code==0 and out and 'numpy' in modules and not {*heavy} & modules, {*heavy} & modules
 
+def test_a_page_is_written_without_torch(model, tmp_path):
+    code,_,_,modules = loaded_by('page', model, '--out', tmp_path/'page.html')
+    assert code==0 and (tmp_path/'page.html').is_file() and not {*heavy} & modules
+
 def test_unknown_ids_and_damaged_models_are_errors_without_torch(model, tmp_path):
     (tmp_path/'half').write_bytes(model.read_bytes()[:-100])
     commands = {'the nearest are': ['recommend', model, '--user', '1000'], 'is truncated': ['info', tmp_path/'half']}

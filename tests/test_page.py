@@ -14,6 +14,7 @@ from collab_course.list_answers import factors_of
 from collab_course.list_models import EASE, Blend, WeightedALS
 from collab_course.page_data import PageFile, average_of_lists, page_data, rating_step, script_json
 from collab_course.recommender import Recommender
+from collab_course.served import DotProductTables, NetworkTables
 from collab_course.tables import planted_ratings
 
 quick = dict(valid_pct=0, seed=0, progress=False)
@@ -52,6 +53,11 @@ def stars(): return dot_product(planted())
 
 @pytest.fixture(scope='module')
 def halves(): return dot_product(planted(.5, .5))
+
+@pytest.fixture(scope='module')
+def no_range(stars):
+    served = DotProductTables(**stars.served.state())
+    return Recommender.from_parts(served, stars.users_vocab, stars.items_vocab, stars.history, stars.rating_name)
 
 @pytest.fixture(scope='module')
 def levels(): return fitted(planted(), model='neighbours', n_factors=6, n_epoch=3)
@@ -180,6 +186,12 @@ def test_biases_alone_have_no_page(levels):
     with pytest.raises(ArgError, match=r"biases alone: train one with factors, by Recommender.fit\(…, model="):
         page_data(rec)
 
+def test_a_network_has_no_page(stars):
+    rows = np.ones((2, 3), np.float32)
+    net = NetworkTables(rows, rows, [(np.ones((1, 6)), np.ones(1))])
+    rec = types.SimpleNamespace(served=net, rates=True, lists=None)
+    with pytest.raises(ArgError, match='a page multiplies rows of factors, and this model is a network'): page_data(rec)
+
 def test_lists_without_factors_get_some(blend):
     rec = with_lists(blend, blend.lists.model.models[0])
     data = page_data(rec)
@@ -284,7 +296,7 @@ def tab(browser):
     yield res
     res.close()
 
-@pytest.mark.parametrize('name', ['stars', 'halves', 'levels', 'clicks', 'counts', 'stars_lists'])
+@pytest.mark.parametrize('name', ['stars', 'halves', 'no_range', 'levels', 'clicks', 'counts', 'stars_lists'])
 def test_a_page_answers_fifty_people_like_fold_in(name, tab, request, tmp_path):
     rec = request.getfixturevalue(name)
     path = rec.to_html(tmp_path/'page.html')

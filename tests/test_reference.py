@@ -65,7 +65,7 @@ class C:
     def size(self):
         "Of it"
     def run(self,
-        fast=True, # Quickly?
+        fast:Literal[True, 'no']=True, # Quickly?
     ):
         "Runs"
 def not_public(x): pass
@@ -83,8 +83,8 @@ def toy(tmp_path):
 @pytest.mark.parametrize('text', [
     '# toy', r'About \*toys\*', "{py:function} f(a, b=2, *, c='<c>') -> float", 'Returns: A number',
     r'| `a` |  |  | First \| of two, with `x\|y` |', '| `b` | `int` | `2` | Second |', '{py:class} C(n)',
-    '{py:method} C.run(fast=True)', '{py:property} C.size', '| `fast` | `True` | Quickly? |',
-    '| `kind` | `str` | Which one |', '{py:data} size', '| {py:obj}`run() <collab_course.toy.C.run>` | Runs |'])
+    '{py:method} C.run(fast=True)', '{py:property} C.size',
+    '| `kind` | `str` | Which one |', "| `fast` | `Literal[True, 'no']` | `True` | Quickly? |", '{py:data} size', '| {py:obj}`run() <collab_course.toy.C.run>` | Runs |'])
 def test_reference_of_a_module(toy, text): assert text in toy
 
 def test_private_names_are_nowhere(toy, texts):

@@ -30,7 +30,7 @@ TABLE = pd.DataFrame(dict(title=TITLES, mean=[4.03, -4.25], share=['12%', '—']
 CONF = '''
 extensions = ['myst_nb']
 html_theme,html_static_path,html_css_files = 'furo',[{static!r}],['site.css']
-html_js_files = [(o, dict(defer='defer')) for o in ('site.js', 'code.js', 'questions.js')]
+html_js_files = [(o, dict(defer='defer')) for o in ('site.js', 'keys.js', 'code.js', 'questions.js')]
 nb_execution_mode = 'off'
 pygments_style,pygments_dark_style = 'a11y-high-contrast-light','a11y-high-contrast-dark'
 '''
@@ -239,7 +239,7 @@ def test_answers_unfold_where_there_is_no_script_and_on_paper(tab):
     t = tab('questions')
     t.emulate_media(media='print')
     t.evaluate('dispatchEvent(new Event("beforeprint"))')
-    assert not form(t, 0).is_visible() and not t.locator('.score').is_visible()
+    assert not form(t, 0).is_visible() and not t.locator('.score, .how').first.is_visible()
     assert t.get_by_text('Because not.').is_visible() and t.get_by_text('Each choice unfolds.').is_visible()
     t = tab('questions', java_script_enabled=False)
     t.get_by_text('a) choice a').first.click()

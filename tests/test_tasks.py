@@ -256,6 +256,19 @@ def test_browser_only_where_there_is_one(tasks, monkeypatch):
     assert tasks.has_browser() and '--no-browser' not in tasks.lab_command(['--port', '9999'], True)
     assert '--port 9999' in ' '.join(tasks.lab_command(['--port', '9999']))
 
+def test_the_lab_opens_your_copy_or_the_course_itself(tasks, ready, monkeypatch):
+    def start(cmd, **kw): raise KeyboardInterrupt
+    opened = []
+    monkeypatch.setattr(tasks, 'tool', lambda name, *args, todo: opened.append([name, *args]))
+    monkeypatch.setattr(tasks, 'fetch_data', opened.append)
+    monkeypatch.setattr(tasks, 'lab_command', lambda args, browser, folder: opened.append([*args, folder]))
+    monkeypatch.setattr(tasks.subprocess, 'Popen', start)
+    for args in ((), ('--here', '--port', '9999')):
+        with pytest.raises(KeyboardInterrupt): tasks.lab(*args)
+    assert opened==[['work'], 'work', ['work'], ['work', '--here'], 'nbs', ['--port', '9999', 'nbs']]
+    info = dict(url='http://localhost:8888/', token='t')
+    assert tasks.address(info, 'nbs')=='http://localhost:8888/lab/tree/nbs/index.ipynb?token=t'
+
 def test_the_lab_opens_without_data(ready, copy, capfd):
     (copy/'collab_course'/'movielens.py').write_text(
         'def load_ratings(): raise OSError("no way to the ratings: host, wheel")')

@@ -1,27 +1,16 @@
-"A notebook as Sphinx reads it: only what a page shows, plumbing folded, live figures, and the box at its end"
-import json, re, sys
+"A notebook as Sphinx reads it: only what a page shows, plumbing folded, and the box at its end"
+import re, sys
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell, new_output
+from nbformat.v4 import new_markdown_cell
 
 sys.path.insert(0, str(Path(__file__).parent))
 from colab import buttons
 from links import beside, site_link
 from path import MAP, Chapter, Course, imports, plumbing
 from readme import change_links, page
-
-PLOTLY = 'application/vnd.plotly.v1+json'
-
-def live(
-    output: NotebookNode, # of a cell, with a plotly figure
-) -> list[NotebookNode]:
-    "A plotly figure as a picture, with what the page draws it from"
-    data = dict(output.data)
-    fig = json.dumps(data.pop(PLOTLY), separators=(',', ':')).replace('</', '<\\/')
-    html = f'<script type="application/json" class="plotly-json">{fig}</script>'
-    return [new_output('display_data', data), new_output('display_data', {'text/html': html})]
 
 def alt(
     c: NotebookNode, # a cell
@@ -41,13 +30,12 @@ def undescribed(
 def code_cell(
     c: NotebookNode, # a code cell
 ) -> None:
-    "Change a cell to what MyST-NB wants: folded source by tag, alt text by metadata, plotly as picture and data"
+    "Change a cell to what MyST-NB wants: folded source by tag, alt text by metadata"
     tag = 'remove-input' if c.metadata.transient['remove_source'] else 'hide-input' if plumbing(c) else None
     meta = {'tags': [tag]} if tag else {}
     shown = dict(image=dict(alt=alt(c))) if alt(c) else {}
     if tag and imports(c): shown['code_prompt_show'] = 'Show the imports'
     if shown: meta['mystnb'] = shown
-    c.outputs = [p for o in c.outputs for p in (live(o) if PLOTLY in o.get('data', {}) else [o])]
     c.metadata = nbformat.from_dict(meta)
 
 def next_page(

@@ -1,14 +1,13 @@
 "Build the website `_docs/` from the committed notebooks and the library; no notebook is run"
 import json, os, shutil, subprocess, sys, time
 from argparse import ArgumentParser
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import nbformat
 
 sys.path.insert(0, str(Path(__file__).parent))
-import reference, tutor, twins
+import play, reference, tutor, twins
 from cells import site_page
 from colab import colab, colab_url
 from execute import root
@@ -103,20 +102,11 @@ def play_page(
     dest: Path, # folder for it
 ) -> Path|None:
     "Make the page to play with, and say which data it shows; return its folder, or None where there can be none"
-    if find_spec('play') is None: return None
-    import play
     try: print(f'The page to play with is made from {play.make(dest)}')
     except play.PlayError as e:
         print(f'The website has no page to play with. {e}', file=sys.stderr)
         return None
     return dest
-
-def add_plotly(
-    dest: Path, # folder of the website
-) -> None:
-    "Copy plotly.js from its package, where a page needs it"
-    if not any('plotly-json' in o.read_text(encoding='utf-8') for o in dest.rglob('*.html')): return
-    shutil.copy(Path(find_spec('plotly').origin).parent/'package_data'/'plotly.min.js', dest/'_static')
 
 def add_colabs(
     dest: Path, # folder for the copies
@@ -150,7 +140,6 @@ def build(
     names,cards,texts = prepare(work/'src', repo, branch, bool(play))
     new = work/'site'
     sphinx(work/'src', new)
-    add_plotly(new)
     add_pictures(new, cards)
     copy_files(new, {'files/LICENSE.txt': root/'LICENSE'})
     if play: shutil.copytree(play, new/'play')

@@ -149,21 +149,21 @@ def fields(
     found = [o for o in node.body if isinstance(o, ast.AnnAssign) and not o.target.id.startswith('_')]
     return [Argument(o.target.id, o, o.value) for o in found]
 
+def type_text(
+    node: ast.expr | None, # an annotation
+) -> str: # '' where there is none
+    "Write an annotation; a class named in quotes loses them, the choices of a Literal keep theirs"
+    text = ast.unparse(node) if node else ''
+    return text if 'Literal[' in text else re.sub(r"'([\w.]+)'", r'\1', text)
+
 def signature(
     args: list[Argument],       # from `arguments`
     ret: ast.expr | None=None,  # what comes back
 ) -> str:
     "Write a signature without types, but for what comes back"
     shown = [o.name if o.default is None else f'{o.name}={ast.unparse(o.default)}' for o in args]
-    gives = re.sub(r"'([\w.]+)'", r'\1', f' -> {ast.unparse(ret)}') if ret else ''
+    gives = f' -> {type_text(ret)}' if ret else ''
     return f'({", ".join(shown)}){gives}'
-
-def type_of(
-    node: ast.AST, # an argument or a field
-) -> str: # '' where there is none
-    "Return an annotation as code, without quotes"
-    if not getattr(node, 'annotation', None): return ''
-    return code(re.sub(r"'([\w.]+)'", r'\1', ast.unparse(node.annotation)))
 
 def doc(
     node: ast.AST, # module, class or function
@@ -187,7 +187,7 @@ def argument_table(
     kind: str,            # 'parameter' or 'field'
 ) -> str:
     "Write a table of arguments, a row each"
-    rows = [[code(o.name), type_of(o.node),
+    rows = [[code(o.name), code(type_text(getattr(o.node, 'annotation', None))),
              code(ast.unparse(o.default)) if o.default else '', md(src.comments.get(o.node.lineno, ''))]
             for o in args if o.node]
     return table([kind, 'type', 'default', 'what it is'], rows)

@@ -3,10 +3,8 @@
   const all = (sel, from=document) => [...from.querySelectorAll(sel)]
   const sources = () => all('article div.highlight > pre').filter(o => !o.closest('.cell_output'))
 
-  // Long names may break after a bracket, comma or equals sign, and before a dot
-  const breakable = html => html
-    .replace(/<span class="[po]">[^<]*[([{,=][^<]*<\/span>/g, '$&<wbr>')
-    .replaceAll('<span class="o">.</span>', '<wbr>$&')
+  // A long line may break after a bracket, comma or equals sign, too
+  const breakable = html => html.replace(/<span class="[po]">[^<]*[([{,=][^<]*<\/span>/g, '$&<wbr>')
 
   // Each line of a box becomes an element that knows its indent, so that CSS can hang what doesn't fit
   function hangLines(pre) {
@@ -80,7 +78,8 @@
     for (let i = 0; i < Math.max(0, ...body.map(o => o.cells.length)); i++) {
       const texts = body.map(o => cell(o, i)?.textContent ?? '')
       const kind = texts.every(isNumber) && texts.some(o => /\d/.test(o)) ? 'numbers' : 'words'
-      rows.forEach(o => cell(o, i)?.classList.add(kind))
+      const long = texts.some(o => o.trim().length > 18)
+      rows.forEach(o => cell(o, i)?.classList.add(kind, ...(long ? ['long'] : [])))
     }
   }
 

@@ -142,7 +142,7 @@
   function makeBar() {
     const again = element('button', {type: 'button'}, 'Start over')
     again.addEventListener('click', startOver)
-    const how = element('p', {}, 'Choose, check, and read why. Your answers stay in this browser.')
+    const how = element('p', {class: 'how'}, 'Choose, check, and read why. Your answers stay in this browser.')
     questions[0].text.before(how, element('div', {class: 'score'}, score, again))
     const unfold = how.previousElementSibling
     if (unfold?.matches('p')) unfold.classList.add('now-a-form')

@@ -1,4 +1,4 @@
-// What pages need beyond furo: live figures, keyboard for boxes that scroll and for furo's switches, print
+// What pages need beyond furo: keyboard for boxes that scroll and for furo's switches, print
 (() => {
   const all = (sel, from=document) => [...from.querySelectorAll(sel)]
   const statics = new URL('.', document.currentScript?.src || document.querySelector('script[src*="site.js"]').src)
@@ -22,18 +22,6 @@
     all(BOXES).forEach(fade)
   }
 
-  // "/" and Ctrl or Cmd with K go to the search box, and open the menu it's in on a phone
-  function searchKey(e) {
-    const typing = e.target.closest?.('input:not([type=radio], [type=checkbox], [type=range]), textarea, [contenteditable]')
-    const asked = (e.ctrlKey || e.metaKey) && e.key.toLowerCase() == 'k' || e.key == '/' && !typing
-    const box = document.querySelector('.sidebar-search')
-    if (!asked || !box) return
-    e.preventDefault()
-    document.querySelector('#__navigation').checked = true
-    box.focus()
-    box.select()
-  }
-
   // furo opens its sidebars and branches by labels, which no key reaches: they become buttons
   function pressable(label, name) {
     label.tabIndex = 0
@@ -46,37 +34,6 @@
     })
   }
 
-  // The picture is shown without script and on paper, the live figure otherwise; its data lies beside the picture
-  function draw(data) {
-    const fig = JSON.parse(data.textContent), box = document.createElement('div')
-    const out = data.closest('.output'), before = out.previousElementSibling, img = before?.matches('img') ? before : before?.querySelector('img')
-    box.className = 'plotly-live'
-    box.setAttribute('role', 'group')
-    box.setAttribute('aria-label', img?.alt || 'Interactive figure')
-    data.after(box)
-    Plotly.newPlot(box, fig.data, fig.layout, {displaylogo: false, ...fig.config, responsive: !fig.layout?.width}).then(() => {
-      img?.classList.add('has-live')
-      fit(box, fig.layout?.width)
-      addEventListener('resize', () => fit(box, fig.layout?.width))
-    })
-  }
-
-  // A figure of fixed width has labels that were placed for it: it's scaled as a whole, and scrolls where it would get too small
-  function fit(box, width) {
-    if (!width) return
-    const k = Math.min(1, Math.max(.75, box.parentElement.clientWidth/width)), height = box.offsetHeight
-    Object.assign(box.style, {width: `${width}px`, transform: `scale(${k})`, transformOrigin: '0 0', marginBottom: `${(k - 1)*height}px`, marginRight: `${(k - 1)*width}px`})
-  }
-
-  function liveFigures() {
-    const figures = all('script.plotly-json')
-    if (!figures.length) return
-    const lib = document.createElement('script')
-    lib.src = new URL('plotly.min.js', statics)
-    lib.onload = () => figures.forEach(draw)
-    document.head.append(lib)
-  }
-
   // Folded answers are printed open
   const folded = () => all('details:not([open])')
   let opened = []
@@ -84,13 +41,9 @@
   addEventListener('afterprint', () => opened.forEach(o => o.open = false))
 
   all(BOXES).forEach(o => o.addEventListener('scroll', () => fade(o), {passive: true}))
-  addEventListener('keydown', searchKey)
-  const searchBox = document.querySelector('.sidebar-search')
-  if (searchBox) searchBox.placeholder = 'Search (press /)'
   new ResizeObserver(reachable).observe(document.querySelector('article'))
   document.querySelector('.sidebar-drawer')?.setAttribute('aria-label', 'Chapters')
   document.querySelector('.toc-drawer')?.setAttribute('aria-label', 'On this page')
   all('label[for="__navigation"]:not(.overlay)').forEach(o => pressable(o, 'Chapters'))
   all('label[for="__toc"]:not(.overlay)').forEach(o => pressable(o, 'On this page'))
-  liveFigures()
 })()
