@@ -2,10 +2,9 @@
 import ast, html, json, os, re, shutil, subprocess, sys
 from contextlib import contextmanager
 from functools import partial
-from importlib.machinery import ModuleSpec
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from types import ModuleType
+from types import SimpleNamespace
 from urllib.parse import quote_plus, unquote, urldefrag, urljoin
 
 import cells, colab, docs, landing, links, nbformat, path, pytest
@@ -226,9 +225,7 @@ def test_the_page_to_play_with_is_made_where_it_can_be(tmp_path, monkeypatch, ca
         if fails: raise PlayError('no data')
         docs.write(dest/'index.html', PLAY)
         return 'planted'
-    play = ModuleType('play')
-    play.__spec__,play.make,play.PlayError = ModuleSpec('play', None),make,PlayError
-    monkeypatch.setitem(sys.modules, 'play', play)
+    monkeypatch.setattr(docs, 'play', SimpleNamespace(make=make, PlayError=PlayError))
     made,said = docs.play_page(tmp_path/'play'),capsys.readouterr()
     assert made==(None if fails else tmp_path/'play')
     assert ('no data' in said.err) if fails else ('made from planted' in said.out)
