@@ -1,5 +1,5 @@
 "The website: built offline, and read in a browser by mouse, keyboard and axe, light and dark, large and small"
-import ast, html, json, os, re, shutil, subprocess, sys
+import ast, copy, html, json, os, re, shutil, subprocess, sys
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -83,9 +83,18 @@ def test_imports_and_private_cells_are_folded(source, folded):
     cells.code_cell(c)
     assert c.metadata.get('tags', [])==(['hide-input'] if folded else [])
 
+def test_neighbours_that_are_folded_become_one():
+    shows = nbformat.v4.new_output('stream', text='1')
+    found = [*cell('import a'), *cell('def f(): pass', jupyter=dict(source_hidden=True)), *cell('f()', shows),
+             *cell('_a = 1'), *cell('import b'), *cell('import c', shows)]
+    res = cells.joined(found)
+    assert [c.source for c in res]==['import a\n\ndef f(): pass', 'f()', '_a = 1\n\nimport b', 'import c']
+    assert [path.plumbing(c) for c in res]==[True, False, True, True]
+
 def test_what_is_folded_in_the_lab_is_folded_here(nbs, texts):
-    folded = [c for c in nbs['02_dot_product'].cells if c.cell_type=='code' and path.plumbing(c)]
-    in_lab = [c for c in folded if c.metadata.get('jupyter', {}).get('source_hidden')]
+    shown = nbs['02_dot_product'].cells
+    in_lab = [c for c in shown if c.metadata.get('jupyter', {}).get('source_hidden')]
+    folded = [c for c in cells.joined(copy.deepcopy(shown)) if c.cell_type=='code' and path.plumbing(c)]
     assert len(in_lab)>5 and texts['02_dot_product.html'].count('hide above-input')==len(folded)
 
 def test_no_page_opens_with_imports(nbs, texts):
