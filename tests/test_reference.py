@@ -4,7 +4,7 @@ from importlib import import_module
 from posixpath import dirname, join, normpath
 
 import docs, nbformat, pytest, reference, tutor, twins
-from examples import all_uses, best, cells, front_names
+from examples import Library, all_uses, best, cells
 from examples import modules as parsed
 
 import collab_course
@@ -21,9 +21,14 @@ SHOWN_ANYWAY = {'make_learner'}
 def notebooks(): return docs.sources()
 
 @pytest.fixture(scope='module')
-def texts(notebooks):
-    "{name of a page without a notebook: its Markdown}, on GitHub under someone/course"
-    return docs.written(notebooks, 'someone/course', 'main')
+def shelf(root, notebooks):
+    "What the reference knows of a library that is on GitHub under someone/course"
+    return reference.shelf(root, notebooks, 'someone/course', 'main')
+
+@pytest.fixture(scope='module')
+def texts(root, shelf):
+    "{name of a page without a notebook: its Markdown}"
+    return {**reference.pages(shelf), 'tutor': tutor.page(root, f'{docs.MAP}.ipynb')}
 
 @pytest.fixture(scope='module')
 def read(root, notebooks, texts, tmp_path_factory):
@@ -32,14 +37,13 @@ def read(root, notebooks, texts, tmp_path_factory):
     return {o: (dest/o).read_text(encoding='utf-8') for o in twins.write(root, dest, notebooks, texts)}
 
 @pytest.fixture(scope='module')
-def front(root): return front_names(root/'collab_course')
+def modules(shelf): return shelf.modules
 
 @pytest.fixture(scope='module')
-def examples(root, notebooks, front):
-    return best(all_uses(root/'collab_course', reference.reading_order(notebooks)), front)
+def examples(shelf): return shelf.found
 
 @pytest.fixture(scope='module')
-def modules(root): return {o.name: o for o in reference.library(root/'collab_course')}
+def editions(root): return tutor.teaching(root)
 
 # ---- pages of the reference ----
 
@@ -84,7 +88,8 @@ def toy(tmp_path):
     '# toy', r'About \*toys\*', "{py:function} f(a, b=2, *, c='<c>') -> float", 'Returns: A number',
     r'| `a` |  |  | First \| of two, with `x\|y` |', '| `b` | `int` | `2` | Second |', '{py:class} C(n)',
     '{py:method} C.run(fast=True)', '{py:property} C.size',
-    '| `kind` | `str` | Which one |', "| `fast` | `Literal[True, 'no']` | `True` | Quickly? |", '{py:data} size', '| {py:obj}`run() <collab_course.toy.C.run>` | Runs |'])
+    '| `kind` | `str` | Which one |', "| `fast` | `Literal[True, 'no']` | `True` | Quickly? |", '{py:data} size',
+    '| {py:obj}`run() <collab_course.toy.C.run>` | Runs |'])
 def test_reference_of_a_module(toy, text): assert text in toy
 
 def test_private_names_are_nowhere(toy, texts):
@@ -128,9 +133,9 @@ def test_the_overview_names_every_module(modules, texts):
 
 # ---- examples ----
 
-def test_what_people_call_has_an_example(examples, front):
+def test_what_people_call_has_an_example(shelf, examples):
     methods = [f'recommender.Recommender.{k}' for k in vars(Recommender) if not k.startswith('_')]
-    asked = {*front, *reference.STUDY, *methods} - NO_EXAMPLE
+    asked = {*shelf.front, *methods} - NO_EXAMPLE
     assert len(asked)>80 and not asked - {*examples}
 
 def test_examples_stand_in_their_notebooks(examples):
@@ -161,7 +166,7 @@ def small(tmp_path):
             if text: c.outputs = [nbformat.v4.new_output('execute_result', {'text/plain': text})]
             nb.cells.append(c)
         nbformat.write(nb, tmp_path/'01_x.ipynb')
-        return best(all_uses(lib, [tmp_path/'01_x.ipynb']), set()).get(name)
+        return best(all_uses(Library(parsed(lib)), [tmp_path/'01_x.ipynb']), set()).get(name)
     return find
 
 FROM = 'from collab_course.all import *'
@@ -303,34 +308,34 @@ def bodies(nb):
         res[name] = [bare('\n'.join(o)) for o in lines]
     return res
 
-def test_no_solution_is_in_what_assistants_read(root, read):
+def test_no_solution_is_in_what_assistants_read(editions, read):
     texts = {k: bare(v) for k,v in read.items()}
     found,tried = set(),0
-    for nb in tutor.teaching(root):
+    for nb in editions:
         for name,parts in bodies(nb).items():
             tried += 1
             if parts and any(all(o in v for o in parts) for v in texts.values()): found.add(name)
     assert tried>100 and found==SHOWN_ANYWAY
 
-def test_a_solution_would_be_found(root):
-    nb = tutor.teaching(root)[1]
+def test_a_solution_would_be_found(editions):
+    nb = editions[1]
     code = next(c.source for c in nb.cells if c.cell_type=='code' and solution_name(c.source)=='one_hot_lookup')
     assert all(o in bare(f'text\n```python\n{code}\n```') for o in bodies(nb)['one_hot_lookup'])
 
 # ---- the page for assistants ----
 
-def test_the_page_for_assistants_names_every_exercise_and_its_hints(root, texts):
+def test_the_page_for_assistants_names_every_exercise_and_its_hints(editions, texts):
     text = texts['tutor']
-    for nb in tutor.teaching(root):
+    for nb in editions:
         for name,o in tutor.words(nb).words.items():
             assert f'**`ex.{name}`**: {o.title} ({len(o.hints)} hints' in text
 
-def test_the_page_for_assistants_holds_no_hint(root, texts):
-    hints = [h for nb in tutor.teaching(root) for o in tutor.words(nb).words.values() for h in o.hints]
+def test_the_page_for_assistants_holds_no_hint(editions, texts):
+    hints = [h for nb in editions for o in tutor.words(nb).words.values() for h in o.hints]
     assert len(hints)>200 and not [o for o in hints if o in texts['tutor']]
 
-def test_the_page_for_assistants_names_the_mistakes(root, texts):
-    known = [m for nb in tutor.teaching(root) for ms in tutor.mistakes(nb).values() for m in ms]
+def test_the_page_for_assistants_names_the_mistakes(editions, texts):
+    known = [m for nb in editions for ms in tutor.mistakes(nb).values() for m in ms]
     assert len(known)>300 and all(m[1:] in texts['tutor'] for m in known)
 
 def test_the_page_for_assistants_says_which_versions(texts):

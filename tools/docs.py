@@ -34,8 +34,8 @@ def written(
     branch: str, # that the library is on
 ) -> dict[str, str]:
     "{name of a page: its Markdown}, for the reference and the page for assistants"
-    helped = {'tutor': tutor.page(root, f'{MAP}.ipynb')} if tutor.teaching(root) else {}
-    return reference.pages(root, pages, repo, branch) | helped
+    helped = {'tutor': tutor.page(root, f'{MAP}.ipynb')} if (root/'nbs'/'teaching').is_dir() else {}
+    return reference.pages(reference.shelf(root, pages, repo, branch)) | helped
 
 def described(
     course: Course, # its chapters and their order

@@ -107,7 +107,7 @@ class Library:
                         if isinstance(o, ast.ClassDef)}
         self.brought = {k: homes([o for o in t.body if isinstance(o, ast.ImportFrom)])
                         for k,t in trees.items()}
-        self.front = {k: self.home(v) for k,v in self.brought.get('all', {}).items()}
+        self.front = {k: self.home(v) for k,v in self.brought.get('all', {}).items()}  # what people call
         self.gives = {o: o for o in self.classes.values()}
         for module,tree in trees.items():
             for o in tree.body:
@@ -277,20 +277,13 @@ class Use:
     example: Example
 
 def all_uses(
-    lib: Path,         # folder of the library
+    library: Library,  # what there is
     paths: list[Path], # notebooks, in the order in which to look
 ) -> list[Use]:
     "Return each use of a name in notebooks"
-    library = Library(modules(lib))
     return [Use(name, place, bool(module) and name.startswith(f'{module}.'), at, found)
             for at,path in enumerate(paths) for module in [exports(path)]
             for name,place,found in uses(path, module, library)]
-
-def front_names(
-    lib: Path, # folder of the library
-) -> set[str]:
-    "Return full names of what `from collab_course.all import *` brings"
-    return {*Library(modules(lib)).front.values()}
 
 def best(
     found: list[Use],  # from `all_uses`

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from posixpath import dirname, relpath
 
-from examples import Example, all_uses, best, front_names, homes
+from examples import Example, Library, all_uses, best, homes, modules
 
 # what one does with it; other classes have a plain table of methods
 TASKS = {'Recommender': {
@@ -509,21 +509,27 @@ def reading_order(
     kinds = [r'\d\d_\w+', 'library/.*', 'course/.*', 'index|map']
     return [v for o in kinds for k,v in sorted(pages.items()) if re.fullmatch(o, k)]
 
-def pages(
-    root: Path,               # of the repository
+def shelf(
+    root: Path,                 # of the repository
     notebooks: dict[str, Path], # name of each page on the site, and its notebook
-    repo: str | None=None,    # owner/name on GitHub, for links to the source
-    branch: str='main',       # that the library is on
+    repo: str | None=None,      # owner/name on GitHub, for links to the source
+    branch: str='main',         # that the library is on
+) -> Shelf:
+    "Find examples and lessons of all names"
+    lib = root/'collab_course'
+    there = Library(modules(lib))
+    front = {*STUDY, *there.front.values()}
+    found = all_uses(there, reading_order(notebooks))
+    lessons = [o for o in found if re.match(r'\d\d_', o.example.path.name) and o.example.path.parent==root/'nbs']
+    by_name = {o.name: o for o in library(lib)}
+    return Shelf(notebooks, best(found, front), best(lessons, front), front, by_name, root, repo, branch)
+
+def pages(
+    shelf: Shelf, # from `shelf`
 ) -> dict[str, str]: # by names such as 'api/folding'
     "Write all pages of the reference, the overview `api/index` first"
-    lib = root/'collab_course'
-    front = {*STUDY, *front_names(lib)}
-    found = all_uses(lib, reading_order(notebooks))
-    lessons = [o for o in found if re.match(r'\d\d_', o.example.path.name) and o.example.path.parent==root/'nbs']
-    sources = library(lib)
-    by_name = {o.name: o for o in sources}
-    shelf = Shelf(notebooks, best(found, front), best(lessons, front), front, by_name, root, repo, branch)
-    res = {'api/index': start_page(lib, sources, front)} if sources else {}
+    sources = [*shelf.modules.values()]
+    res = {'api/index': start_page(shelf.root/'collab_course', sources, shelf.front)} if sources else {}
     for o in sources:
         page = f'api/{o.name.replace(".", "/")}'
         res[page] = module_page(o, page, shelf)
