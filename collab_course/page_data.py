@@ -355,7 +355,11 @@ def file_size(
 # JupyterLab would open the file in its own viewer
 keep_click = 'onclick="event.stopImmediatePropagation()"'
 
-class PageFile(type(Path())):
+# the kind of path that this machine has; before Python 3.12, `Path` itself has no subclasses
+if TYPE_CHECKING: PathHere = Path
+else: PathHere = type(Path())
+
+class PageFile(PathHere):
     "Path of a page that was written; Jupyter shows it as a link"
     note = '' # Where it lists other items than the model
 
