@@ -1,67 +1,20 @@
 "The page's JavaScript answers as the library does, in Chromium"
-import base64
-
 import numpy as np
 import pytest
 
 from collab_course.folding import addends
-from collab_course.list_answers import WithPopularity, prior_fade, unevenness
-from collab_course.list_models import WeightedALS, liked_from, z_reasons, z_scores
+from collab_course.list_models import WeightedALS, z_reasons
 from collab_course.page import engine_js
+from collab_course.page_data import as_base64, page_data
 from collab_course.recommender import Recommender
 from collab_course.tables import planted_ratings
 
 N_PEOPLE = 50
-RANGE = (1., 5.)
-
-def coded(numbers):
-    "Numbers as the page has them"
-    return base64.b64encode(np.asarray(numbers, '<f4').tobytes()).decode()
 
 def planted(feedback='stars'):
     "A small table, half of it of rarely rated items"
-    df = planted_ratings(150, 200, 5000, rating_range=RANGE, step=1, seed=7).ratings
+    df = planted_ratings(150, 200, 5000, rating_range=(1, 5), step=1, seed=7).ratings
     return df.drop(columns='rating').assign(clicks=1) if feedback=='clicks' else df
-
-def page_order(rec):
-    "Item rows, most ratings first"
-    counts = rec.history.item_counts[1:]
-    return 1 + np.argsort(-counts, kind='stable')
-
-def shared(rec, factors, average, order):
-    "What both kinds of payload hold"
-    axes = np.eye(2, factors.shape[1])
-    places = (factors[order] - factors[order].mean(0))@axes.T
-    ids = rec.items_vocab.ids(order).tolist()
-    return dict(title='', source='', ids=ids, rows=order.tolist(), titles=[f'Title {i}' for i in ids],
-                counts=rec.history.item_counts[order].tolist(), n_left_out=0, width=factors.shape[1],
-                factors=coded(factors[order]), average=average.tolist(), presets={},
-                ratings=dict(low=1, high=5, step=1), feedback=rec.feedback,
-                map=dict(x=coded(places[:,0]), y=coded(places[:,1]), axes=axes.tolist(),
-                         mean=factors[order].mean(0).tolist(), explained=[.5, .1]))
-
-def stars_payload(rec):
-    "What a page needs to know to predict stars"
-    order = page_order(rec)
-    served = rec.served
-    return shared(rec, served.item_factors, rec.mean_user, order) | dict(
-        kind='stars', bias=coded(served.item_bias[order]), range=list(served.y_range), penalty=10)
-
-def lists_payload(rec, order=None):
-    "What a page needs to know to make lists"
-    if order is None: order = page_order(rec)
-    als = rec.lists.model
-    popularity,_ = z_scores(als.popularity.astype(np.float64)[None])
-    leaned = isinstance(rec.lists.ranked, WithPopularity)
-    average = np.append(als.item_factors[1:].mean(0), 0)
-    lists = dict(alpha=als.alpha, n_known=als.n_known, squares=als.squares.tolist(),
-                 mean=als.item_factors[1:].astype(np.float64).mean(0).tolist(), n_items=als.n_items - 1,
-                 liked=liked_from(rec.rating_range) if rec.feedback=='stars' else None,
-                 low_weight=.3, unit=float(rec.lists.weights(np.array([1.]))[0]),
-                 lean=2*unevenness(als.popularity) if leaned else 0, fade=prior_fade,
-                 popularity=coded(popularity[0][order]))
-    return shared(rec, als.item_factors, average, order) | dict(
-        kind='lists', bias=coded(np.zeros(len(order))), range=None, penalty=als.penalty, lists=lists)
 
 def with_als(rec):
     "The same with lists by weighted ALS alone"
@@ -74,6 +27,13 @@ def with_als(rec):
 def stars():
     return Recommender.fit(planted(), model='dot_product', n_factors=12, n_epoch=8, valid_pct=0, seed=0,
                            progress=False)
+
+@pytest.fixture(scope='module')
+def levels():
+    "The default's rating model, which predicts by levels"
+    rec = Recommender.fit(planted(), valid_pct=0, seed=0, progress=False)
+    parts = (rec.served, rec.users_vocab, rec.items_vocab, rec.history, rec.rating_name, None, rec.rating_range)
+    return Recommender.from_parts(*parts)
 
 @pytest.fixture(scope='module')
 def lists():
@@ -125,29 +85,23 @@ def assert_equal_lists(rec, payload, people, found, **given):
         np.testing.assert_allclose(np.array(answer['scores'])[items], scores, atol=1e-5)
         assert answer['list']==items[:10]
 
-def test_stars_and_lists_of_fifty_people(tab, stars):
-    payload = stars_payload(stars)
-    people = [*people_of(payload, range(1, 6))]
-    found = tab.evaluate(ANSWERS, [payload, people, None])
-    assert_equal_lists(stars, payload, people, found)
-
-@pytest.mark.parametrize('kind', ['lists', 'clicks'])
-def test_list_scores_of_fifty_people(tab, kind, request):
+@pytest.mark.parametrize('kind', ['stars', 'levels', 'lists', 'clicks'])
+def test_fifty_people_get_the_same_list(tab, kind, request):
     rec = request.getfixturevalue(kind)
-    payload = lists_payload(rec)
-    people = [*people_of(payload, range(1, 6) if kind=='lists' else [1])]
+    payload = page_data(rec)
+    people = [*people_of(payload, [1] if kind=='clicks' else range(1, 6))]
     found = tab.evaluate(ANSWERS, [payload, people, None])
     assert_equal_lists(rec, payload, people, found)
 
 @pytest.mark.parametrize('penalty', [.01, 1, 1e6])
 def test_penalties(tab, stars, penalty):
-    payload = stars_payload(stars)
+    payload = page_data(stars)
     people = [*people_of(payload, range(1, 6), 5)]
     found = tab.evaluate(ANSWERS, [payload, people, penalty])
     assert_equal_lists(stars, payload, people, found, penalty=penalty)
 
 def test_an_immense_penalty_leaves_the_average_person(tab, stars):
-    payload = stars_payload(stars)
+    payload = page_data(stars)
     person = [[0, 1.], [1, 5.]]
     far,none = tab.evaluate(ANSWERS, [payload, [person, []], 1e12])
     np.testing.assert_allclose(far['row'], none['row'], atol=1e-9)
@@ -158,15 +112,15 @@ def test_nobody_knows_you_yet(tab, stars, lists):
     no_rows = np.zeros(0, int)
     nobody = lists.lists.interests(no_rows, no_rows, np.zeros(0), 1)
     average = stars.served.with_user_rows(stars.mean_user[None])
-    for payload,scores in ((stars_payload(stars), average.raw_scores([0])[0]),
-                           (lists_payload(lists), lists.lists.scores(nobody)[0])):
+    for payload,scores in ((page_data(stars), average.raw_scores([0])[0]),
+                           (page_data(lists), lists.lists.scores(nobody)[0])):
         answer, = tab.evaluate(ANSWERS, [payload, [[]], None])
         assert not answer['why'] and answer['place']==[0, 0]
         order = 1 + np.argsort(-scores[1:], kind='stable')
         assert [payload['rows'][i] for i in answer['list']]==order[:10].tolist()
 
 def test_everything_is_rated(tab, stars, lists):
-    for rec,payload in (stars, stars_payload(stars)), (lists, lists_payload(lists)):
+    for rec,payload in (stars, page_data(stars)), (lists, page_data(lists)):
         everything = [[i, 1. + i%5] for i in range(len(payload['ids']))]
         answer, = tab.evaluate(ANSWERS, [payload, [everything], None])
         assert answer['list']==[]
@@ -174,8 +128,8 @@ def test_everything_is_rated(tab, stars, lists):
         np.testing.assert_allclose(np.array(answer['scores'])[items], scores, atol=1e-5)
 
 def test_reasons_of_stars(tab, stars):
-    payload = stars_payload(stars)
-    order = page_order(stars)
+    payload = page_data(stars)
+    order = np.array(payload['rows'])
     people = [*people_of(payload, range(1, 6), 10)]
     for person,answer in zip(people, tab.evaluate(ANSWERS, [payload, people, None])):
         at,y = np.array(person).T
@@ -187,8 +141,8 @@ def test_reasons_of_stars(tab, stars):
         assert [part for _,part in answer['why']]==sorted(given.values(), reverse=True)
 
 def test_reasons_of_lists(tab, lists):
-    payload = lists_payload(lists)
-    order = page_order(lists)
+    payload = page_data(lists)
+    order = np.array(payload['rows'])
     people = [*people_of(payload, range(1, 6), 10)]
     for person,answer in zip(people, tab.evaluate(ANSWERS, [payload, people, None])):
         at,y = np.array(person).T
@@ -201,7 +155,7 @@ def test_reasons_of_lists(tab, lists):
 NEAREST = '([data, item, n, least]) => nearest(unpack(data), item, n, least)'
 
 def test_nearest_are_the_similar(tab, stars):
-    payload = stars_payload(stars)
+    payload = page_data(stars)
     for item,least in (0, 5), (7, 1), (150, 20):
         found = tab.evaluate(NEAREST, [payload, item, 8, least])
         df = stars.similar(payload['ids'][item], n=8, min_count=least)
@@ -209,30 +163,29 @@ def test_nearest_are_the_similar(tab, stars):
         np.testing.assert_allclose([cosine for _,cosine in found], df.score, atol=1e-6)
 
 def test_a_row_of_zeros_is_near_to_nothing(tab, stars):
-    payload = stars_payload(stars)
-    factors = stars.served.item_factors[page_order(stars)].copy()
+    payload = page_data(stars)
+    factors = stars.served.item_factors[payload['rows']].copy()
     factors[3] = 0
-    found = tab.evaluate(NEAREST, [payload | dict(factors=coded(factors)), 0, 500, 1])
+    found = tab.evaluate(NEAREST, [payload | dict(factors=as_base64(factors)), 0, 500, 1])
     assert len(found)==len(factors) - 2 and 3 not in dict(found)
-    assert tab.evaluate(NEAREST, [payload | dict(factors=coded(factors)), 3, 5, 1])==[]
+    assert tab.evaluate(NEAREST, [payload | dict(factors=as_base64(factors)), 3, 5, 1])==[]
 
 def test_equal_scores_come_as_in_the_vocabulary(tab, stars):
-    payload = stars_payload(stars)
-    twins = stars.served.item_factors[page_order(stars)]*0
-    same = payload | dict(factors=coded(twins), bias=coded(twins[:,0]))
+    payload = page_data(stars)
+    twins = stars.served.item_factors[payload['rows']]*0
+    same = payload | dict(factors=as_base64(twins), bias=as_base64(twins[:,0]))
     answer, = tab.evaluate(ANSWERS, [same, [[[5, 4.]]], None])
     rows = [payload['rows'][i] for i in answer['list']]
     assert rows==[r for r in range(1, 12) if r!=payload['rows'][5]][:10]
 
 def test_the_map_moves_with_the_row(tab, stars):
-    payload = stars_payload(stars)
+    payload = page_data(stars)
     answer, = tab.evaluate(ANSWERS, [payload, [[[0, 1.], [1, 5.]]], None])
     away = np.array(answer['row']) - payload['average']
-    np.testing.assert_allclose(answer['place'], away[:2])
+    np.testing.assert_allclose(answer['place'], np.array(payload['map']['axes'])@away[:-1])
 
 def test_items_left_out_do_not_change_the_others(tab, lists):
-    order = page_order(lists)[:40]
-    payload = lists_payload(lists, order)
+    with pytest.warns(UserWarning, match='40 most rated'): payload = page_data(lists, n_items=40)
     people = [*people_of(payload, range(1, 6), 5)]
     for person,answer in zip(people, tab.evaluate(ANSWERS, [payload, people, None])):
         items,scores = library(lists, payload, person, allowed=payload['ids'])
@@ -240,11 +193,11 @@ def test_items_left_out_do_not_change_the_others(tab, lists):
         assert answer['list']==items[:10]
 
 def test_a_model_without_a_range(tab, stars):
-    payload = stars_payload(stars) | dict(range=None)
+    payload = page_data(stars) | dict(range=None)
     person = [[0, 1.], [1, 5.], [2, 4.]]
     answer, = tab.evaluate(ANSWERS, [payload, [person], None])
-    X = np.c_[stars.served.item_factors, np.ones(stars.served.n_items)].astype(float)[page_order(stars)]
-    bias = stars.served.item_bias[page_order(stars)].astype(float)
+    X = np.c_[stars.served.item_factors, np.ones(stars.served.n_items)].astype(float)[payload['rows']]
+    bias = stars.served.item_bias[payload['rows']].astype(float)
     at,y = np.array(person).T
     x,centre = X[at.astype(int)],stars.mean_user.astype(float)
     gap = y - bias[at.astype(int)] - x@centre
