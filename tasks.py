@@ -231,13 +231,15 @@ except KeyboardInterrupt: sys.exit(130)
 except Exception as e: failed = str(e)
 try:
     from {lib.name}.course.standing import greeting
-    print(greeting())
+    print(greeting(sys.argv[1]))
 except Exception as e: print(f"The map of the course cannot be shown: {{e}}", file=sys.stderr)
 sys.exit(failed)'''
 
-def fetch_data():
+def fetch_data(
+    folder='work',  # where the notebooks are
+):
     "Gets the ratings before they are needed and shows the map of the course; the lab opens without them too"
-    code = subprocess.run([exe(), '-c', FETCH], cwd=root, env=environ()).returncode
+    code = subprocess.run([exe(), '-c', FETCH, folder], cwd=root, env=environ()).returncode
     if code==130: raise KeyboardInterrupt
     if code:
         say('\nThe ratings could not be fetched (see above). JupyterLab opens all the same; the chapters will try '
@@ -251,19 +253,24 @@ def has_browser():
 def lab_command(
     args,           # more arguments for `jupyter lab`
     browser=True,   # open one?
+    folder='work',  # where the notebooks are
 ):
     "The command line of JupyterLab on the index"
+    ours = root/'tools'/'lab'  # no news; folded code takes little room
     res = [exe(), '-m', 'jupyterlab', '--log-level=ERROR', '--LabApp.log_level=ERROR', f'--ServerApp.root_dir={root}',
            '-y',
-           '--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate', '--LabApp.news_url=None']
+           '--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate', '--LabApp.news_url=None',
+           f'--LabApp.app_settings_dir={ours}', '--LabApp.custom_css=True',
+           f'--ServerApp.tornado_settings=static_custom_path={ours}',
+           '--AsyncMappingKernelManager.transport_encryption=auto']  # else each kernel warns of eavesdropping
     if hasattr(os, 'geteuid') and os.geteuid()==0: res.append('--allow-root')
     if not browser: res.append('--no-browser')
-    return [*res, *args, str(root/'nbs'/'index.ipynb')]
+    return [*res, *args, str(root/folder/'index.ipynb')]
 
 def server_info(
     p,           # process of the server
     env,         # its environment
-    timeout=90,  # seconds
+    timeout=300, # seconds; a busy machine needs some
 ):
     "What the server wrote about itself, once it answers: the true port and token"
     info = Path(env['JUPYTER_RUNTIME_DIR'])/f'jpserver-{p.pid}.json'
@@ -277,10 +284,11 @@ def server_info(
     raise TaskError(f'JupyterLab did not start within {timeout} seconds.')
 
 def address(
-    info,  # from `server_info`
+    info,           # from `server_info`
+    folder='work',  # where the notebooks are
 ):
     "The address to open"
-    return f"{info['url']}lab/tree/nbs/index.ipynb" + (f"?token={info['token']}" if info['token'] else '')
+    return f"{info['url']}lab/tree/{folder}/index.ipynb" + (f"?token={info['token']}" if info['token'] else '')
 
 def ask(
     info,           # from `server_info`
@@ -292,29 +300,40 @@ def ask(
     with build_opener(ProxyHandler({})).open(req, timeout=30) as r: return r.read()
 
 def check_lab(
-    info,  # from `server_info`
+    info,    # from `server_info`
+    folder,  # where the notebooks are
 ):
-    "The server answers, knows the index and serves the page that opens it"
+    "The server answers, trusts the index, serves the page that opens it, asks for no news"
     json.loads(ask(info, 'api/status'))
-    if json.loads(ask(info, 'api/contents/nbs/index.ipynb?content=1'))['type']!='notebook':
-        raise TaskError("nbs/index.ipynb isn't a notebook.")
-    if b'jupyter-config-data' not in ask(info, 'lab/tree/nbs/index.ipynb'):
+    index = json.loads(ask(info, f'api/contents/{folder}/index.ipynb?content=1'))
+    if index['type']!='notebook': raise TaskError(f"{folder}/index.ipynb isn't a notebook.")
+    code = [o for o in index['content']['cells'] if o['cell_type']=='code']
+    if folder=='work' and not all(o['metadata'].get('trusted') for o in code):
+        say(f'{folder}/index.ipynb is not trusted, perhaps because you changed it: its figures live once it has run.')
+    if b'jupyter-config-data' not in ask(info, f'lab/tree/{folder}/index.ipynb'):
         raise TaskError('The page of JupyterLab is not served.')
+    ask(info, 'custom/custom.css')
+    news = json.loads(ask(info, 'lab/api/settings/@jupyterlab/apputils-extension:notification'))
+    if news['schema']['properties']['fetchNews']['default']!='false':
+        raise TaskError('JupyterLab would ask whether to fetch its news.')
     ask(info, 'api/shutdown', 'POST')
 
 def lab(*args):
-    "set up, fetch the ratings, open JupyterLab on the index (`--check`: start it, see that it answers, stop)"
-    check,args = '--check' in args,[o for o in args if o!='--check']
-    fetch_data()
+    "set up, fetch the ratings, open JupyterLab on your own copy in work/ (`--here`: on nbs/; `--check`: try and stop)"
+    check,here = '--check' in args,'--here' in args
+    args = [o for o in args if o not in ('--check', '--here')]
+    folder = 'nbs' if here else 'work'
+    tool('work', *(['--here'] if here else []), todo='mend it, or open nbs/ itself: `make lab ARGS=--here`.')
+    fetch_data(folder)
     browser = has_browser() and not check
     env = environ()
     env.setdefault('JUPYTER_TOKEN', secrets.token_hex(24))
-    p = subprocess.Popen(lab_command(args, browser), cwd=root, env=env)
+    p = subprocess.Popen(lab_command(args, browser, folder), cwd=root, env=env)
     try:
         info = server_info(p, env)
-        say(f"\nJupyterLab is open at\n\n    {address(info)}\n" + ('' if check else '\nCtrl-C here ends it.'))
+        say(f"\nJupyterLab is open at\n\n    {address(info, folder)}\n" + ('' if check else '\nCtrl-C here ends it.'))
         if check:
-            check_lab(info)
+            check_lab(info, folder)
             say('JupyterLab answered, and is stopped again.')
         if p.wait() > 0: raise TaskError('JupyterLab ended with an error: what it said is above.', p.returncode)
     except KeyboardInterrupt: say('\nEnding JupyterLab …')
@@ -446,7 +465,7 @@ def docs(*args):
     tool('docs', *args, todo='the message above says where to look; the website is as it was.')
 
 def clean(*args):
-    "remove what can be made again (`--all`: .venv too)"
+    "remove what can be made again, never your own work/ (`--all`: .venv too)"
     here = ['build', 'dist', '_proc', '_docs', '.pytest_cache', '.ruff_cache', '.hypothesis',
             *(['.venv', 'bench/peers/.venv'] if '--all' in args else [])]
     dirs = [root/o for o in here] + [o for d in (root, lib, root/'nbs', root/'tests', root/'tools', root/'bench',

@@ -126,7 +126,7 @@ def save(film):
 def main(path):
     "Train, write the page, play and draw"
     ratings = ratings_with_titles(Path(path))
-    rec = Recommender.fit(ratings, titles='title', model='dot_product', seed=42)
+    rec = Recommender.fit(ratings, titles='title', seed=42, progress=False)
     exe = shutil.which('chromium') or shutil.which('google-chrome')
     with tempfile.TemporaryDirectory() as tmp, sync_playwright() as p:
         html = rec.to_html(Path(tmp)/'page.html', title='Rate a few films, watch your row move', noun='film',

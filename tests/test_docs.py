@@ -1,27 +1,39 @@
 "The website: built offline, and read in a browser by mouse, keyboard and axe, light and dark, large and small"
-import ast, os, re, shutil, subprocess, sys
+import ast, html, json, os, re, shutil, subprocess, sys
 from contextlib import contextmanager
 from functools import partial
+from importlib.machinery import ModuleSpec
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from urllib.parse import unquote, urldefrag, urljoin
+from types import ModuleType
+from urllib.parse import quote_plus, unquote, urldefrag, urljoin
 
-import docs, nbformat, pytest, reference
+import cells, colab, docs, landing, links, nbformat, path, pytest
 from axe_playwright_python.sync_playwright import Axe
 
 REPO = 'someone/course'
 DESK,PHONE = (1280, 900),(390, 844)
 PAGES = ['index', '06_interpretation', 'practice/01_one_hot', 'api/recommender', 'search']
+PLAY = '<!doctype html><html lang="en"><title>Play</title><link rel="icon" href="data:,"><h1>Play'
 
 @pytest.fixture(scope='session')
 def site(tmp_path_factory):
     "The website of this course as of a fork called someone/course, built once"
     tmp = tmp_path_factory.mktemp('site')
-    docs.build(dest=tmp/'docs', repo=REPO, branch='main', work=tmp/'proc')
+    docs.write(tmp/'play'/'index.html', PLAY)
+    docs.build(dest=tmp/'docs', repo=REPO, branch='main', work=tmp/'proc', play=tmp/'play')
     return tmp/'docs'
 
 @pytest.fixture(scope='session')
 def pages(site): return sorted(o.relative_to(site).as_posix() for o in site.rglob('*.html') if '_static' not in o.parts)
+
+@pytest.fixture(scope='session')
+def nbs():
+    "{name of a page: its notebook}, as a page shows it"
+    return {k: docs.page(nbformat.read(v, as_version=4)) for k,v in path.sources().items()}
+
+@pytest.fixture(scope='session')
+def course(nbs): return path.Course(nbs, docs.written(path.sources(), REPO, 'main'))
 
 @pytest.fixture(scope='session')
 def texts(site, pages): return {o: (site/o).read_text(encoding='utf-8') for o in pages}
@@ -35,34 +47,55 @@ def test_every_notebook_and_module_has_a_page(root, pages):
     files = [o for o in lib.rglob('*.py') if o.name[0]!='_' and o.stem!='all' and o.parent.name!='practice']
     public = [o for o in files if '__all__ = []' not in o.read_text(encoding='utf-8')]
     mods = {f'api/{o.relative_to(lib).with_suffix("").as_posix()}.html' for o in public}
-    assert len(mods)>10 and not (nbs | mods | {'search.html', 'genindex.html'}) - set(pages)
+    assert len(mods)>10 and not (nbs | mods | {'search.html', 'map.html', 'play/index.html'}) - set(pages)
 
 def test_every_page_is_in_the_navigation(texts):
-    linked = set(re.findall(r'href="([^"#]+)"',
-                            re.search(r'<div class="sidebar-tree">.*?</aside>', texts['index.html'], re.S)[0]))
-    assert set(texts) - linked - {'index.html', 'search.html', 'genindex.html', 'py-modindex.html'} == set()
+    linked = set(re.findall(r'href="([^"#]+)"', sidebar(texts['learning.html'])))
+    assert set(texts) - linked - {'index.html', 'learning.html', 'search.html'} == set()
+
+def sidebar(text): return re.search(r'<nav class="sidebar-tree".*?</nav>', text, re.S)[0]
 
 def test_no_directive_is_seen(texts):
     # that page explains one
     assert not [k for k,v in texts.items() if re.search(r'#\|', re.sub(r'<[^>]*>', '', v)) and k!='course/pages.html']
 
-def test_hidden_sources_and_cells(root):
-    nb = docs.site_page('index', docs.sources(), None, 'main', {})
-    hidden = 'import matplotlib.pyplot as plt, torch'  # in a cell with `#| hide`
-    assert hidden in (root/'nbs'/'index.ipynb').read_text(encoding='utf-8')
-    assert not any(hidden in c.source for c in nb.cells)
-    pic = next(c for c in nb.cells if c.metadata.get('mystnb'))
-    assert pic.metadata.tags==['remove-input'] and pic.metadata.mystnb.image.alt.startswith('Two tables')
+def cell(source, *outputs, **metadata):
+    "A code cell as `readme.page` gives it"
+    c = nbformat.v4.new_code_cell(source, outputs=list(outputs), metadata=metadata)
+    return docs.page(nbformat.v4.new_notebook(cells=[c])).cells
 
-def test_what_is_folded_in_the_lab_is_folded_here(root, texts):
-    nb = docs.site_page('02_dot_product', docs.sources(), None, 'main', {})
-    folded = [c for c in nb.cells if 'hide-input' in c.metadata.get('tags', [])]
-    assert len(folded)>5 and texts['02_dot_product.html'].count('hide above-input')==len(folded)
+def test_hidden_sources_and_cells():
+    assert cell('#| hide\nimport torch')==[]
+    pic = nbformat.v4.new_output('display_data', {'image/png': 'aGk='})
+    c, = cell('#| echo: false\n#| fig-alt: Two tables\ndraw()', pic)
+    cells.code_cell(c)
+    assert c.metadata.tags==['remove-input'] and c.metadata.mystnb.image.alt=='Two tables'
 
-def test_alt_texts_arrive(site, texts):
-    assert re.search(r'<img[^>]*alt="Two tables of films and people', texts['index.html'])
+@pytest.mark.parametrize('source,folded',
+    [('import torch', True), ('#| export\nfrom a import b\nfrom c import d', True),
+     ('#| export\ndef _rows(n): return n', True), ('#| export\n_kinds = dict(a=1)\nclass _Kind: pass', True),
+     ('from a import b\nb(1)', False), ('#| export\ndef rows(n): return n', False), ('kinds = 1', False),
+     ('!ls', False), ('_ = draw()', False), ('', False)])
+def test_imports_and_private_cells_are_folded(source, folded):
+    c = nbformat.v4.new_code_cell(source)
+    c.metadata.transient,c.metadata.alt = dict(remove_source=False),''
+    cells.code_cell(c)
+    assert c.metadata.get('tags', [])==(['hide-input'] if folded else [])
 
-def test_every_picture_is_described(): assert docs.undescribed(docs.sources())==[]
+def test_what_is_folded_in_the_lab_is_folded_here(nbs, texts):
+    folded = [c for c in nbs['02_dot_product'].cells if c.cell_type=='code' and path.plumbing(c)]
+    in_lab = [c for c in folded if c.metadata.get('jupyter', {}).get('source_hidden')]
+    assert len(in_lab)>5 and texts['02_dot_product.html'].count('hide above-input')==len(folded)
+
+def test_no_page_opens_with_imports(nbs, texts):
+    first = {k: next((c for c in v.cells if c.cell_type=='code'), None) for k,v in nbs.items()}
+    bare = [k for k,c in first.items() if c and path.is_import(ast.parse(c.source).body[0]) and path.plumbing(c)]
+    assert len(bare)>30 and not [k for k in bare if 'Show the imports' not in texts[f'{k}.html']]
+
+def test_alt_texts_arrive(texts):
+    assert re.search(r'<img[^>]*alt="Twelve films by twelve people', texts['00_whole_game.html'])
+
+def test_every_picture_is_described(): assert cells.undescribed(path.sources())==[]
 
 def test_formulas_are_mathml(texts):
     assert '<math' in texts['13_svdpp.html'] and '<msub>' in texts['13_svdpp.html']
@@ -88,13 +121,157 @@ def test_links_between_pages_arrive(site, texts):
             if not (site/path).is_file() or anchor and path in ids and anchor not in ids[path]: bad.append((k, to))
     assert len(texts)>30 and not bad
 
-def test_plotly_comes_along(site, texts):
-    alive = {f'{k}.html' for k,v in docs.sources().items() if docs.PLOTLY in v.read_text(encoding='utf-8')}
-    assert {k for k,v in texts.items() if 'class="plotly-json"' in v}==alive and '06_interpretation.html' in alive
-    assert (site/'_static'/'plotly.min.js').stat().st_size>10**6
+def test_the_map_needs_no_library(site, texts):
+    assert 'class="live-map"' in texts['06_interpretation.html'] and not list(site.rglob('*plotly*'))
 
 def test_no_machine_in_it(texts, root):
     assert not [k for k,v in texts.items() if str(root) in v or 'site-packages/' in v]
+
+# ---- the path ----
+
+def test_the_path_is_chapter_practice_next_chapter(course):
+    order = course.order()
+    assert len(order)==len(set(order)) and order[0]=='before' and order[-2:]==course.projects
+    chapters = [o for o in order if re.match(r'\d\d_', o)]
+    assert chapters==sorted(chapters) and len(chapters)>16
+    own = {c: f'practice/{c}' for c in chapters if f'practice/{c}' in course.practices}
+    assert len(own)>15 and all(order[order.index(c)+1]==p for c,p in own.items())
+    assert not [o for o in order if o.split('/')[0] in ('teaching', 'bench', 'library', 'api', 'course')]
+
+def test_each_practice_belongs_to_a_chapter(course):
+    assert not [o for o in course.practices if course.owner(o) is None]
+    assert not [o.name for o in course.chapters if o.number and o.practice not in course.practices]
+
+def around(text):
+    "Where the buttons below a page lead: back, on"
+    to = [re.search(rf'<a class="{o}-page" href="([^"]+)"', text) for o in ('prev', 'next')]
+    return [o and o[1] for o in to]
+
+def test_buttons_follow_the_path(course, texts):
+    order = [f'{o}.html' for o in course.order()]
+    seen = {o: [to and urljoin(o, to) for to in around(texts[o])] for o in order}
+    assert seen=={o: [a, b] for o,a,b in zip(order, [None, *order], [*order[1:], None])}
+    assert not [k for k,v in texts.items() if k not in order and k!='index.html' and any(around(v))]
+
+def test_the_sidebar_shows_where_one_is(course, texts):
+    for o in course.order():
+        here = re.findall(r'current-page"><a class="reference internal" href="([^"]+)"', sidebar(texts[f'{o}.html']))
+        assert here==['#']
+    apart = sidebar(texts['library/checks.html'])
+    assert re.findall(r'<details class="apart"( open)?><summary>([^<]+)', apart)[:3]==[('', 'Reference'), (' open',
+        'Library pages'), ('', 'How the course works')]
+
+def test_a_practice_is_nested_below_its_chapter(texts):
+    side = sidebar(texts['learning.html'])
+    assert re.search(r'href="04_bias.html">04 Bias and weight decay</a>\s*<ul><li[^>]*><a[^>]*'
+                     r'href="practice/04_bias.html">Practice</a>', side)
+    assert re.search(r'href="14_feedback.html">14 Feedback</a>\s*<ul><li[^>]*><a[^>]*href="practice/09_newcomers.html">'
+                     'Practice: 09', side)
+
+@pytest.mark.parametrize('size', [DESK, PHONE], ids=['desk', 'phone'])
+@pytest.mark.parametrize('name', ['before', 'practice/16_saving', 'teaching/01_one_hot'])
+def test_the_sidebar_scrolls_to_where_one_is(tab, name, size):
+    t = tab(f'{name}.html', size)
+    here,box = (t.locator(o).bounding_box() for o in ('.sidebar-tree .current-page > a', '.sidebar-scroll'))
+    assert box['y']<=here['y'] and here['y'] + here['height']<=box['y'] + box['height']
+
+def test_a_chapter_ends_with_one_box(course, texts):
+    assert not [k for k,v in texts.items() if '<strong>Next</strong> ·' in v]
+    for c in [o for o in course.chapters if o.number]:
+        box = re.findall(r'<div class="next-box[^>]*>.*?</div>\s*</div>', texts[f'{c.name}.html'], re.S)
+        assert len(box)==1
+        to = [o.split('#')[0] for o in re.findall(r'href="([^"]+)"', box[0])]
+        practice = course.practices[c.practice]
+        assert to[0]==f'{c.practice}.html'
+        assert (practice.counts if course.owner(c.practice) is c else practice.title) in box[0]
+        assert to[1]==f'{cells.next_page(c, course)}.html'
+        assert to[2:]==[f'api/{o}.html' for o in c.reference] and c.reference
+
+# ---- the front page ----
+
+def front(texts, what): return re.findall(what, texts['index.html'], re.S)
+
+def test_numbers_of_the_front_page_are_counted(root, texts):
+    said = [(root/'nbs'/'practice'/o.name).read_text(encoding='utf-8') for o in (root/'nbs'/'practice').glob('*.ipynb')]
+    counts = [re.search(r'> (\d+) exercises? and (\d+) questions?', o).groups() for o in said]
+    want = [len(list((root/'nbs').glob('[0-9]*.ipynb'))), *(sum(map(int, o)) for o in zip(*counts))]
+    assert list(map(int, front(texts, r'<li><strong>(\d+)</strong>')))==want and min(want)>15
+
+def test_a_card_for_each_chapter(site, course, texts):
+    cards = front(texts, r'<li class="card">\s*<div class="shown">.*?</li>')
+    chapters = [o for o in course.chapters if o.number]
+    assert len(cards)==len(chapters)
+    for text,c in zip(cards, chapters):
+        image = site/re.search(r'<img src="([^"]+)" alt="">', text)[1]
+        assert image.stem==c.name and 1000<image.stat().st_size<50_000
+        assert c.number in text and f'{c.minutes} min' in text and f'href="{c.practice}.html"' in text
+        assert html.escape(c.question, False) in html.unescape(text)
+
+def test_minutes_follow_their_rule():
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell('word '*1000), *cell('a = 1\n'*100),
+                                         *cell('import torch\n'*500)])
+    assert path.minutes(nb)==20 and (path.WORDS, path.LINES)==(200, 10)  # 5 + 10.1 minutes
+
+def test_buttons_of_the_front_page(texts):
+    to = dict((text, to) for to,text in front(texts, r'<a(?: class="first")? href="([^"]+)">([^<]+)</a>'))
+    assert to['Start with chapter 00']=='00_whole_game.html' and to['Rate films, move your vector']=='play/index.html'
+    assert to['Open in Colab'].endswith('/colab/00_whole_game.ipynb') and 'Run it yourself' not in to
+
+@pytest.mark.parametrize('fails', [False, True])
+def test_the_page_to_play_with_is_made_where_it_can_be(tmp_path, monkeypatch, capsys, fails):
+    class PlayError(Exception): pass
+    def make(dest):
+        if fails: raise PlayError('no data')
+        docs.write(dest/'index.html', PLAY)
+        return 'planted'
+    play = ModuleType('play')
+    play.__spec__,play.make,play.PlayError = ModuleSpec('play', None),make,PlayError
+    monkeypatch.setitem(sys.modules, 'play', play)
+    made,said = docs.play_page(tmp_path/'play'),capsys.readouterr()
+    assert made==(None if fails else tmp_path/'play')
+    assert ('no data' in said.err) if fails else ('made from planted' in said.out)
+
+def test_what_a_link_to_a_page_shows(texts):
+    meta = lambda name,page: re.search(rf'<meta (?:name|property)="{name}" content="([^"]*)"', texts[page])[1]
+    assert 'weight decay' in meta('description', '04_bias.html')==meta('og:description', '04_bias.html')
+    assert meta('og:title', '04_bias.html')=='04 Bias and weight decay'
+    assert re.fullmatch(r'https://someone\.github\.io/course/_static/page\.png', meta('og:image', 'index.html'))
+    assert not [k for k,v in texts.items() if 'play/' not in k and 'name="description"' not in v]
+
+def test_name_and_licence(texts, site):
+    assert '<title>04 Bias and weight decay - Collab course</title>' in texts['04_bias.html']
+    assert not [k for k,v in texts.items() if 'play/' not in k and 'class="credits"' not in v]
+    assert 'Apache License' in (site/'files'/'LICENSE.txt').read_text(encoding='utf-8')
+    assert 'genindex.html' not in texts and 'py-modindex.html' not in texts
+
+# ---- what learners should not stumble on ----
+
+def squeezed(text): return re.sub(r'\s+', '', text)
+
+def solves(o): return isinstance(o, ast.FunctionDef) and ast.unparse(o.decorator_list[0]).startswith('ex.exercise')
+
+def solutions(root):
+    "Name and body, without blanks, of each function that solves an exercise"
+    for file in sorted((root/'nbs'/'teaching').glob('*.ipynb')):
+        for c in nbformat.read(file, as_version=4).cells:
+            if '@ex.exercise' not in c.source: continue
+            lines = c.source.splitlines()
+            for f in filter(solves, ast.parse(c.source).body):
+                yield f.name,squeezed('\n'.join(lines[f.body[1].lineno-1:f.end_lineno]))
+
+def test_solutions_are_on_the_pages_of_teachers_only(root, texts):
+    found = list(solutions(root))
+    plain = {k: squeezed(html.unescape(re.sub(r'<[^>]*>', '', v))) for k,v in texts.items()}
+    assert len(found)>60 and all(any(s in v for k,v in plain.items() if k.startswith('teaching/')) for _,s in found)
+    assert not [(n, k) for n,s in found for k,v in plain.items() if s in v and k.startswith(('practice/', 'projects/'))]
+
+def test_search_does_not_know_the_teachers_pages(site):
+    index = json.loads((site/'searchindex.js').read_text(encoding='utf-8')[len('Search.setIndex('):-1])
+    secret = {i for i,o in enumerate(index['docnames']) if o.startswith('teaching/')}
+    known = [o for kind in ('terms', 'titleterms') for o in index[kind].values()]
+    hits = {i for o in known for i in (o if isinstance(o, list) else [o])}
+    assert len(secret)>10 and len(hits)>100 and not hits & secret
+    assert not {i for o in index['alltitles'].values() for i,_ in o} & secret
 
 # ---- what goes wrong ----
 
@@ -104,12 +281,13 @@ def small(tmp_path, monkeypatch):
     nbs = tmp_path/'nbs'
     nbs.mkdir()
     def write(text='', name='index'):
-        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell('# T'),
+        nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f'# {name[:2]} T'),
                                                        nbformat.v4.new_markdown_cell(text)]), nbs/f'{name}.ipynb')
     write()
     write('## A part', '01_x')
     (tmp_path/'collab_course').mkdir()
-    monkeypatch.setattr(docs, 'root', tmp_path)
+    (tmp_path/'LICENSE').write_text('Apache License')
+    for o in (docs, path, links, landing): monkeypatch.setattr(o, 'root', tmp_path)
     shutil.copytree(docs.Path(docs.__file__).parents[1]/'docs', tmp_path/'docs')
     (tmp_path/'tools').symlink_to(docs.Path(docs.__file__).parent)
     return write
@@ -119,80 +297,31 @@ def small(tmp_path, monkeypatch):
                           '[a](../../outside.txt)'])
 def test_a_broken_link_names_notebook_and_link(small, link):
     small(link)
-    with pytest.raises(docs.DocsError, match=r'nbs/index\.ipynb: the link `[^`]*(none|outside)[^`]*` leads nowhere'):
+    with pytest.raises(links.DocsError, match=r'nbs/index\.ipynb: the link `[^`]*(none|outside)[^`]*` leads nowhere'):
         docs.prepare(docs.root/'out', None, 'main')
 
-def test_a_failed_build_leaves_the_old_website(small, monkeypatch):
+def test_a_failed_build_leaves_the_old_website_and_no_button_leads_nowhere(small, monkeypatch):
     old = docs.root/'_docs'
     old.mkdir()
     (old/'index.html').write_text('old')
     small('[a](01_x.ipynb#No-such-part)')
-    with pytest.raises(docs.DocsError, match=r'nbs/index\.ipynb.*No-such-part'):
+    with pytest.raises(links.DocsError, match=r'nbs/index\.ipynb.*No-such-part'):
         docs.build(dest=old, work=docs.root/'_proc')
     assert [o.name for o in old.iterdir()]==['index.html'] and (old/'index.html').read_text()=='old'
     small('[a](01_x.ipynb#A-part)')
-    assert docs.build(dest=old, work=docs.root/'_proc')==['index', '01_x']
-    assert 'href="01_x.html#a-part"' in (old/'index.html').read_text(encoding='utf-8')
+    assert docs.build(dest=old, work=docs.root/'_proc')==['index', 'map', '01_x']
+    assert 'href="01_x.html#a-part"' in (old/'map.html').read_text(encoding='utf-8')
+    front = (old/'index.html').read_text(encoding='utf-8')
+    assert 'Start with chapter 01' in front and 'href="#run">Run it yourself' in front
+    assert 'play/' not in front and 'Colab' not in front and 'git clone' not in front
 
 def test_files_of_the_repository_come_along(small):
     (docs.root/'some.csv').write_text('a,b')
     files = {}
-    assert docs.site_link('../some.csv', False, 'index', docs.sources(), files)=='files/some.csv'
+    assert links.site_link('../some.csv', False, 'map', path.sources(), files)=='files/some.csv'
     assert files=={'files/some.csv': docs.root/'some.csv'}
-    assert docs.site_link('01_x.ipynb#A', True, 'index', docs.sources(), files)=='01_x.html#A'
-    assert docs.site_link('https://x.org/a.ipynb', False, 'index', docs.sources(), files)=='https://x.org/a.ipynb'
-
-# ---- API reference ----
-
-def test_reference_of_a_module(tmp_path):
-    path = tmp_path/'collab_course'/'toy.py'
-    path.parent.mkdir()
-    path.write_text('''"About *toys*"
-__all__ = ['f', 'C']
-# %% ../nbs/01_x.ipynb #abc
-def f(
-    a, # First | of two, with `x|y`
-    b:int=2, # Second
-    *,
-    c='<c>', # Third
-)->float: # A number
-    "Does it"
-class C:
-    "A thing"
-    def __init__(self,
-        n, # How many
-    ): pass
-    def _hidden(self): pass
-    @property
-    def size(self):
-        "Of it"
-@patch
-def run(self:C,
-    fast=True, # Quickly?
-):
-    "Runs"
-def not_public(x): pass
-''')
-    text = reference.page(path, lambda o: None)
-    assert r'# toy' in text and r'About \*toys\*' in text
-    assert "{py:function} f(a, b=2, *, c='<c>') -> float" in text
-    assert r'| `a` |  |  | First \| of two, with `x\|y` |' in text and "| `b` | `int` | `2` | Second |" in text
-    assert 'Returns: A number' in text
-    assert '{py:class} C(n)' in text and '{py:method} C.run(fast=True)' in text and '{py:property} C.size' in text
-    assert '| `fast` | `True` | Quickly? |' in text
-    assert 'hidden' not in text and 'not_public' not in text
-
-def test_reference_of_the_library(texts):
-    t = texts['api/dot_product.html']
-    assert 'id="collab_course.dot_product.quick_fit"' in t and 'Highest learning rate of the one-cycle schedule' in t
-    assert 'Mean squared error on the validation rows' in t
-    assert re.search(r'Lesson: <a[^>]*href="\.\./02_dot_product\.html#', t)
-
-def test_every_public_name_is_in_the_reference(root, texts):
-    miss = [f'{o.stem}.{n}' for o in (root/'collab_course').glob('*.py') if o.name[0]!='_' and o.stem!='all'
-            for n in reference.Source(o).public()
-            if f'id="collab_course.{o.stem}.{n}"' not in texts[f'api/{o.stem}.html']]
-    assert not miss
+    assert links.site_link('01_x.ipynb#A', True, 'map', path.sources(), files)=='01_x.html#A'
+    assert links.site_link('https://x.org/a.ipynb', False, 'map', path.sources(), files)=='https://x.org/a.ipynb'
 
 # ---- Colab and Binder ----
 
@@ -210,7 +339,7 @@ def test_colab_copies_set_themselves_up(site):
         assert all(isinstance(n, (ast.Import, ast.If)) for n in tree.body)
 
 def test_the_setup_cell_installs_on_colab_only(monkeypatch):
-    ran,code = [],compile(docs.setup_cell(REPO, 'dev').source, 'cell', 'exec')
+    ran,code = [],compile(colab.setup_cell(REPO, 'dev').source, 'cell', 'exec')
     monkeypatch.setattr(subprocess, 'run', lambda cmd, **kw: ran.append(cmd))
     exec(code, {})
     assert ran==[]
@@ -219,7 +348,7 @@ def test_the_setup_cell_installs_on_colab_only(monkeypatch):
     assert len(ran)==1 and ran[0][1:4]==['-m', 'pip', 'install'] and ran[0][-1]==f'git+https://github.com/{REPO}@dev'
 
 def test_colab_copies_link_to_each_other(site):
-    text = (site/'colab'/'index.ipynb').read_text(encoding='utf-8')
+    text = (site/'colab'/'map.ipynb').read_text(encoding='utf-8')
     assert f'https://colab.research.google.com/github/{REPO}/blob/gh-pages/colab/02_dot_product.ipynb' in text
     assert '](02_dot_product.ipynb)' not in text
 
@@ -234,13 +363,13 @@ def test_buttons(texts, site):
     to = re.search(r'href="https://colab\.research\.google\.com/github/someone/course/blob/gh-pages/([^"]+)"', t)[1]
     assert (site/to).is_file()
     assert 'href="https://mybinder.org/v2/gh/someone/course/main?urlpath=lab/tree/nbs/02_dot_product.ipynb"' in t
-    assert 'mybinder' not in texts['api/dot_product.html'] and 'mybinder' not in texts['index.html']
+    assert 'mybinder' not in texts['api/dot_product.html'] and 'mybinder' not in texts['map.html']
 
-def test_no_buttons_where_nobody_knows_the_address(tmp_path):
-    docs.prepare(tmp_path, None, 'main')
-    files = [o for o in tmp_path.rglob('*') if o.suffix in ('.ipynb', '.md')]
-    assert len(files)>30
-    assert not [o.name for o in files if re.search('mybinder|open-in|colab.research', o.read_text(encoding='utf-8'))]
+def test_no_buttons_where_nobody_knows_the_address(small):
+    docs.prepare(docs.root/'out', None, 'main')
+    files = [o for o in (docs.root/'out').rglob('*') if o.suffix in ('.ipynb', '.md', '.json')]
+    said = [o.name for o in files if re.search('mybinder|open-in|colab.research', o.read_text(encoding='utf-8'))]
+    assert len(files)==4 and not said
 
 def test_binder_environment(root):
     env,post = (root/'binder'/'environment.yml').read_text(),root/'binder'/'postBuild'
@@ -289,40 +418,54 @@ LOST = '''() => [...document.querySelectorAll('article *')]
 def test_pages_load_in_peace_and_fit_a_phone(tab, base, pages, texts):
     bad = {}
     for k in pages:
-        t,live = tab(k, PHONE),'plotly-json' in texts[k]
-        if live: t.locator('.plotly-live svg.main-svg').first.wait_for()
+        t = tab(k, PHONE)
         outside = [o for o in t.asked if not o.startswith((base, 'data:', 'blob:'))]
         wide = t.evaluate('document.documentElement.scrollWidth') > PHONE[0]
-        needless = not live and any('plotly' in o for o in t.asked)
-        if t.said or outside or wide or needless:
-            bad[k] = (t.said[:2], outside[:2], needless, t.evaluate(LOST) if wide else [])
+        if t.said or outside or wide:
+            bad[k] = (t.said[:2], outside[:2], t.evaluate(LOST) if wide else [])
     assert len(pages)>30 and not bad
 
-@pytest.mark.parametrize('word,page',
-                         [('sigmoid_range', '02_dot_product.html'), ('fold_in', 'api/newcomers.html'),
-                          ('principal', '06_interpretation.html')])
-def test_search_finds(tab, word, page):
-    t = tab('index.html')
-    t.fill('.sidebar-search', word)
-    t.press('.sidebar-search', 'Enter')
+def found(t):
+    "Where the results of a search lead, in their order"
     t.wait_for_selector('#search-results li a')
-    t.wait_for_function('/found \\d+ pages?/.test(document.querySelector("#search-results").innerText)')
-    link = t.locator(f'#search-results a[href*="{page}"]').first
-    link.click()
-    t.wait_for_url(f'**/{page}*')
-    assert word in t.inner_text('article')
+    t.wait_for_function('/found \\w+ pages?/.test(document.querySelector("#search-results").innerText)')
+    return t.locator('#search-results li > a').evaluate_all('os => os.map(o => o.getAttribute("href"))')
 
-def test_plotly_lives(tab):
+@pytest.mark.parametrize('start,box', [('index', '[type=search]'), ('04_bias', '.sidebar-search')])
+def test_search_leads_to_a_page(tab, start, box):
+    t = tab(f'{start}.html')
+    t.fill(box, 'principal')
+    t.press(box, 'Enter')
+    found(t)
+    t.locator('#search-results a[href*="06_interpretation.html"]').first.click()
+    t.wait_for_url('**/06_interpretation.html*')
+    assert 'principal' in t.inner_text('article')
+
+FIRST = {'weight decay': '04_bias.html', 'embedding': '01_one_hot.html', 'loader': '03_loaders.html',
+         'sigmoid_range': '02_dot_product.html', 'newcomers': '09_newcomers.html', 'SVD++': '13_svdpp.html',
+         'Recommender.fit': 'api/recommender.html', 'save a model': '16_saving.html'}
+
+@pytest.mark.parametrize('where', ['http', 'file'])
+def test_search_finds_the_chapter_first(tab, site, where):
+    top,words = {},list(FIRST)[:2 if where=='file' else None]
+    for word in words:
+        query = quote_plus(word)
+        t = tab(f'search.html?q={query}')
+        if where=='file': t.goto(f'{(site/"search.html").as_uri()}?q={query}')
+        top[word] = found(t)[0].split('#')[0]
+    assert top=={o: FIRST[o] for o in words}
+
+def test_what_stands_apart_is_found_last(tab):
+    hits = [o.split('#')[0] for o in found(tab('search.html?q=gradient'))]
+    ranks = [0 if re.match(r'\d|before', o) else 1 if o.startswith('practice/') else 2 for o in hits]
+    assert ranks==sorted(ranks) and len(set(ranks))==3
+
+def test_the_map_answers(tab):
     t = tab('06_interpretation.html')
-    fig = t.locator('.plotly-live').first
-    fig.locator('svg.main-svg').first.wait_for()
-    fig.scroll_into_view_if_needed()
-    assert t.locator('.plotly-live').count()==t.locator('script.plotly-json').count()>0
-    assert fig.get_attribute('aria-label') and not t.locator('img.has-live').first.is_visible()
-    box = t.locator('.plotly-live .scatterlayer path.point').nth(40).bounding_box()
-    assert fig.locator('.hoverlayer .hovertext').count()==0
-    t.mouse.move(box['x'] + box['width']/2, box['y'] + box['height']/2, steps=4)
-    fig.locator('.hoverlayer .hovertext').first.wait_for()
+    assert t.locator('.live-map svg').count()==2 and t.locator('.live-map img').count()==0
+    t.locator('.live-map input').first.fill('The Rock (1996)')
+    assert t.locator('.live-map').first.locator('li button').count()==10
+    assert 'The Rock (1996)' in t.locator('.live-map [aria-live]').first.inner_text()
 
 @contextmanager
 def without_script(browser, base, name):
@@ -358,7 +501,7 @@ def test_figures_with_sliders_react_to_arrow_keys(tab, texts):
 def test_answers_unfold_by_keyboard_and_mouse(tab, texts):
     k = next(k for k,v in texts.items() if k.startswith('practice/') and '<details' in v)
     t = tab(k)
-    a,b = (t.locator('article details').nth(i) for i in (0, 1))
+    a,b = (t.locator('article details:visible').nth(i) for i in (0, 1))
     a.locator('summary').focus()
     t.keyboard.press('Enter')
     b.locator('summary').click()
@@ -374,7 +517,7 @@ def focused(t):
         '"article" : o.closest(".sidebar-drawer") ? "sidebar" : ""] })()')
 
 def test_tab_reaches_everything(tab):
-    t = tab('index.html')
+    t = tab('learning.html')
     seen = []
     while len(seen)<250 and ['A', 'article'] not in [[o[0], o[2]] for o in seen if 'headerlink' not in o[1]]:
         t.keyboard.press('Tab')
@@ -391,8 +534,9 @@ def test_boxes_that_scroll_can_be_reached(tab):
         'os => os.filter(o => o.scrollWidth > o.clientWidth + 1 && getComputedStyle(o).overflowX!="visible" && '
         'o.tabIndex!=0).length')==0
 
-def test_theme_switch(tab):
-    t = tab('index.html')
+@pytest.mark.parametrize('name', ['index', '01_one_hot'])
+def test_theme_switch(tab, name):
+    t = tab(f'{name}.html')
     color = lambda: t.evaluate('getComputedStyle(document.body).backgroundColor')
     seen = [color()]
     for _ in range(3):
@@ -403,7 +547,7 @@ def test_theme_switch(tab):
     assert len(set(seen))==2
 
 def test_phone_menu_opens_by_keyboard(tab):
-    t = tab('index.html', PHONE)
+    t = tab('map.html', PHONE)
     link = t.locator('.sidebar-tree a').first
     assert link.bounding_box()['x']<0
     t.locator('.nav-overlay-icon').focus()
@@ -412,20 +556,19 @@ def test_phone_menu_opens_by_keyboard(tab):
 
 def test_paper_has_no_navigation(tab):
     t = tab('06_interpretation.html')
-    t.locator('.plotly-live svg.main-svg').first.wait_for()
     t.emulate_media(media='print')
     try:
         hidden = ('.sidebar-drawer', '.toc-drawer', '.mobile-header', '.content-icon-container', '.related-pages',
-                  '.open-in', '.plotly-live')
+                  '.open-in', '.live-map .tools')
         assert [o for o in hidden if t.locator(o).first.is_visible()]==[]
-        assert t.locator('article h1').is_visible() and t.locator('img.has-live').first.is_visible()
+        assert t.locator('article h1').is_visible() and t.locator('.live-map svg').first.is_visible()
     finally: t.emulate_media(media='screen')
 
 # of hundreds that look alike, a few
 TRIM = """document.querySelectorAll("article details").forEach(o => o.open = true)
 document.querySelectorAll("article .cell").forEach((o, i) => {
-    if (i > 12 && !o.querySelector(".plotly-live")) o.remove() })
-document.querySelectorAll(".plotly-live ~ .plotly-live, .plotly-live .point ~ .point ~ .point")
+    if (i > 12 && !o.querySelector(".live-map")) o.remove() })
+document.querySelectorAll(".live-map circle ~ circle ~ circle")
     .forEach(o => o.remove())"""
 
 def serious(res):
@@ -438,6 +581,5 @@ def serious(res):
 def test_axe(tab, name, scheme, size):
     t = tab(f'{name}.html' + ('?q=sigmoid_range' if name=='search' else ''), size, scheme)
     if name=='search': t.wait_for_selector('#search-results li a')
-    if name.startswith('06'): t.locator('.plotly-live svg.main-svg').first.wait_for()
     t.evaluate(TRIM)
     assert serious(Axe().run(t))==[]

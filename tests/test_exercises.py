@@ -1,5 +1,5 @@
 "Exercises and questions: what a check says to every kind of answer, and that it never raises"
-import os, random, subprocess, sys
+import os, random, re, subprocess, sys
 
 import numpy as np, pandas as pd, pytest, torch
 from hypothesis import given, settings, strategies as st
@@ -7,7 +7,8 @@ from hypothesis import given, settings, strategies as st
 from collab_course.course.differences import difference, shown
 from collab_course.course.exercises import (Exercise, Practice, catalogue, is_stub, practice, practices, source_of,
                                             stub_of)
-from collab_course.course.pages import Question
+from collab_course.course.pages import Question, inline_html
+from collab_course.course.progress import keep_progress
 
 def lookup(
     weight,  # (n_rows, n_factors) table
@@ -256,6 +257,88 @@ def test_differences_agree_with_numpy(a, b):
     same = len(a)==len(b) and np.allclose(a, b, rtol=1e-4, atol=1e-4)
     assert (difference(torch.tensor(a), torch.tensor(b)) is None) == same
 
+# ---- the frame ----
+
+def framed(res):
+    "What a reader of the HTML sees, line by line"
+    html = res._repr_html_().split('</style>')[1]
+    return [line.strip() for line in re.sub('<[^>]+>', '\n', html).splitlines() if line.strip()]
+
+def test_the_frame_says_the_verdict_in_words_and_by_a_sign(ex):
+    answers = dict(right=lookup, wrong=lambda weight, ids: weight[ids-1], stopped=boom, open=ex.untouched())
+    signs = dict(right='✓', wrong='✗', stopped='!', open='○')
+    words = dict(right='right, on 2 inputs', wrong='not right yet', stopped='it raised an error',
+                 open='not attempted yet')
+    for kind,answer in answers.items():
+        res = ex.check(answer)
+        assert framed(res)[:2]==[signs[kind], f'lookup: {words[kind]}']
+        assert f'class="course-note {kind}"' in res._repr_html_()
+
+def test_the_table_has_the_rows_that_differ_alone(ex):
+    res = ex.check(lambda weight, ids: weight[ids]*torch.tensor([[1.], [2.], [1.]])[:len(ids)])
+    lines = framed(res)
+    assert lines[lines.index('expected')+1:][:3]==['[1]', '[8., 10.]', '[4., 5.]'] and '[0]' not in lines
+
+def test_many_rows_are_counted_and_values_stay_text():
+    def names(n):
+        "Names"
+        return ['a <b>']*n
+    ex = Exercise(names, 'Names')
+    ex.spec(lambda n: ['a']*n)
+    ex.cases(lambda rng: iter([(20,)]))
+    res = ex.check(names)
+    assert 'and 14 more that differ' in framed(res) and 'a &lt;b&gt;' in res._repr_html_()
+
+def test_the_frame_names_the_mistake_the_input_and_what_was_printed(ex):
+    def answer(weight, ids):
+        print('so far')
+        return weight[ids-1]
+    lines = framed(ex.check(answer))
+    assert 'rows begin at 0' in lines and 'so far' in lines
+    assert 'tensor([[0., 1.], [2., 3.], [4., 5.]])' in lines
+
+def test_the_same_answer_gives_the_same_html(ex):
+    assert ex.check(lookup)._repr_html_()==make().check(lookup)._repr_html_()
+
+def test_the_line_below_tells_how_many_hints_are_left_and_then_of_the_solution(ex):
+    asides = []
+    for _ in range(3):
+        asides.append(' '.join(framed(ex.check(...))[-3:]))
+        ex.hint()
+    assert asides==['Stuck? ex.lookup.hint() (2 hints)', 'Stuck? ex.lookup.hint() (1 of 2 hints left)',
+                    'Stuck? ex.lookup.solution() shows a way to do it.']
+
+def chapter():
+    o = Practice('98', 'toy', 'Toy')
+    for solution in (lookup, mean):
+        ex = o.exercise(solution, title='Toy')
+        ex.spec(solution)
+    o.lookup.cases(lambda rng: iter([(torch.ones(3, 2), torch.tensor([1]))]))
+    o.mean.cases(lambda rng: iter([(torch.arange(4.),)]))
+    return o
+
+def test_a_right_answer_leads_to_the_next_exercise_and_then_to_the_questions():
+    o = chapter()
+    assert o.lookup.check(lookup).aside=='Chapter 98: 1 of 2 exercises done. Next: `mean`'
+    assert o.lookup.check(lookup).aside=='Chapter 98: 1 of 2 exercises done. Next: `mean`'
+    assert o.mean.check(mean).aside=='Chapter 98: 2 of 2 exercises done. Next: the questions'
+    assert chapter().mean.check(mean).aside=='Chapter 98: 1 of 2 exercises done. Next: `lookup`'
+
+def test_what_was_right_on_another_day_counts_if_progress_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv('COLLAB_COURSE_PROGRESS', str(tmp_path/'progress.jsonl'))
+    keep_progress()
+    chapter().lookup.check(lookup)
+    assert '2 of 2' in chapter().mean.check(mean).aside
+
+def test_hints_and_solutions_have_html_too(ex):
+    assert 'Hint 1 of 2: one' in framed(ex.hint())
+    assert 'return weight[ids]' in framed(ex.solution())
+
+def test_marks_are_framed(quiz):
+    lines = framed(quiz.mark({1: 'a', 2: 'ac'}))
+    assert lines[0]=='1 of 2 right' and ['✗', 'no', 'no, because']==lines[7:10]
+    assert 'course-note right' in quiz.mark({2: 'ac'})._repr_html_()
+
 # ---- hints and solutions ----
 
 def test_hints_come_one_after_the_other_and_then_the_solution_is_named(ex):
@@ -324,6 +407,11 @@ def test_a_letter_without_choice_is_told(quiz, mine): assert list(quiz.mark(mine
 @pytest.mark.parametrize('mine', [None, 'ab', 3, ['a']])
 def test_what_is_no_dict_is_told(quiz, mine): assert 'dict' in quiz.mark(mine)
 
+@pytest.mark.parametrize('text,html', [
+    ('*Fargo* and **all**', '<em>Fargo</em> and <strong>all</strong>'), ('2*x + 3*y', '2*x + 3*y'),
+    ('`a*b*c` < d', '<code>a*b*c</code> &lt; d'), ('a * b * c', 'a * b * c')])
+def test_a_line_of_markdown_becomes_html(text, html): assert inline_html(text)==html
+
 # ---- chapters ----
 
 def test_a_chapter_is_found_by_name_and_number():
@@ -362,7 +450,7 @@ e = ex.exercises[0]
 shell.user_ns.update(vars(sys.modules[e.answer.__module__]), e=e)
 del shell.user_ns[e.name]
 def run(*cells):
-    for cell in cells: shell.run_cell(cell, store_history=True)
+    for cell in cells: shell.run_cell(cell, store_history=True, cell_id='answer' if 'weight' in cell else None)
     return shell.user_ns['res'].status
 def says(cell): return run(cell, f'res = e.check({e.name})')
 right = e.source
@@ -370,6 +458,7 @@ print('|'.join([
     says(right), says(right + '\\nthis is no Python'), says(right), says('1/0\\n' + right), says(right + '\\n1/0'),
     says(e.stub), says(right), says('print(1)'), says(f'{e.name} = {e.name}'),
     says(right + f'\\nres = e.check({e.name})'),
+    says(right.replace('def', 'de', 1)), says(right), says(f'{e.name}(1, 2, 3)'), says('def other(): return 1/'),
 ]))
 """
 
@@ -378,5 +467,6 @@ def test_an_answer_is_not_praised_when_a_newer_cell_with_it_has_failed(tmp_path)
     res = subprocess.run([sys.executable, '-W', 'ignore', '-c', notebook], env=env, capture_output=True, text=True,
                          encoding='utf-8')
     assert res.stdout.strip().splitlines()[-1].split('|')==[
-        'right', 'not attempted', 'right', 'not attempted', 'right',
-        'not attempted', 'right', 'right', 'right', 'right'], res.stdout + res.stderr
+        'right', 'older', 'right', 'older', 'right',
+        'not attempted', 'right', 'right', 'right', 'right', 'older', 'right', 'right',
+        'right'], res.stdout + res.stderr

@@ -7,13 +7,14 @@ import pytest
 # a module imports only from those before it; `course` stands apart
 ORDER = '''checks files forks quiet movielens frames tables extremes vocab reading ranking distances metrics crowds
 folding bundle loaders loops lookups one_hot dot_product create_params steps training features embedding_nn
-side_features svdpp_training svdpp levels served list_models intervals baselines model_tables interpretation
+side_features svdpp_training svdpp levels served list_models intervals baselines model_tables components interpretation
 factor_map scoring evaluation lists newcomer_tables newcomer_rows newcomers feedback convert fastai_collab
-choices answers list_answers fitting two_models recommender command_line all'''.split()
-COURSE = 'progress figures walk differences pages exercises standing'.split()
+choices answers list_answers page page_data page_view fitting two_models recommender command_line all'''.split()
+COURSE = 'figures walk differences pages notes progress exercises standing'.split()
 # these start without torch, fastai and matplotlib
 LIGHT = '''checks files forks movielens frames tables extremes vocab reading ranking distances metrics crowds folding
-served list_models intervals bundle feedback choices answers list_answers recommender command_line'''.split()
+served list_models intervals bundle feedback choices answers list_answers components page page_data
+page_view recommender command_line'''.split()
 HEAVY = {'torch', 'fastai', 'matplotlib', 'sklearn', 'scipy'}
 
 @pytest.fixture(scope='module')

@@ -5,6 +5,7 @@ import nbformat, numpy as np, pytest
 
 from collab_course.course.differences import difference
 from collab_course.course.exercises import practices, source_of
+from collab_course.course.notes import note_html
 from practice import cells, folder, page, pages, teaching
 
 every = practices()
@@ -89,12 +90,19 @@ def test_the_practice_notebook_is_what_the_library_makes(o):
     nb = nbformat.read(folder/f'{o.chapter}_{o.name}.ipynb', 4)
     assert [(c.cell_type, c.source) for c in nb.cells]==list(cells(o)), 'run `make practice`'
 
+def not_attempted(e, data):
+    "Whether an output shows untouched starter code, as text and framed as a check frames it now"
+    res = e.check(e.untouched())
+    framed = note_html(res.kind, f'{e.name}: {res.label}', res.body)
+    text,html = (''.join(data[kind]) for kind in ('text/plain', 'text/html'))
+    return text==repr(res) and html.startswith(framed.removesuffix('\n</div>'))
+
 @each_chapter
 def test_the_committed_notebook_holds_stubs_only_and_says_so(o):
     nb = json.loads((folder/f'{o.chapter}_{o.name}.ipynb').read_text(encoding='utf-8'))
-    shown = {''.join(c['source']): ''.join(c['outputs'][0]['data']['text/plain'])
+    shown = {''.join(c['source']): c['outputs'][0]['data']
              for c in nb['cells'] if c['cell_type']=='code' and c['outputs']}
-    for e in o.bank: assert shown[f'ex.{e.name}.check({e.name})'].startswith(f'{e.name}: not attempted')
+    for e in o.bank: assert not_attempted(e, shown[f'ex.{e.name}.check({e.name})'])
 
 @pytest.mark.parametrize('o,e', [(o, e) for o,e in exercises if e.in_chapter],
                          ids=[f'{o.name}-{e.name}' for o,e in exercises if e.in_chapter])
@@ -105,7 +113,7 @@ def test_an_exercise_of_the_chapter_stands_there_as_starter_code_with_its_check(
     assert sources.count(e.stub)==1
     check,outputs = code[sources.index(e.stub)+1]
     assert check==f'ex.{e.name}.check({e.name})'
-    assert ''.join(outputs[0]['data']['text/plain']).startswith(f'{e.name}: not attempted')
+    assert not_attempted(e, outputs[0]['data'])
 
 def test_every_chapter_has_practice_and_a_notebook_that_it_belongs_to(root):
     have = {f'{o.chapter}_{o.name}' for o in every}

@@ -140,7 +140,7 @@ def test_the_greeting_says_where_you_stand(chapter):
     text = str(greeting())
     todo = chapter.exercises[1]
     where = ('' if todo.in_chapter else 'practice/') + f'{chapter.chapter}_{chapter.name}.ipynb'
-    assert f'1 of {len(chapter.exercises)}' in text and f'Next: {todo.name} in nbs/{where}' in text
+    assert f'1 of {len(chapter.exercises)}' in text and f'Next: {todo.name} in work/{where}' in text
 
 def test_nothing_is_added_to_a_file_of_somebody_else(path, chapter):
     path.parent.mkdir()

@@ -67,8 +67,8 @@ def test_a_question_is_answered_by_cells_that_run(question, cells):
         assert cell['outputs'] or re.search(r'\b(test_|expect_fail|assert)', source), where
 
 @pytest.mark.parametrize('question', QUESTIONS)
-def test_the_front_door_leads_to_the_answer(question, cells):
-    rows = [l for (nb,_),c in cells.items() if nb=='index' for l in ''.join(c['source']).splitlines()
+def test_a_page_of_questions_leads_to_the_answer(question, cells):
+    rows = [l for (nb,_),c in cells.items() if nb=='learning' for l in ''.join(c['source']).splitlines()
             if l.startswith('|') and question in l]
     assert len(rows)==1
     for nb in QUESTIONS[question]: assert f'({nb}.ipynb)' in rows[0], nb

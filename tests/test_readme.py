@@ -3,6 +3,7 @@ import json, re
 
 import nbformat.v4 as v4
 import pytest
+from PIL import Image
 from execute import notebooks
 from readme import PICS, main, make, move_links, page, stale
 
@@ -22,11 +23,15 @@ def test_relative_links_lead_somewhere(text, root):
     rel = [o.split('#')[0] for o in links(text) if not re.match(r'[a-z]+:', o) and o[0]!='#']
     assert rel and not [o for o in rel if not (root/o).exists()]
 
-def test_every_notebook_is_in_the_map(text, root):
-    # these are reached from their chapters
+def test_every_notebook_is_reached(text, root):
+    # chapters from the README, pages of the library from the page about it; practice from its chapter
     asked = [o.relative_to(root).as_posix() for o in notebooks() if o.stem!='index'
              and o.parent.name not in ('practice', 'teaching')]
-    assert not set(asked) - set(links(text))
+    nb = json.loads((root/'nbs'/'library.ipynb').read_text(encoding='utf-8'))
+    found = links('\n'.join(''.join(c['source']) for c in nb['cells'] if c['cell_type']=='markdown'))
+    assert not set(asked) - set(links(text)) - {f'nbs/{o}' for o in found}
+
+def test_short_enough_to_be_read(text): assert len(text)<=6000
 
 def test_each_chapter_is_called_by_its_own_title(root):
     pages = [o for o in (root/'nbs').rglob('*.ipynb') if o.parent.name!='.ipynb_checkpoints']
@@ -42,6 +47,10 @@ def test_each_chapter_is_called_by_its_own_title(root):
 def test_pictures_are_those_of_the_index(root, text):
     pics = {o.relative_to(root).as_posix() for o in (root/PICS).glob('*')}
     assert pics == {o for o in links(text) if o.startswith(PICS)} == set(make()[1])
+
+def test_the_page_moves_in_the_first_picture(root, text):
+    first = re.search(r'!\[[^\]]+\]\(([^)]+)\)', text)[1]
+    with Image.open(root/first) as picture: assert picture.is_animated and picture.width>=800
 
 def test_pictures_are_described(text): assert '![' in text and '![png]' not in text
 

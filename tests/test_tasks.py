@@ -207,13 +207,17 @@ def test_every_task_is_in_the_makefile(root, tasks):
     targets = re.search(r'^(lab .*):$', (root/'Makefile').read_text(), re.M)[1].split()
     assert targets == list(tasks.tasks)
 
-def test_clean_leaves_the_environment(ready, copy):
+def test_clean_leaves_the_environment_and_never_touches_what_you_wrote(ready, copy):
     ready.setup()
+    mine = copy/'work'/'practice'/'01_one_hot.ipynb'
+    mine.parent.mkdir(parents=True)
+    mine.write_text('my answers')
     for o in ('build', 'nbs/.ipynb_checkpoints', 'collab_course.egg-info'): (copy/o).mkdir(parents=True)
     assert ready.main(['clean'])==0
     assert ready.venv.exists()
     assert not [o for o in ('build', 'nbs/.ipynb_checkpoints', 'collab_course.egg-info') if (copy/o).exists()]
     assert ready.main(['clean', '--all'])==0 and not ready.venv.exists()
+    assert mine.read_text()=='my answers'
 
 # ---- the environment of the steps ----
 
@@ -252,6 +256,19 @@ def test_browser_only_where_there_is_one(tasks, monkeypatch):
     assert tasks.has_browser() and '--no-browser' not in tasks.lab_command(['--port', '9999'], True)
     assert '--port 9999' in ' '.join(tasks.lab_command(['--port', '9999']))
 
+def test_the_lab_opens_your_copy_or_the_course_itself(tasks, ready, monkeypatch):
+    def start(cmd, **kw): raise KeyboardInterrupt
+    opened = []
+    monkeypatch.setattr(tasks, 'tool', lambda name, *args, todo: opened.append([name, *args]))
+    monkeypatch.setattr(tasks, 'fetch_data', opened.append)
+    monkeypatch.setattr(tasks, 'lab_command', lambda args, browser, folder: opened.append([*args, folder]))
+    monkeypatch.setattr(tasks.subprocess, 'Popen', start)
+    for args in ((), ('--here', '--port', '9999')):
+        with pytest.raises(KeyboardInterrupt): tasks.lab(*args)
+    assert opened==[['work'], 'work', ['work'], ['work', '--here'], 'nbs', ['--port', '9999', 'nbs']]
+    info = dict(url='http://localhost:8888/', token='t')
+    assert tasks.address(info, 'nbs')=='http://localhost:8888/lab/tree/nbs/index.ipynb?token=t'
+
 def test_the_lab_opens_without_data(ready, copy, capfd):
     (copy/'collab_course'/'movielens.py').write_text(
         'def load_ratings(): raise OSError("no way to the ratings: host, wheel")')
@@ -260,23 +277,3 @@ def test_the_lab_opens_without_data(ready, copy, capfd):
     out, err = capfd.readouterr()
     assert 'no way to the ratings: host, wheel' in err and 'Traceback' not in err
     assert 'opens all the same' in out
-
-def free_port():
-    with socket.create_server(('127.0.0.1', 0)) as s: return s.getsockname()[1]
-
-def test_lab_with_its_port_taken(root):
-    "The real repository, server and page; somebody else listens on 8888 and on the port asked for"
-    held = []
-    for port in (8888, free_port()):
-        try: held.append(socket.create_server(('localhost', port)))
-        except OSError: assert port==8888  # held by somebody else already, which is just as good
-    try:
-        default, asked = run(root, 'lab', '--check'), run(root, 'lab', '--check', '--port', str(port))
-    finally:
-        for s in held: s.close()
-    for r,taken in ((default, 8888), (asked, port)):
-        assert r.returncode==0, r.stdout + r.stderr
-        m = re.search(r'^ *http://(?:localhost|127\.0\.0\.1):(\d+)/lab/tree/nbs/index\.ipynb\?token=\w{16,}$', r.stdout,
-                      re.M)
-        assert m and int(m[1])!=taken, r.stdout
-        assert '00 The whole game' in r.stdout and 'projects are in nbs/projects' in r.stdout  # the map

@@ -1,260 +1,161 @@
-"Build the website `_docs/` from the committed notebooks and the library; nothing is run or fetched"
-import json, os, re, shutil, subprocess, sys, time
+"Build the website `_docs/` from the committed notebooks and the library; no notebook is run"
+import json, os, shutil, subprocess, sys, time
 from argparse import ArgumentParser
-from importlib.util import find_spec
 from pathlib import Path
-from posixpath import relpath
+from tempfile import TemporaryDirectory
 
 import nbformat
 
 sys.path.insert(0, str(Path(__file__).parent))
+import reference, tutor, twins
+from cells import site_page
+from colab import colab, colab_url
 from execute import root
-from readme import change_links, outside, page
-from reference import page as reference
+from landing import add_pictures, front, pictures, settings, version
+from links import DocsError
+from path import MAP, Course, sources
+from readme import page
 
-# the walk in parts, and the other folders, as the navigation shows them
-PARTS = [('Part 1: from a row to a model', range(-1, 10)), ('Part 2: how good, how fast, how far', range(10, 15)),
-         ('Part 3: the product', range(15, 100))]
-FOLDERS = dict(practice='Practice', projects='Projects', library='Library pages', course='How the course works',
-               teaching='For teachers', bench='Measurements', api='Reference')
-PLOTLY = 'application/vnd.plotly.v1+json'
-
-class DocsError(Exception): "Why there is no website, and where to look"
-
-def sources():
-    "{name of a page: the notebook it is made of}; the index first"
-    found = {o.relative_to(root/'nbs').with_suffix('').as_posix(): o for o in (root/'nbs').rglob('*.ipynb')}
-    found |= {f'bench/{o.stem}': o for o in (root/'bench').glob('*.ipynb')}
-    return {k:found[k] for k in sorted(found, key=lambda o: (o!='index', o)) if not re.search(r'(^|/)[._]', k)}
-
-# ---- links ----
-
-def _target(path, to, pages):
-    "Where a link written in the notebook `path` leads: a page's name, or a path in the repository"
-    full = (path.parent/to).resolve()
-    name = next((k for k,v in pages.items() if v==full), None)
-    if name is None and not (full.is_file() and full.is_relative_to(root)):
-        raise DocsError(f'{path.relative_to(root).as_posix()}: the link `{to}` leads nowhere')
-    return name,full
-
-def site_link(
-    to,     # where the link leads, as written
-    html,   # written in HTML?
-    name,   # of the page
-    pages,  # from `sources`
-    files,  # dict that gets the files that are linked to
-):
-    "The link as it has to be on the website"
-    if outside(to): return to
-    to,*anchor = to.split('#')
-    page,full = _target(pages[name], to, pages)
-    if page is None: files[dest := f'files/{full.relative_to(root).as_posix()}'] = full
-    else: dest = f"{page}.{'html' if html else 'ipynb'}"
-    return '#'.join([relpath(dest, os.path.dirname(name) or '.'), *anchor])
-
-# ---- Colab and Binder ----
-
-def buttons(
-    name,    # of a page
-    repo,    # owner/name on GitHub; None: it is not known
-    branch,  # that the notebooks are on
-):
-    "The line with `Open in Colab` and `Binder`; empty where nobody knows where the repository lives"
-    if not repo or name=='index' or name.split('/')[0] in ('bench', 'api'): return ''
-    to = {'Open in Colab': colab_url(repo, name),
-          'Open in Binder': f'https://mybinder.org/v2/gh/{repo}/{branch}?urlpath=lab/tree/nbs/{name}.ipynb'}
-    return '<p class="open-in">' + ' '.join(f'<a href="{v}">{k}</a>' for k,v in to.items()) + '</p>'
-
-def colab_url(repo, name): return f'https://colab.research.google.com/github/{repo}/blob/gh-pages/colab/{name}.ipynb'
-
-def setup_cell(
-    repo,    # owner/name on GitHub
-    branch,  # to install from
-):
-    "The cell that sets a notebook up on Colab, and does nothing elsewhere"
-    return nbformat.v4.new_code_cell(f'''import sys
-if 'google.colab' in sys.modules: # elsewhere the course is installed already
-    import subprocess
-    print('Installing the course, a few minutes …')
-    url = 'git+https://github.com/{repo}@{branch}'
-    subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', url], check=True)''', id='colab-setup')
-
-def colab(
-    name,    # of a page
-    pages,   # from `sources`
-    repo,    # owner/name on GitHub
-    branch,  # to install from
-):
-    "A copy of the notebook whose first cell sets it up, and whose links lead to other copies"
-    nb = nbformat.read(pages[name], as_version=4)
-    def link(to, html):
-        if outside(to): return to
-        to,*anchor = to.split('#')
-        page,full = _target(pages[name], to, pages)
-        if page is None or page.startswith('bench/'):
-            return f'https://github.com/{repo}/blob/{branch}/{full.relative_to(root).as_posix()}'
-        return '#'.join([colab_url(repo, page), *anchor])
-    for c in nb.cells:
-        if c.cell_type=='markdown': c.source = change_links(c.source, link)
-        else:
-            c.source = re.sub(r'(?:\.\./)+bench/results/',
-                              f'https://raw.githubusercontent.com/{repo}/{branch}/bench/results/', c.source)
-    at = next((i for i,c in enumerate(nb.cells) if c.cell_type=='code'), len(nb.cells))
-    nb.cells.insert(at, setup_cell(repo, branch))
-    return nb
+FRONT = 'index'  # the page without a notebook: `docs/templates/front.html`
 
 # ---- pages ----
 
-def _live(output):
-    "A plotly figure as a picture, with what the page draws it from"
-    data = dict(output.data)
-    fig = json.dumps(data.pop(PLOTLY), separators=(',', ':')).replace('</', '<\\/')
-    html = f'<script type="application/json" class="plotly-json">{fig}</script>'
-    script = nbformat.v4.new_output('display_data', {'text/html': html})
-    return [nbformat.v4.new_output('display_data', data), script]
-
-def _alt(c):
-    "What the picture of a cell shows: `#| fig-alt:`, else what its object says of itself"
-    said = [o.data.get('text/plain', '') for o in c.get('outputs', []) if 'image/png' in o.get('data', {})]
-    return c.metadata.alt or next((o for o in said if o[:1] not in ('', '<')), '')
-
-def _cell(c):
-    "A code cell as MyST-NB wants it: folded source by tag, alt text by metadata, plotly as picture and data"
-    folded = c.metadata.get('jupyter', {}).get('source_hidden')
-    tag = 'remove-input' if c.metadata.transient['remove_source'] else 'hide-input' if folded else None
-    meta = {'tags': [tag]} if tag else {}
-    if alt := _alt(c): meta['mystnb'] = dict(image=dict(alt=alt))
-    c.outputs = [p for o in c.outputs for p in (_live(o) if PLOTLY in o.get('data', {}) else [o])]
-    c.metadata = nbformat.from_dict(meta)
-
-def undescribed(
-    pages,  # from `sources`
-):
-    "Pictures that nothing describes, as (page, id of the cell)"
-    shows = lambda c: any('image/png' in o.get('data', {}) for o in c.get('outputs', []))
-    return [(k, c.id) for k,v in pages.items() for c in page(nbformat.read(v, as_version=4)).cells if shows(c)
-            and not _alt(c)]
-
-def site_page(
-    name,    # of a page
-    pages,   # from `sources`
-    repo,    # owner/name on GitHub, or None
-    branch,  # that the notebooks are on
-    files,   # dict that gets the files that are linked to
-):
-    "The notebook as Sphinx reads it: only what a page shows, links that hold on the website"
-    nb = page(nbformat.read(pages[name], as_version=4))
-    nb.metadata.language_info['pygments_lexer'] = 'ipython3'
-    for c in nb.cells:
-        if c.cell_type=='code': _cell(c)
-        else: c.source = change_links(c.source, lambda to,html: site_link(to, html, name, pages, files))
-    if bar := buttons(name, repo, branch): nb.cells.insert(1, nbformat.v4.new_markdown_cell(bar, id='open-in'))
-    return nb
-
-def _toctree(title, names):
-    return f'```{{toctree}}\n:caption: {title}\n:titlesonly:\n:hidden:\n\n' + '\n'.join(names) + '\n```\n\n'
-
-def navigation(
-    names,  # of all pages
-):
-    "The tree at the side of each page, as Markdown for the index"
-    number = lambda o: int(m[0]) if (m := re.match(r'\d+', o)) else -1 # what to know before comes first
-    top = sorted((o for o in names if '/' not in o and o!='index'), key=number)
-    groups = [(title, [o for o in top if number(o) in chapters]) for title,chapters in PARTS]
-    groups += [(title, [o for o in names if o.startswith(f'{folder}/')]) for folder,title in FOLDERS.items()]
-    return ''.join(_toctree(t, ns) for t,ns in groups if ns)
-
-def _write(path, text):
+def write(
+    path: Path, # of a file
+    text: str, # that goes into it
+) -> None:
+    "Write a file, and its folder"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding='utf-8')
 
-def api_pages(
-    pages,  # from `sources`
-):
-    "{name of a page: its Markdown}, one for each module that has public names; exercises are none"
-    by_path = {v:k for k,v in pages.items()}
-    lib = root/'collab_course'
-    res = {}
-    for o in sorted(lib.rglob('*.py')):
-        if o.name[0]=='_' or o.stem=='all' or o.parent.name=='practice': continue
-        name = f'api/{o.relative_to(lib).with_suffix("").as_posix()}'
-        def where(path): return relpath(f'{by_path[path]}.ipynb', os.path.dirname(name)) if path in by_path else None
-        if text := reference(o, where): res[name] = text
-    return res
+def written(
+    pages: dict[str, Path], # from `path.sources`
+    repo: str|None, # owner/name on GitHub, or None
+    branch: str, # that the library is on
+) -> dict[str, str]:
+    "{name of a page: its Markdown}, for the reference and the page for assistants"
+    helped = {'tutor': tutor.page(root, f'{MAP}.ipynb')} if tutor.teaching(root) else {}
+    return reference.pages(root, pages, repo, branch) | helped
 
-def prepare(
-    dest,   # folder for what Sphinx reads
-    repo,   # owner/name on GitHub, or None
-    branch, # that the notebooks are on
-):
-    "Writes all pages to `dest`; their names"
-    pages,files = sources(),{}
-    nbs = {k: site_page(k, pages, repo, branch, files) for k in pages}
-    api = api_pages(pages)
-    nbs['index'].cells.append(nbformat.v4.new_markdown_cell(navigation([*pages, *api]), id='navigation'))
-    for k,nb in nbs.items(): _write(dest/f'{k}.ipynb', nbformat.writes(nb))
-    for k,t in api.items(): _write(dest/f'{k}.md', t)
+def described(
+    course: Course, # its chapters and their order
+    cards: dict[str, bytes], # from `landing.pictures`
+    repo: str|None, # owner/name on GitHub, or None
+    play: bool, # whether there is a page to play with
+) -> dict:
+    "What the templates show: sidebar, neighbours on the path, descriptions, front page"
+    chapters = {title: [dict(name=o.name, title=o.label, practice=o.practice, own=course.owner(o.practice) is o)
+                        for o in part] for title,part in course.parts().items()}
+    order = course.order()
+    path = {o: dict(place=i, words=f'{o} {course.titles[o]} {course.questions[o]}') for i,o in enumerate(order)}
+    shown = front(course, cards)
+    return dict(chapters=chapters, projects=course.projects, apart=course.apart(), titles=course.titles,
+                questions=course.questions, neighbours={o: course.neighbours(o) for o in order}, path=path, front=shown,
+                settings=settings(), version=version(), repo=repo, play=play,
+                colab=repo and shown['first'] and colab_url(repo, shown['first']))
+
+def copy_files(
+    dest: Path, # folder
+    files: dict[str, Path], # {path in the folder: file}
+) -> None:
+    "Copy files that pages link to"
     for k,v in files.items():
         (dest/k).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(v, dest/k)
-    return [*pages, *api]
+
+def prepare(
+    dest: Path, # folder for what Sphinx reads
+    repo: str|None, # owner/name on GitHub, or None
+    branch: str, # that the notebooks are on
+    play: bool = False, # is there a page to play with?
+) -> tuple[list[str], dict[str, bytes], dict[str, str]]:
+    "Write all pages to `dest`; return their names, the pictures of the cards, and the pages in Markdown"
+    pages,files = sources(),{}
+    nbs = {k: page(nbformat.read(v, as_version=4)) for k,v in pages.items()}
+    texts = written(pages, repo, branch)
+    course = Course(nbs, texts)
+    cards = pictures(nbs, course)
+    write(dest/'site.json', json.dumps(described(course, cards, repo, play)))
+    write(dest/f'{FRONT}.md', '---\nno-search: true\n---\n# Front page\n')
+    for k,nb in nbs.items():
+        site_page(k, nb, pages, course, repo, branch, files)
+        write(dest/f'{k}.ipynb', nbformat.writes(nb))
+    for k,t in texts.items(): write(dest/f'{k}.md', t)
+    copy_files(dest, files)
+    return [FRONT, *pages, *texts],cards,texts
 
 # ---- the website ----
 
 def sphinx(
-    src,   # what `prepare` wrote
-    dest,  # folder for the website
-):
-    "Runs Sphinx; a warning is an error, and names notebook and link"
+    src: Path, # what `prepare` wrote
+    dest: Path, # folder for the website
+) -> None:
+    "Run Sphinx; a warning is an error, and names notebook and link"
     cmd = [sys.executable, '-m', 'sphinx', '-q', '-W', '--keep-going',
            '--color' if sys.stderr.isatty() else '--no-color', '-j', 'auto', '-c', root/'docs', '-d',
            src.parent/'doctrees', src, dest]
     env = {**os.environ, 'PYTHONPATH': str(root/'tools'), 'PYTHONUTF8': '1'}
     r = subprocess.run([str(o) for o in cmd], env=env, cwd=root, capture_output=True, text=True, encoding='utf-8')
-    if r.returncode: raise DocsError(r.stderr.replace(f'{src}/', 'nbs/').strip())
+    if r.returncode: raise DocsError(r.stderr.replace(f'{src}/{MAP}.', 'nbs/index.').replace(f'{src}/', 'nbs/').strip())
 
-def _plotly(dest):
-    "plotly.js from the package, where a page needs it"
-    if not any('plotly-json' in o.read_text(encoding='utf-8') for o in dest.rglob('*.html')): return
-    shutil.copy(Path(find_spec('plotly').origin).parent/'package_data'/'plotly.min.js', dest/'_static')
+def play_page(
+    dest: Path, # folder for it
+) -> Path|None:
+    "Make the page to play with, and say which data it shows; return its folder, or None where there can be none"
+    if find_spec('play') is None: return None
+    import play
+    try: print(f'The page to play with is made from {play.make(dest)}')
+    except play.PlayError as e:
+        print(f'The website has no page to play with. {e}', file=sys.stderr)
+        return None
+    return dest
 
-def _colabs(dest, repo, branch):
+def add_colabs(
+    dest: Path, # folder for the copies
+    repo: str|None, # owner/name on GitHub
+    branch: str, # to install from
+) -> None:
+    "Write the copies of the notebooks for Colab"
     pages = sources()
     for k in pages:
-        if not k.startswith('bench/'): _write(dest/f'{k}.ipynb', nbformat.writes(colab(k, pages, repo, branch)))
+        if not k.startswith('bench/'): write(dest/f'{k}.ipynb', nbformat.writes(colab(k, pages, repo, branch)))
 
 def swap(
-    new,   # a whole website
-    dest,  # where it goes, in place of the last one
-):
-    "Puts the new website where the old one was"
+    new: Path, # a whole website
+    dest: Path, # where it goes, in place of the last one
+) -> None:
+    "Put the new website where the old one was"
     old = new.with_name('old')
     if dest.exists(): dest.rename(old)
     new.rename(dest)
     shutil.rmtree(old, ignore_errors=True)
 
 def build(
-    dest=root/'_docs',  # folder of the website
-    repo=None,          # owner/name on GitHub; None: no buttons
-    branch='main',      # that the notebooks are on
-    work=root/'_proc',  # folder for what is made on the way
-):
-    "Builds the website aside and puts it in place; the names of its pages"
+    dest: Path = root/'_docs', # folder of the website
+    repo: str|None = None, # owner/name on GitHub; None: no buttons
+    branch: str = 'main', # that the notebooks are on
+    work: Path = root/'_proc', # folder for what is made on the way
+    play: Path|None = None, # folder with the page to play with, or None
+) -> list[str]:
+    "Build the website aside and put it in place; return the names of its pages"
     shutil.rmtree(work, ignore_errors=True)
-    names = prepare(work/'src', repo, branch)
+    names,cards,texts = prepare(work/'src', repo, branch, bool(play))
     new = work/'site'
     sphinx(work/'src', new)
-    _plotly(new)
+    add_pictures(new, cards)
+    copy_files(new, {'files/LICENSE.txt': root/'LICENSE'})
+    if play: shutil.copytree(play, new/'play')
     (new/'.nojekyll').touch()
     for o in ('.buildinfo', 'objects.inv'): (new/o).unlink(missing_ok=True)
     shutil.rmtree(new/'_sources', ignore_errors=True)
-    if repo: _colabs(new/'colab', repo, branch)
+    twins.write(root, new, sources(), texts)
+    if repo: add_colabs(new/'colab', repo, branch)
     swap(new, dest)
     return names
 
 def main(
-    args=None,  # command line; None: of this process
-):
+    args: list[str]|None = None, # command line; None: of this process
+) -> int:
     "Build; 1 where there is nothing new to see"
     p = ArgumentParser(description='The website, from the committed notebooks and the library')
     p.add_argument('--repo', default=os.environ.get('GITHUB_REPOSITORY'),
@@ -262,7 +163,9 @@ def main(
     p.add_argument('--branch', default=os.environ.get('GITHUB_REF_NAME') or 'main',
                    help='that the notebooks are on (default: GITHUB_REF_NAME, or main)')
     o,t = p.parse_args(args),time.monotonic()
-    try: names = build(repo=o.repo or None, branch=o.branch)
+    try:
+        with TemporaryDirectory() as folder:
+            names = build(repo=o.repo or None, branch=o.branch, play=play_page(Path(folder)/'play'))
     except DocsError as e:
         print(f'{e}\nThe website is as it was.', file=sys.stderr)
         return 1

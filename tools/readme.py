@@ -55,11 +55,20 @@ def move_links(
     "Markdown with links that hold at the top"
     return change_links(text, lambda to,_: to if outside(to) or to.startswith(PICS) else normpath(join(folder, to)))
 
+def plain(
+    output,  # of a cell
+):
+    "A table as text, which is shorter than its HTML and reads as well"
+    if 'text/plain' in output.get('data', {}): output.data.pop('text/html', None)
+    return output
+
 def make(
     path=root/'nbs'/'index.ipynb',  # the index
 ):
     "Text of the README, and a dict of picture paths and their bytes"
     nb = page(nbformat.read(path, as_version=4))
+    for c in nb.cells:
+        if c.cell_type=='code': c.outputs = [plain(o) for o in c.outputs]
     ex = MarkdownExporter()
     text, res = ex.from_notebook_node(nb, resources=dict(output_files_dir=PICS, unique_key='index'))
     for c in nb.cells:

@@ -11,7 +11,7 @@ from bisect import bisect_right
 import numpy as np, torch
 from ..exercises import Practice, floats, ints
 from .dot_product import walk_loaders
-from ..progress import Note
+from ..notes import Note
 from ...create_params import DotProductBias
 from ...training import lean_fit
 
