@@ -18,7 +18,7 @@ from base64 import b64encode
 from collections.abc import Hashable, Mapping
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 import warnings
 import numpy as np
@@ -31,14 +31,13 @@ from .files import make_folder, write_whole
 from .list_answers import ServedLists, WithPopularity, list_names, parts_of
 from .list_answers import unevenness
 from .list_models import WeightedALS, liked_from, z_scores
-if TYPE_CHECKING: from collab_course.recommender import Recommender
 
 # %% ../nbs/library/page_data.ipynb #3fec640c
 # Rating models whose scores are a dot product of rows
 star_models = ('dot product', 'levels')
 
 def page_kind(
-    rec: 'Recommender', # What is to be shown
+    rec: Any, # The Recommender to show
 ) -> str: # 'stars' or 'lists'
     "Choose which model answers in a page"
     served = rec.served
@@ -49,7 +48,7 @@ def page_kind(
                    'factors, by Recommender.fit(…, ', Arg('model', 'dot_product'), ')', arg='model')
 
 def als_of(
-    rec: 'Recommender', # With a list model
+    rec: Any, # A Recommender with a list model
 ) -> WeightedALS:
     "Return the weighted ALS among the list models, or train one for the page"
     for part in parts_of(rec.lists.model):
@@ -61,7 +60,7 @@ def als_of(
     return WeightedALS.fit(rec.lists.trained(rec.lists.of_history(rec.history)))
 
 def note_of_model(
-    rec: 'Recommender', # What is to be shown
+    rec: Any, # The Recommender to show
     kind: str, # 'stars' or 'lists'
 ) -> str: # One sentence; empty: a page lists what the model lists
     "Say where a page lists other items than `fold_in`"
@@ -144,7 +143,7 @@ def rating_step(
 
 # %% ../nbs/library/page_data.ipynb #7ca3965d
 def visitor_ratings(
-    rec: 'Recommender', # What is to be shown
+    rec: Any, # The Recommender to show
 ) -> dict[str, float]: # low, high, step; clicks and counts: a like is 1
     "Return which ratings a visitor may give"
     if rec.feedback!='stars': return dict(low=1., high=1., step=1.)
@@ -155,7 +154,7 @@ def visitor_ratings(
 # %% ../nbs/library/page_data.ipynb #62c64efc
 def preset_people(
     presets: Mapping|None, # {name: {item id: rating}}
-    rec: 'Recommender', # What is to be shown
+    rec: Any, # The Recommender to show
     rows: np.ndarray, # Item rows of the page
     ratings: dict[str, float], # As `visitor_ratings` returns them
 ) -> dict[str, dict[int, float]]: # {name: {position in the page: rating}}
@@ -189,7 +188,7 @@ def check_preset(
 
 # %% ../nbs/library/page_data.ipynb #d299ebd2
 def levels_of(
-    rec: 'Recommender', # With a rating model
+    rec: Any, # A Recommender with a rating model
 ) -> dict[str, list]|None: # stars and thresholds; None: the model has no levels
     "Return the levels that a model predicts by, for somebody new"
     if rec.served.kind!='levels': return None
@@ -197,7 +196,7 @@ def levels_of(
     return dict(stars=rec.served.levels.tolist(), thresholds=thresholds.tolist())
 
 def star_parts(
-    rec: 'Recommender', # With a rating model
+    rec: Any, # A Recommender with a rating model
     rows: np.ndarray, # Item rows of the page
 ) -> dict[str, Any]:
     "Collect what a page needs to predict stars"
@@ -218,7 +217,7 @@ def lean_of(
     return ranked.weight*unevenness(als.popularity),ranked.fade
 
 def list_parts(
-    rec: 'Recommender', # With a list model
+    rec: Any, # A Recommender with a list model
     rows: np.ndarray, # Item rows of the page
     als: WeightedALS, # The part that answers in the page
 ) -> dict[str, Any]:
@@ -241,7 +240,7 @@ def list_parts(
 
 # %% ../nbs/library/page_data.ipynb #d526379e
 def average_of_lists(
-    rec: 'Recommender', # With a list model
+    rec: Any, # A Recommender with a list model
     als: WeightedALS, # The part that answers in the page
 ) -> np.ndarray: # float64, shape (factors + 1,); the last one, a bias, is 0
     "Return the row of the average person of a list model"
@@ -265,7 +264,7 @@ def plain_id(
     return str(value) if isinstance(value, int) and abs(value)>largest_id else value
 
 def page_titles(
-    rec: 'Recommender', # What is to be shown
+    rec: Any, # The Recommender to show
     rows: np.ndarray, # Item rows of the page
     ids: list, # Their ids
 ) -> list[str]:
@@ -276,7 +275,7 @@ def page_titles(
     return [str(one if gap else title) for one,title,gap in zip(ids, titles, missing)]
 
 def item_entries(
-    rec: 'Recommender', # What is to be shown
+    rec: Any, # The Recommender to show
     rows: np.ndarray, # Item rows of the page
 ) -> dict[str, list]: # ids, titles, counts and rows
     "Collect what a page says about each item"
@@ -310,7 +309,7 @@ def check_words(
         if not isinstance(value, str): raise must_be(arg, 'text', value, ArgTypeError)
 
 def page_data(
-    rec: 'Recommender', # What is to be shown
+    rec: Any, # The Recommender to show
     title: str|None = None, # Heading of the page; None: an invitation to rate
     noun: str = 'item', # What an item is called, such as 'film'
     source: str = '', # One line about the data and its licence

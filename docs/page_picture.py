@@ -20,7 +20,7 @@ docs = Path(__file__).resolve().parent
 SIZE = dict(width=1200, height=780)
 WIDTH = 900 # of the pictures
 COLORS = 128
-STAR = '#f0a30a' # colour of a star in `page_view`
+CLEAR = ['#f0a30a', '#e0701a', '#2b7fc0'] # colours of `page_view` that must stay: a star, more, less
 STEP = 110 # milliseconds between two pictures of a movement
 GIVEN = {'The Matrix': 4.5, 'Pulp Fiction': 5, 'Forrest Gump': 2, 'Fargo': 5, 'Jurassic Park': 2,
          'The Silence of the Lambs': 5}
@@ -117,7 +117,7 @@ def save(film):
     some = pictures[::len(pictures)//4]
     sheet = Image.new('RGB', (WIDTH, len(some)*some[0].height))
     for i,o in enumerate(some): sheet.paste(o, (0, i*o.height))
-    sheet.paste(STAR, (0, 0, WIDTH, 60)) # little of it, and it must stay
+    for i,o in enumerate(CLEAR): sheet.paste(o, (0, 40*i, WIDTH, 40*i + 40))
     palette = sheet.quantize(COLORS, dither=Image.Dither.NONE)
     plain = [o.quantize(palette=palette, dither=Image.Dither.NONE) for o in pictures]
     plain[0].save(docs/'page.gif', save_all=True, append_images=plain[1:], duration=film.times, loop=0,

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import nbformat
 
 sys.path.insert(0, str(Path(__file__).parent))
-import reference, tutor, twins
+import play, reference, tutor, twins
 from cells import site_page
 from colab import colab, colab_url
 from execute import root
@@ -102,8 +102,6 @@ def play_page(
     dest: Path, # folder for it
 ) -> Path|None:
     "Make the page to play with, and say which data it shows; return its folder, or None where there can be none"
-    if find_spec('play') is None: return None
-    import play
     try: print(f'The page to play with is made from {play.make(dest)}')
     except play.PlayError as e:
         print(f'The website has no page to play with. {e}', file=sys.stderr)
