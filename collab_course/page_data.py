@@ -319,7 +319,7 @@ def page_data(
 ) -> dict[str, Any]: # What JSON can hold
     "Collect what a page must know to answer like the model; nothing about people"
     check_whole(n_items=n_items, min_count=min_count)
-    if title is None: title = f'Rate a few {noun}s, and watch your row move'
+    title = title or ''
     check_words(title=title, noun=noun, source=source)
     kind = page_kind(rec)
     als = als_of(rec) if kind=='lists' else None
