@@ -18,7 +18,7 @@ from base64 import b64encode
 from collections.abc import Hashable, Mapping
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 import warnings
 import numpy as np
@@ -357,7 +357,11 @@ def file_size(
 # JupyterLab would open the file in its own viewer
 keep_click = 'onclick="event.stopImmediatePropagation()"'
 
-class PageFile(type(Path())):
+# the kind of path that this machine has; before Python 3.12, `Path` itself has no subclasses
+if TYPE_CHECKING: PathHere = Path
+else: PathHere = type(Path())
+
+class PageFile(PathHere):
     "Path of a page that was written; Jupyter shows it as a link"
     note = '' # Where it lists other items than the model
 

@@ -1,6 +1,6 @@
 """Make the page to play with: `python tools/play.py --out DIR`, and `--from` to say of which data.
 
-MovieLens latest-small may be passed on under its own terms, so its page may be published, with these terms beside it.
+MovieLens latest-small may be passed on under its own terms, so its page may be published, with these terms next to it.
 MovieLens 100k may not, so a page made from it stays on the machine that made it. Planted data belong to nobody.
 """
 import os, re, sys, tempfile, warnings, zipfile
@@ -54,7 +54,7 @@ CITATION = ('F. Maxwell Harper and Joseph A. Konstan. 2015. The MovieLens Datase
             'ACM Transactions on Interactive Intelligent Systems 5, 4, Article 19. https://doi.org/10.1145/2827872')
 ABOUT_SMALL = ('Made from the ratings of MovieLens latest-small by GroupLens, University of Minnesota, who do not '
                'endorse this page. For research, not for gain; it may be passed on under the same terms: LICENSE.txt '
-               f'beside it. {CITATION}')
+               f'next to it. {CITATION}')
 ABOUT_100K = ('Made from MovieLens 100k, which may not be redistributed: this page is for this machine alone. '
               f'{CITATION}')
 ABOUT_PLANTED = 'The titles are invented, and so are the people who rated them: planted data, free to use.'
@@ -150,7 +150,7 @@ def from_path(
 ):
     "Read data that somebody has on disk; the page goes with their terms"
     path = Path(path)
-    about = f'Made from {path.stem}, under the terms in LICENSE.txt beside this page.'
+    about = f'Made from {path.stem}, under the terms in LICENSE.txt next to this page.'
     if path.is_file() and zipfile.is_zipfile(path):
         is_small = SMALL['sha']==sha(path)
         with zipfile.ZipFile(path) as z: return from_zip(z, ABOUT_SMALL if is_small else about)
