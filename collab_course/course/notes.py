@@ -98,7 +98,8 @@ def values_table(
     for row in rows:
         came,wanted = (escape(text, quote=False) for text in row[1:])
         cells.append(f'<tr><th scope="row">{inline_html(row[0])}</th>'
-                     f'<td class="came"><code>{came}</code></td><td><code>{wanted}</code></td></tr>')
+                     f'<td class="came"><code>{came}</code></td>'
+                     f'<td><code>{wanted}</code></td></tr>')
     if not cells: return ''
     names = ('what', 'came', 'expected')
     head = ''.join(f'<th scope="col">{name}</th>' for name in names)
