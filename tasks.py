@@ -261,11 +261,15 @@ def lab_command(
            '-y',
            '--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate', '--LabApp.news_url=None',
            f'--LabApp.app_settings_dir={ours}', '--LabApp.custom_css=True',
-           f'--ServerApp.tornado_settings=static_custom_path={ours}',
-           '--AsyncMappingKernelManager.transport_encryption=auto']  # else each kernel warns of eavesdropping
+           f'--ServerApp.tornado_settings=static_custom_path={ours}']
     if hasattr(os, 'geteuid') and os.geteuid()==0: res.append('--allow-root')
     if not browser: res.append('--no-browser')
     return [*res, *args, str(root/folder/'index.ipynb')]
+
+def encryption():
+    "Options that encrypt what server and kernels exchange, where that's possible: other kernels warn of eavesdropping"
+    can = [exe(), '-c', 'import sys, zmq; sys.exit(not zmq.has("curve"))']
+    return ['--AsyncMappingKernelManager.transport_encryption=auto'] if attempt(can) else []
 
 def server_info(
     p,           # process of the server
@@ -303,7 +307,7 @@ def check_lab(
     info,    # from `server_info`
     folder,  # where the notebooks are
 ):
-    "The server answers, trusts the index, serves the page that opens it, asks for no news"
+    "The server answers, knows the index, serves the page that opens it with our styles, and asks for no news"
     json.loads(ask(info, 'api/status'))
     index = json.loads(ask(info, f'api/contents/{folder}/index.ipynb?content=1'))
     if index['type']!='notebook': raise TaskError(f"{folder}/index.ipynb isn't a notebook.")
@@ -328,12 +332,13 @@ def lab(*args):
     browser = has_browser() and not check
     env = environ()
     env.setdefault('JUPYTER_TOKEN', secrets.token_hex(24))
-    p = subprocess.Popen(lab_command(args, browser, folder), cwd=root, env=env)
+    p = subprocess.Popen(lab_command([*encryption(), *args], browser, folder), cwd=root, env=env)
     try:
         info = server_info(p, env)
         say(f"\nJupyterLab is open at\n\n    {address(info, folder)}\n" + ('' if check else '\nCtrl-C here ends it.'))
         if check:
-            check_lab(info, folder)
+            try: check_lab(info, folder)
+            except OSError as e: raise TaskError(f"JupyterLab doesn't answer as it should: {e}.") from None
             say('JupyterLab answered, and is stopped again.')
         if p.wait() > 0: raise TaskError('JupyterLab ended with an error: what it said is above.', p.returncode)
     except KeyboardInterrupt: say('\nEnding JupyterLab …')
@@ -392,10 +397,10 @@ def has_chromium():
     return subprocess.run([exe(), '-c', code], cwd=root, env=environ(), capture_output=True).returncode==0
 
 def attempt(
-    cmd,      # command and arguments
-    **env,    # environment variables to set
+    cmd,    # command and arguments
+    **env,  # environment variables to set
 ):
-    "Whether a command that fetches something worked, within ten minutes"
+    "Whether a command worked, within ten minutes"
     try: return subprocess.run(cmd, cwd=root, env=environ(**env), capture_output=True, timeout=600).returncode==0
     except subprocess.TimeoutExpired: return False
 

@@ -18,7 +18,7 @@ from base64 import b64encode
 from collections.abc import Hashable, Mapping
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 import warnings
 import numpy as np
@@ -319,7 +319,7 @@ def page_data(
 ) -> dict[str, Any]: # What JSON can hold
     "Collect what a page must know to answer like the model; nothing about people"
     check_whole(n_items=n_items, min_count=min_count)
-    if title is None: title = f'Rate a few {noun}s, and watch your row move'
+    title = title or ''
     check_words(title=title, noun=noun, source=source)
     kind = page_kind(rec)
     als = als_of(rec) if kind=='lists' else None
@@ -357,7 +357,11 @@ def file_size(
 # JupyterLab would open the file in its own viewer
 keep_click = 'onclick="event.stopImmediatePropagation()"'
 
-class PageFile(type(Path())):
+# the kind of path that this machine has; before Python 3.12, `Path` itself has no subclasses
+if TYPE_CHECKING: PathHere = Path
+else: PathHere = type(Path())
+
+class PageFile(PathHere):
     "Path of a page that was written; Jupyter shows it as a link"
     note = '' # Where it lists other items than the model
 

@@ -1346,6 +1346,6 @@ def page_html(
     data: dict, # What the page knows of a model: a JSON dict
 ) -> str: # Text of one HTML file
     "Return the page as one HTML text: data, engine and view"
-    title = escape(data['title'])
+    title = escape(data['title'] or 'Rate, and watch your row move')
     return page_frame.substitute(title=title, style=page_style, body=page_body,
                                  data=script_json(data), engine=engine_js, view=page_view)

@@ -5,7 +5,7 @@
 The folder holds `ratings.csv` and `movies.csv` of MovieLens latest-small, and can be named by the environment variable
 MOVIELENS_SMALL as well. A table that pandas has pickled, with user, movie, rating, title and year, does too.
 The pictures show titles of that data set and numbers learned from it. GroupLens permits to redistribute it, including
-transformations, under the terms in its README: F. M. Harper and J. A. Konstan, The MovieLens Datasets, 2015.
+transformations, under the terms in `LICENSE-latest-small.txt`.
 """
 import io, os, re, shutil, sys, tempfile
 from pathlib import Path

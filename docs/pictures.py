@@ -1,17 +1,26 @@
-"Draw pages of the website, light, dark and on a phone, as one sheet `docs/pages.png`: run it after `make docs`"
-import io, shutil, sys
+"""Draw pages of the website, light, dark and on a phone, as one sheet `docs/pages.png`: run it after `make docs`
+
+The page to play with is made anew, from data that may be shown: MovieLens latest-small, else planted ratings."""
+import io, shutil, sys, tempfile
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-from PIL import Image
+from PIL import Image, ImageDraw
 from playwright.sync_api import sync_playwright
 
 root = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(root/'tools'))
+
+from play import PlayError, make
+
 LOOKS = {'light': (1440, 'light'), 'dark': (1440, 'dark'), 'phone': (390, 'light')}
 HEIGHT,SHRINK = 900,2
+ABOUT = {'latest-small': 'The page in the last row is made from MovieLens latest-small by GroupLens, University of '
+                         'Minnesota, who do not endorse it; it may be passed on under the same terms.',
+         'planted': 'The page in the last row is made from planted ratings.'}
 
 # ---- what to do on a page before it is drawn ----
 
@@ -40,7 +49,11 @@ def answer(page):
         form.get_by_role('button', name='Check').click()
     scroll(page, '.score', 60)
 
-PAGES = {'index': look, '02_dot_product': move_sliders, 'practice/02_dot_product': answer, 'play/index': look}
+def become_somebody(page):
+    "Give the ratings of the first made-up person"
+    page.locator('#presets button').first.click()
+
+PAGES = {'index': look, '02_dot_product': move_sliders, 'practice/02_dot_product': answer}
 
 # ---- the sheet ----
 
@@ -78,11 +91,13 @@ def shot(
 
 def sheet(
     rows,    # lists of pictures
+    text,    # to stand below them
     gap=12,  # pixels between them
 ):
-    "Return pictures side by side, row below row"
+    "Return pictures side by side, row below row, with a line of text"
     width = max(sum(o.width+gap for o in r) for r in rows)
-    out = Image.new('RGB', (width+gap, sum(r[0].height+gap for r in rows) + gap), '#888')
+    height = sum(r[0].height+gap for r in rows)
+    out = Image.new('RGB', (width+gap, height + 4*gap), '#888')
     y = gap
     for r in rows:
         x = gap
@@ -90,18 +105,28 @@ def sheet(
             out.paste(o, (x, y))
             x += o.width + gap
         y += r[0].height + gap
+    ImageDraw.Draw(out).text((gap, y), text, fill='#000', font_size=13)
     return out
+
+def make_play(
+    dest,  # folder for the page
+):
+    "Make the page to play with from data that may be shown; return the line about them"
+    try: return ABOUT[make(dest, 'latest-small')]
+    except PlayError: return ABOUT[make(dest, 'planted')]
 
 def main(
     site=root/'_docs',             # folder with the website
     dest=root/'docs'/'pages.png',  # file for the sheet
 ):
-    "Draw the pages that are there"
-    there = {k:v for k,v in PAGES.items() if (site/f'{k}.html').exists()}
+    "Draw the pages and write the sheet"
     programs = map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))
-    with served(site) as base, sync_playwright() as p:
+    with tempfile.TemporaryDirectory() as tmp, served(site) as base, served(tmp) as play, sync_playwright() as p:
+        about = make_play(tmp)
         browser = p.chromium.launch(executable_path=next(filter(None, programs), None))
-        rows = [[shot(browser, f'{base}{k}.html', prepare, *o) for o in LOOKS.values()] for k,prepare in there.items()]
-    sheet(rows).quantize(128).save(dest, optimize=True)
+        pages = {f'{base}{name}.html': prepare for name,prepare in PAGES.items()}
+        pages[f'{play}index.html'] = become_somebody
+        rows = [[shot(browser, url, prepare, *o) for o in LOOKS.values()] for url,prepare in pages.items()]
+    sheet(rows, about).quantize(256).save(dest, optimize=True)
 
 if __name__=='__main__': sys.exit(main())

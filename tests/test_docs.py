@@ -1,11 +1,10 @@
 "The website: built offline, and read in a browser by mouse, keyboard and axe, light and dark, large and small"
-import ast, html, json, os, re, shutil, subprocess, sys
+import ast, copy, html, json, os, re, shutil, subprocess, sys
 from contextlib import contextmanager
 from functools import partial
-from importlib.machinery import ModuleSpec
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from types import ModuleType
+from types import SimpleNamespace
 from urllib.parse import quote_plus, unquote, urldefrag, urljoin
 
 import cells, colab, docs, landing, links, nbformat, path, pytest
@@ -84,9 +83,18 @@ def test_imports_and_private_cells_are_folded(source, folded):
     cells.code_cell(c)
     assert c.metadata.get('tags', [])==(['hide-input'] if folded else [])
 
+def test_neighbours_that_are_folded_become_one():
+    shows = nbformat.v4.new_output('stream', text='1')
+    found = [*cell('import a'), *cell('def f(): pass', jupyter=dict(source_hidden=True)), *cell('f()', shows),
+             *cell('_a = 1'), *cell('import b'), *cell('import c', shows)]
+    res = cells.joined(found)
+    assert [c.source for c in res]==['import a\n\ndef f(): pass', 'f()', '_a = 1\n\nimport b', 'import c']
+    assert [path.plumbing(c) for c in res]==[True, False, True, True]
+
 def test_what_is_folded_in_the_lab_is_folded_here(nbs, texts):
-    folded = [c for c in nbs['02_dot_product'].cells if c.cell_type=='code' and path.plumbing(c)]
-    in_lab = [c for c in folded if c.metadata.get('jupyter', {}).get('source_hidden')]
+    shown = nbs['02_dot_product'].cells
+    in_lab = [c for c in shown if c.metadata.get('jupyter', {}).get('source_hidden')]
+    folded = [c for c in cells.joined(copy.deepcopy(shown)) if c.cell_type=='code' and path.plumbing(c)]
     assert len(in_lab)>5 and texts['02_dot_product.html'].count('hide above-input')==len(folded)
 
 def test_no_page_opens_with_imports(nbs, texts):
@@ -226,9 +234,7 @@ def test_the_page_to_play_with_is_made_where_it_can_be(tmp_path, monkeypatch, ca
         if fails: raise PlayError('no data')
         docs.write(dest/'index.html', PLAY)
         return 'planted'
-    play = ModuleType('play')
-    play.__spec__,play.make,play.PlayError = ModuleSpec('play', None),make,PlayError
-    monkeypatch.setitem(sys.modules, 'play', play)
+    monkeypatch.setattr(docs, 'play', SimpleNamespace(make=make, PlayError=PlayError))
     made,said = docs.play_page(tmp_path/'play'),capsys.readouterr()
     assert made==(None if fails else tmp_path/'play')
     assert ('no data' in said.err) if fails else ('made from planted' in said.out)

@@ -17,7 +17,7 @@ FIELDS = dict(version='version', description='description', long_description='re
               install_requires='dependencies', package_data=None,
               extras_require='optional-dependencies',
               entry_points={'nbdev': 'entry-points', 'console_scripts': 'scripts'}, packages=None)
-PACKAGE = dict(fastcore='fastai', fastprogress='fastai', numpy='pandas', IPython='fastcore')  # comes with
+PACKAGE = dict(fastcore='fastai', fastprogress='fastai', numpy='pandas', IPython='fastcore', PIL='matplotlib')  # comes with
 
 @pytest.fixture(scope='module')
 def settings(root):
@@ -96,6 +96,7 @@ def test_tools_are_required(root, kwargs):
     "What tools and tests import comes with the `dev` extra"
     have = names(kwargs['install_requires'] + kwargs['extras_require']['dev'])
     comes_with = dict(sklearn='fastai', scipy='fastai', PIL='fastai', nbformat='nbclient', jupyter_client='nbclient',
+                      jupyter_core='nbclient',
                       fastcore='nbdev', packaging='build', tomli='build', numpy='pandas')
     own = {o.stem for d in ('tools', 'tests', 'bench') for o in (root/d).glob('*.py')} | {'tasks', 'setup',
         settings_name(root)}

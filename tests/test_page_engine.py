@@ -115,7 +115,7 @@ def test_nobody_knows_you_yet(tab, stars, lists):
     for payload,scores in ((page_data(stars), average.raw_scores([0])[0]),
                            (page_data(lists), lists.lists.scores(nobody)[0])):
         answer, = tab.evaluate(ANSWERS, [payload, [[]], None])
-        assert not answer['why'] and answer['place']==[0, 0]
+        assert not answer['why'] and answer['place']==[0, 0] and not np.any(answer['apart'])
         order = 1 + np.argsort(-scores[1:], kind='stable')
         assert [payload['rows'][i] for i in answer['list']]==order[:10].tolist()
 

@@ -39,7 +39,7 @@ def test_a_page_of_a_folder_comes_with_its_terms(table, tmp_path, capsys):
     assert play.main(['--from', str(table), '--out', str(out)])==0
     assert (out/'LICENSE.txt').read_text()=='May be passed on under these terms.'
     data = payload(out/'index.html')
-    assert data['source']=='Made from films, under the terms in LICENSE.txt beside this page.'
+    assert data['source']=='Made from films, under the terms in LICENSE.txt next to this page.'
     assert 'Les Misérables (1995)' in data['titles'] and data['ratings']==dict(low=.5, high=5, step=.5)
     fan = {data['titles'][int(i)]: y for i,y in data['presets']['a space fan'].items()}
     assert fan['Alien (1979)']==fan['The Terminator (1984)']==5 and fan['Pretty Woman (1990)']==1

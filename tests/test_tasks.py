@@ -263,6 +263,7 @@ def test_the_lab_opens_your_copy_or_the_course_itself(tasks, ready, monkeypatch)
     monkeypatch.setattr(tasks, 'fetch_data', opened.append)
     monkeypatch.setattr(tasks, 'lab_command', lambda args, browser, folder: opened.append([*args, folder]))
     monkeypatch.setattr(tasks.subprocess, 'Popen', start)
+    monkeypatch.setattr(tasks, 'encryption', list)
     for args in ((), ('--here', '--port', '9999')):
         with pytest.raises(KeyboardInterrupt): tasks.lab(*args)
     assert opened==[['work'], 'work', ['work'], ['work', '--here'], 'nbs', ['--port', '9999', 'nbs']]

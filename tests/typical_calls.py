@@ -71,6 +71,8 @@ best = rec.predict([dict(reader=1, isbn=2)], on_unknown='mean')
 best = rec.similar('978', 3, 'euclidean', min_count=20)
 best = rec.fold_in({50: 5, 181: 4.5}, n=3, penalty=5)
 rec = rec.update(table[table.reader==3])
+path = rec.to_html('page.html', 'Rate books', noun='book', presets={'a fan': {50: 5., 181: 1}})
+size: str = rec.to_html(Path('page.html'), n_items=500).size
 best = rec.explain(1, 2, by='factors')
 error = rec.evaluate(table.iloc[:10])['rmse']
 n = len(rec.users) + len(rec.items_vocab) + rec.n_train + len(rec.history)

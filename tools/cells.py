@@ -38,6 +38,24 @@ def code_cell(
     if shown: meta['mystnb'] = shown
     c.metadata = nbformat.from_dict(meta)
 
+def is_silent(
+    c: NotebookNode, # a cell, as `readme.page` gives it
+) -> bool:
+    "Whether it is folded code that shows nothing"
+    return c.cell_type=='code' and plumbing(c) and not c.outputs and not c.metadata.transient['remove_source']
+
+def joined(
+    cells: list[NotebookNode], # as `readme.page` gives them
+) -> list[NotebookNode]:
+    "Make one cell of neighbours that are folded and show nothing"
+    res = []
+    for c in cells:
+        if res and is_silent(res[-1]) and is_silent(c):
+            res[-1].source += f'\n\n{c.source}'
+            res[-1].metadata['jupyter'] = dict(source_hidden=True)
+        else: res.append(c)
+    return res
+
 def next_page(
     chapter: Chapter, # of the course
     course: Course, # its chapters and their order
@@ -81,6 +99,7 @@ def site_page(
     "Give the notebook links that hold on the website, buttons at its top and a box at its end"
     nb.metadata.language_info['pygments_lexer'] = 'ipython3'
     box = next_box(next((o for o in course.chapters if o.name==name), None), course)
+    nb.cells = joined(nb.cells)
     for c in nb.cells:
         if c.cell_type=='code': code_cell(c)
         else: c.source = change_links(c.source, lambda to,html: site_link(to, html, name, pages, files))

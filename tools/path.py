@@ -133,7 +133,7 @@ def is_import(
 def is_private(
     o: ast.stmt, # a statement
 ) -> bool:
-    "Whether it defines private names only; `_` alone is no name"
+    "Whether it defines private names only; `_` alone isn't one"
     names = [getattr(t, 'id', '') for t in getattr(o, 'targets', [])] or [getattr(o, 'name', '')]
     return all(re.match(r'_\w', n) for n in names)
 

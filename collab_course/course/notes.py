@@ -42,14 +42,13 @@ div.course-note > * { margin: .35em 0 }
 """
 
 table_style = """
-.course-note .wide { overflow-x: auto }
 .course-note table.values { margin: 0; width: auto; border: 0; border-collapse: collapse }
 .course-note table.values tr { background: none; border: 0 }
 .course-note table.values :is(th, td) {
-  padding: .15em 1.2em .15em 0; border: 0;
+  padding: .15em 1em .15em 0; border: 0;
   text-align: left; vertical-align: top; white-space: normal; font-size: .95em;
 }
-.course-note table.values td code { background: none; padding: 0 }
+.course-note table.values td code { background: none; padding: 0; overflow-wrap: break-word }
 .course-note table.values td.came code {
   background: color-mix(in srgb, var(--tone) 25%, transparent); padding: .1em .3em;
 }
@@ -97,14 +96,15 @@ def values_table(
     "Return a table of what came and what was expected, or an empty text"
     cells = []
     for row in rows:
-        what,came,wanted = (escape(text, quote=False) for text in row)
-        cells.append(f'<tr><th scope="row">{what}</th><td class="came"><code>{came}</code></td>'
+        came,wanted = (escape(text, quote=False) for text in row[1:])
+        cells.append(f'<tr><th scope="row">{inline_html(row[0])}</th>'
+                     f'<td class="came"><code>{came}</code></td>'
                      f'<td><code>{wanted}</code></td></tr>')
     if not cells: return ''
     names = ('what', 'came', 'expected')
     head = ''.join(f'<th scope="col">{name}</th>' for name in names)
-    return (f'<div class="wide"><table class="values">\n<thead><tr>{head}</tr></thead>\n'
-            f'<tbody>{"".join(cells)}</tbody>\n</table></div>')
+    return (f'<table class="values">\n<thead><tr>{head}</tr></thead>\n'
+            f'<tbody>{"".join(cells)}</tbody>\n</table>')
 
 # %% ../../nbs/course/notes.ipynb #0a31c512
 class Note(str):

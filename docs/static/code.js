@@ -6,13 +6,16 @@
   // A long line may break after a bracket, comma or equals sign, too
   const breakable = html => html.replace(/<span class="[po]">[^<]*[([{,=][^<]*<\/span>/g, '$&<wbr>')
 
+  // The spaces that a line begins with, apart: a phone shows them narrower
+  const indented = html => html.replace(/^((?:<span[^>]*>|<\/span>)*)( +)/, '$1<span class="indent">$2</span>')
+
   // Each line of a box becomes an element that knows its indent, so that CSS can hang what doesn't fit
   function hangLines(pre) {
     const lines = pre.innerHTML.replace(/\n$/, '').split('\n')
     pre.replaceChildren(...lines.map(html => {
       const line = document.createElement('span')
       line.className = 'line'
-      line.innerHTML = `${breakable(html)}\n`
+      line.innerHTML = `${indented(breakable(html))}\n`
       line.style.setProperty('--indent', `${line.textContent.search(/\S|$/)}ch`)
       return line
     }))

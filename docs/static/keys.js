@@ -17,5 +17,5 @@
     box.focus()
     box.select()
   })
-  box.placeholder = 'Search (press /)'
+  if (matchMedia('(min-width: 46em)').matches) box.placeholder = 'Search (press /)'
 })()

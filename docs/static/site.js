@@ -7,7 +7,7 @@
 
   // A box that scrolls fades where it goes on
   function fade(box) {
-    const left = box.scrollLeft > 1, right = box.scrollLeft + box.clientWidth < box.scrollWidth - 1
+    const left = box.scrollLeft > 2, right = box.scrollLeft + box.clientWidth < box.scrollWidth - 2
     box.classList.toggle('more-left', left)
     box.classList.toggle('more-right', right)
   }

@@ -5,16 +5,16 @@
 # %% auto #0
 __all__ = ['ex', 'packed', 'down_and_up', 'two_reasons', 'best', 'for_page']
 
-# %% ../../../nbs/teaching/17_page.ipynb #da26d647
+# %% ../../../nbs/teaching/17_page.ipynb #30ad8eb2
 import base64, json, re, struct
 from html import escape
 import numpy as np
 from ..exercises import Practice
 
-# %% ../../../nbs/teaching/17_page.ipynb #71fc6dc8
+# %% ../../../nbs/teaching/17_page.ipynb #644a45f2
 ex = Practice.read('page', setup='import base64, json\nimport numpy as np')
 
-# %% ../../../nbs/teaching/17_page.ipynb #deb06e6e
+# %% ../../../nbs/teaching/17_page.ipynb #d135c71a
 @ex.exercise
 def packed(
     numbers,  # array of floats of one or two dimensions
@@ -22,7 +22,7 @@ def packed(
     "Text: the numbers as float32 in base64, row by row."
     return base64.b64encode(np.asarray(numbers, '<f4').tobytes()).decode()
 
-# %% ../../../nbs/teaching/17_page.ipynb #f7dddcda
+# %% ../../../nbs/teaching/17_page.ipynb #476a57f3
 @ex.packed.spec
 def _(numbers):
     data = b''.join(struct.pack('<f', number) for number in np.ravel(numbers).tolist())
@@ -36,7 +36,7 @@ def _(rng):
     yield rng.normal(size=(2, 5)).astype(np.float32)[:,::2],
     yield np.zeros(0),
 
-# %% ../../../nbs/teaching/17_page.ipynb #08341f86
+# %% ../../../nbs/teaching/17_page.ipynb #f9c501d4
 def _text(data): return base64.b64encode(data).decode()
 
 for _says,_wrong in {
@@ -54,7 +54,7 @@ for _says,_wrong in {
         lambda numbers: _text(str(np.asarray(numbers, '<f4').tolist()).encode()),
 }.items(): ex.packed.mistake(_says)(_wrong)
 
-# %% ../../../nbs/teaching/17_page.ipynb #944f6c36
+# %% ../../../nbs/teaching/17_page.ipynb #7cb9a673
 @ex.exercise
 def down_and_up(
     L,  # list of rows: lists of floats, 0 right of the diagonal
@@ -68,7 +68,7 @@ def down_and_up(
         x[i] = (x[i] - sum(L[k][i]*x[k] for k in range(i+1, n)))/L[i][i]
     return x
 
-# %% ../../../nbs/teaching/17_page.ipynb #149c2276
+# %% ../../../nbs/teaching/17_page.ipynb #b7d4554f
 @ex.down_and_up.spec
 def _(L, b):
     table = np.array(L)
@@ -91,7 +91,7 @@ def _(rng):
         L = np.tril(rng.normal(size=(n, n))) + 2*n*np.eye(n)
         yield L.tolist(), rng.normal(size=n).tolist()
 
-# %% ../../../nbs/teaching/17_page.ipynb #c8e261bb
+# %% ../../../nbs/teaching/17_page.ipynb #72f4ae4d
 @ex.down_and_up.mistake('that is the way down only: it solves Ly = b. Go up again, with $L^T$.')
 def _(L, b): return np.linalg.solve(np.array(L), b).tolist()
 
@@ -121,7 +121,7 @@ def _(L, b):
     once = np.linalg.solve(np.array(L), b)
     return np.linalg.solve(np.array(L), once).tolist()
 
-# %% ../../../nbs/teaching/17_page.ipynb #56b70fbd
+# %% ../../../nbs/teaching/17_page.ipynb #8a2d5b5f
 @ex.exercise(in_chapter=True)
 def two_reasons(
     adds,   # dict: title that was rated → what it adds to the score of one film
@@ -131,7 +131,7 @@ def two_reasons(
     enough = [title for title in adds if adds[title]>=least]
     return sorted(enough, key=lambda title: -adds[title])[:2]
 
-# %% ../../../nbs/teaching/17_page.ipynb #11662d92
+# %% ../../../nbs/teaching/17_page.ipynb #107b4b6b
 @ex.two_reasons.spec
 def _(adds, least):
     left,found = dict(adds),[]
@@ -152,7 +152,7 @@ def _(rng):
     for _ in range(3):
         yield {f'film {i}': float(v) for i,v in enumerate(rng.normal(size=9))}, 0.1
 
-# %% ../../../nbs/teaching/17_page.ipynb #caae790c
+# %% ../../../nbs/teaching/17_page.ipynb #bee4a9ca
 @ex.two_reasons.mistake('you took the largest sizes, whatever their sign. A rating that pulls the '
                         'film down isn\'t a reason for it.')
 def _(adds, least):
@@ -177,7 +177,7 @@ def _(adds, least):
 def _(adds, least):
     return sorted((t for t in adds if adds[t]>=least), key=lambda t: (-adds[t], t))[:2]
 
-# %% ../../../nbs/teaching/17_page.ipynb #079b08d4
+# %% ../../../nbs/teaching/17_page.ipynb #ef5cca29
 @ex.exercise
 def best(
     scores,  # list of floats, one an item
@@ -189,7 +189,7 @@ def best(
     left = [i for i in range(len(scores)) if i not in seen]
     return sorted(left, key=lambda i: (-scores[i], rows[i]))[:n]
 
-# %% ../../../nbs/teaching/17_page.ipynb #d06fc23a
+# %% ../../../nbs/teaching/17_page.ipynb #46033562
 @ex.best.spec
 def _(scores, rows, seen, n):
     found = []
@@ -212,7 +212,7 @@ def _(rng):
         scores = rng.integers(0, 5, 30).astype(float).tolist()
         yield scores, rng.permutation(30).tolist(), set(rng.permutation(30)[:8].tolist()), 10
 
-# %% ../../../nbs/teaching/17_page.ipynb #61a84a67
+# %% ../../../nbs/teaching/17_page.ipynb #cac9b0ea
 @ex.best.mistake('items that were rated are on the list.')
 def _(scores, rows, seen, n):
     return sorted(range(len(scores)), key=lambda i: (-scores[i], rows[i]))[:n]
@@ -240,7 +240,7 @@ def _(scores, rows, seen, n):
     order = sorted(range(len(scores)), key=lambda i: (-scores[i], rows[i]))[:n]
     return [i for i in order if i not in seen]
 
-# %% ../../../nbs/teaching/17_page.ipynb #88e6a081
+# %% ../../../nbs/teaching/17_page.ipynb #575d18de
 @ex.exercise(in_chapter=True)
 def for_page(
     data,  # dict of texts, numbers, lists and dicts
@@ -248,7 +248,7 @@ def for_page(
     "Text of JSON that no text in it can break out of, and from which all of `data` comes back."
     return json.dumps(data).replace('<', r'\u003c')
 
-# %% ../../../nbs/teaching/17_page.ipynb #87b17db8
+# %% ../../../nbs/teaching/17_page.ipynb #712d6193
 def _read(text):
     "What a browser and `json.loads` make of it"
     end = re.search(r'</script', text, re.I)
@@ -274,7 +274,7 @@ def _(rng):
     yield {'titles': ['<!-- a note', '<script>'], 'map': {'x': [0.5, -1.0]}},
     yield {'<key>': None, 'back\\slash': ['</', '<\\/script>', '\\u003c', "it's"]},
 
-# %% ../../../nbs/teaching/17_page.ipynb #23aed757
+# %% ../../../nbs/teaching/17_page.ipynb #69cc2cd0
 @ex.for_page.mistake('`</script` in a title ends the element, although it stands in quotes. '
                      'Browsers look for it before anybody reads JSON.')
 def _(data): return json.dumps(data)
