@@ -2904,6 +2904,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                    'collab_course/page_data.py'),
                                          'collab_course.page_data.check_listable': ( 'library/page_data.html#check_listable',
                                                                                      'collab_course/page_data.py'),
+                                         'collab_course.page_data.check_noun': ( 'library/page_data.html#check_noun',
+                                                                                 'collab_course/page_data.py'),
                                          'collab_course.page_data.check_place': ( 'library/page_data.html#check_place',
                                                                                   'collab_course/page_data.py'),
                                          'collab_course.page_data.check_preset': ( 'library/page_data.html#check_preset',

@@ -1041,6 +1041,7 @@ def check_page_out(
     "Check that a page can be written there"
     from collab_course.page_data import check_place
     check_folder(path)
+    if path.is_dir(): raise CommandError(f'{path} is a folder: name a file in it with --out')
     try: check_place(path)
     except ArgError:
         raise CommandError(f"{path} is there, and isn't a page of this library: "
@@ -1462,7 +1463,7 @@ def add_page(
                    help='file for the page; a page that is there is replaced')
     p.add_argument('--title', metavar='TEXT', type=word, help='heading (default: an invitation)')
     p.add_argument('--noun', metavar='WORD', type=word, default='item',
-                   help='what an item is called, such as film (default: item)')
+                   help='what one item is called, such as film (default: item)')
     p.add_argument('--source', metavar='TEXT', type=word, default='',
                    help='a line about the data and its licence')
     p.add_argument('--items', type=positive, default=10_000, metavar='N',

@@ -9,8 +9,8 @@ Jupyter shows as a link. People call `Recommender.to_html`. Lesson: chapter 17."
 __all__ = ['star_models', 'most_on_map', 'most_steps', 'largest_id', 'keep_click', 'ours', 'page_kind', 'als_of', 'note_of_model',
            'page_rows', 'check_listable', 'as_base64', 'map_of', 'nice_step', 'rating_step', 'visitor_ratings',
            'preset_people', 'check_preset', 'levels_of', 'star_parts', 'lean_of', 'list_parts', 'average_of_lists',
-           'plain_id', 'page_titles', 'item_entries', 'packed', 'check_finite', 'check_words', 'page_data',
-           'script_json', 'file_size', 'PageFile', 'is_page', 'check_place', 'write_page']
+           'plain_id', 'page_titles', 'item_entries', 'packed', 'check_finite', 'check_words', 'check_noun',
+           'page_data', 'script_json', 'file_size', 'PageFile', 'is_page', 'check_place', 'write_page']
 
 # %% ../nbs/library/page_data.ipynb #84643219
 import json, os, re
@@ -31,6 +31,7 @@ from .files import make_folder, write_whole
 from .list_answers import ServedLists, WithPopularity, list_names, parts_of
 from .list_answers import unevenness
 from .list_models import WeightedALS, liked_from, z_scores
+from .reading import home_path
 
 # %% ../nbs/library/page_data.ipynb #3fec640c
 # Rating models whose scores are a dot product of rows
@@ -308,10 +309,17 @@ def check_words(
     for arg,value in words.items():
         if not isinstance(value, str): raise must_be(arg, 'text', value, ArgTypeError)
 
+def check_noun(
+    noun: Any, # What one item is called
+):
+    "Check that a noun is a word or two"
+    check_words(noun=noun)
+    if not noun.strip(): raise must_be('noun', "a word such as 'film'", noun)
+
 def page_data(
     rec: Any, # The Recommender to show
     title: str|None = None, # Heading of the page; None: an invitation to rate
-    noun: str = 'item', # What an item is called, such as 'film'
+    noun: str = 'item', # What one item is called, such as 'film'
     source: str = '', # One line about the data and its licence
     n_items: int = 10_000, # How many items at most, the most rated
     min_count: int = 1, # Leave items with fewer training ratings off the lists
@@ -320,7 +328,8 @@ def page_data(
     "Collect what a page must know to answer like the model; nothing about people"
     check_whole(n_items=n_items, min_count=min_count)
     title = title or ''
-    check_words(title=title, noun=noun, source=source)
+    check_words(title=title, source=source)
+    check_noun(noun)
     kind = page_kind(rec)
     als = als_of(rec) if kind=='lists' else None
     counts = rec.history.item_counts
@@ -331,7 +340,7 @@ def page_data(
     ratings = visitor_ratings(rec)
     note = note_of_model(rec, kind)
     about = dict(made_by=f'collab_course {collab_course.__version__}', kind=kind, title=title,
-                 source=' '.join(filter(None, [source, note])), note=note, noun=noun,
+                 source=' '.join(filter(None, [source, note])), note=note, noun=noun.strip(),
                  feedback=rec.feedback, user_name=str(rec.user_name),
                  item_name=str(rec.item_name), n_left_out=n_left_out, min_count=int(min_count),
                  ratings=ratings,
@@ -396,7 +405,11 @@ def check_place(
     "Check that nothing but another page is in the way"
     if not isinstance(path, (str, os.PathLike)):
         raise must_be('path', 'the name of a file', path, ArgTypeError)
-    path = Path(path)
+    if not str(path): raise must_be('path', 'the name of a file', path)
+    path = home_path(path)
+    if path.is_dir():
+        raise ArgError(f'{path} is a folder: name a file in it, such as {path/"page.html"}',
+                       arg='path', got=path)
     if not os.path.lexists(path) or is_page(path): return path
     raise ArgError(f"{path} is there, and isn't a page of this library: name another file, or "
                    'remove it first', arg='path', got=path)

@@ -51,7 +51,7 @@ page_body = r"""<header>
     <canvas id="bars" role="img"></canvas>
     <p id="bars-text" class="note"></p>
     <label id="belief" for="penalty">
-      <span>How fast shall the model believe you?</span>
+      <span>How fast should the model believe you?</span>
       <span class="range"><small>slowly</small>
       <input id="penalty" type="range" min="-1.5" max="1.5" step="0.05" value="0">
       <small>at once</small></span>
@@ -329,6 +329,9 @@ function show(value, digits, plus = '') {
   return sign + text
 }
 
+// The value, or the end that it goes beyond
+const clamp = (value, least, most) => Math.min(most, Math.max(least, value))
+
 const page = unpack(JSON.parse($('data').textContent))
 const average = averageScores(page)
 const n_dots = page.map.x.length
@@ -352,11 +355,11 @@ function plural(noun) {
   return noun.endsWith('s') ? noun : noun + 's'
 }
 
-// An item's name: its title, its id, or the noun and its number
+// An item's name: its title, or its id, with the noun before a number
 const names = page.ids.map((id, i) => {
   const title = String(page.titles[i] ?? '').trim()
-  if (title && !/^\d+$/.test(title)) return title
-  return `${page.noun} ${title || id}`
+  if (title && title != id) return title
+  return /^-?\d+(\.\d+)?$/.test(id) ? `${page.noun} ${id}` : String(id)
 })
 
 // At most n characters of a text
@@ -371,7 +374,7 @@ function short(i, n = 40) {
   return cut(names[i].replace(/(\s*\([^()]*\))+$/, '') || names[i], n)
 }
 
-// A name as an element of its own direction: 'short' in sentences
+// A short name for a sentence, as an element with its own direction of writing
 const name_of = i => make('bdi', {title: names[i]}, short(i, 26))
 
 // Stars as one says them
@@ -400,10 +403,12 @@ const words = {
   most: rates ? (looks == 'stars' ? 'Most stars' : 'Highest first') : 'Best for you',
   how: `The model is a table: ${page.width} learned numbers for each ${one}. Your row has as many${
     rates ? ', and one more for how generous you are' : ''}. This page looks for the row that
-    explains what you gave and stays close to the average person\u2019s: a ridge regression, solved
-    anew after each click. ${rates
-      ? `A prediction is your row times the row of the ${one}, plus its bias.`
-      : `A score is your row times the row of the ${one}.`}
+    explains what you gave and ${rates ? 'stays close to the average person\u2019s' : 'stays small'}:
+    a ridge regression, solved anew after each click. ${rates
+      ? `Your row times the row of the ${one}, plus both biases, is a score, and the score becomes
+         a prediction between ${low} and ${high}.`
+      : `A score is your row times the row of the ${one}${
+        page.lists.lean ? ', and popularity counts too, less with each thing you give' : ''}.`}
     The map shows the two directions in which the ${many} differ most: ${share} % of the spread.`,
 }
 
@@ -420,14 +425,14 @@ function fill_words() {
   $('more').textContent = `Show more ${many}`
   $('source').textContent = page.source
   $('left-out').textContent = page.n_left_out ? `This page carries the ${
-    page.ids.length.toLocaleString('en')} ${many} with most ratings; ${
+    page.ids.length.toLocaleString('en')} most ${likes ? 'picked' : 'rated'} ${many}; ${
     page.n_left_out.toLocaleString('en')} more are left out.` : ''
 }"""
 
 # %% ../nbs/library/page_view.ipynb #8011c890
 view_rate = r"""// The ratings that a visitor may give
-const steps = likes ? [1] : Array.from(
-  {length: Math.round((high - low)/(step || 1)) + 1}, (_, k) => +(low + k*(step || 1)).toFixed(4))
+const n_steps = Math.round((high - low)/step) + 1
+const steps = Array.from({length: n_steps}, (_, k) => +(low + k*step).toFixed(4))
 let n_controls = 0
 
 // A strip of stars: one radio button for each rating, invisible, over the painted stars
@@ -456,25 +461,17 @@ function star_control(item) {
   return group
 }
 
-// A box of numbers, from the highest down
+// A box of numbers, from the highest down; a preset may bring a number between the steps
 function number_control(item) {
   const box = make('select', {className: 'number', ariaLabel: `Your rating of ${names[item]}`})
-  box.append(make('option', {value: ''}, '\u2013'))
-  for (const o of [...steps].reverse()) box.append(make('option', {value: o}, show(o, o%1 ? 2 : 0)))
+  const option = value => make('option', {value}, show(value, value%1 ? 2 : 0))
+  box.append(make('option', {value: ''}, '\u2013'), ...[...steps].reverse().map(option))
   box.addEventListener('change', () => give(item, box.value == '' ? null : Number(box.value)))
-  box.paint = value => { box.value = value ?? '' }
+  box.paint = value => {
+    if (value != null && !steps.includes(value)) box.append(option(value))
+    box.value = value ?? ''
+  }
   return box
-}
-
-// A field for scales with more numbers than a box can show
-function field_control(item) {
-  const limits = {type: 'number', min: low, max: high, step: 'any'}
-  const label = `Your rating of ${names[item]}, ${low} to ${high}`
-  const field = make('input', {...limits, className: 'number', ariaLabel: label})
-  const value = () => Math.min(high, Math.max(low, field.valueAsNumber))
-  field.addEventListener('change', () => give(item, isNaN(value()) ? null : value()))
-  field.paint = value => { field.value = value ?? '' }
-  return field
 }
 
 // A like button
@@ -490,8 +487,7 @@ function like_control(item) {
 
 // The control that fits this table
 function control(item) {
-  const number = step && steps.length <= 101 ? number_control : field_control
-  return {stars: star_control, like: like_control, number}[looks](item)
+  return {stars: star_control, like: like_control, number: number_control}[looks](item)
 }
 
 // A title that opens the item's nearest; a year at its end may wrap out of sight
@@ -510,7 +506,7 @@ function set_title(button, item) {
   button.title = `${names[item]}: show its nearest`
   button.firstChild.textContent = name
   button.firstChild.dir = 'auto'
-  button.lastChild.tagName == 'SMALL' && button.lastChild.remove()
+  button.querySelector('small')?.remove()
   if (year) button.append(make('small', {}, year))
 }
 
@@ -587,15 +583,15 @@ function show_rows() {
   $('rows').replaceChildren(...items.map(row_of))
   $('rows').classList.toggle('found', Boolean(query))
   $('no-hits').hidden = items.length > 0
-  $('no-hits').textContent = `No ${one} is called so.`
+  $('no-hits').textContent = `No ${one} has this in its name.`
   $('more').hidden = Boolean(query) || items.length == page.ids.length
   paint(null)
 }
 
 // Mark the pressed preset
 function press(name) {
-  for (const o of $('presets').children) o.ariaPressed != null && (o.ariaPressed = o.value == name)
-  $('presets').lastChild.disabled = !mine.size
+  for (const o of $('presets').querySelectorAll('[aria-pressed]')) o.ariaPressed = o.value == name
+  $('over').disabled = !mine.size
 }
 
 // Be somebody: ratings of a preset, or none
@@ -651,7 +647,7 @@ view_map = r"""const map = {pen: $('map').getContext('2d'), x: [], y: [], at: nu
 const shown = {
   tip: [0, 0],
   tint: new Float64Array(n_dots),
-  bars: new Float64Array(page.width + rates),
+  bars: new Float64Array(rates ? page.width + 1 : page.width),
 }
 const trail = []
 let ink = {}
@@ -697,7 +693,7 @@ function place_dots() {
   const [bottom, top] = ends(page.map.y)
   const scales = [(width - 2*edge)/(right - left || 1), (height - 2*edge)/(top - bottom || 1)]
   const scale = Math.min(...scales)
-  const inside = (v, size) => Math.min(size - edge/2, Math.max(edge/2, v))
+  const inside = (v, size) => clamp(v, edge/2, size - edge/2)
   const across = x => width/2 + scale*(x - (left + right)/2)
   const up = y => height/2 - scale*(y - (bottom + top)/2)
   map.x = Array.from(page.map.x, x => inside(across(x), width))
@@ -808,9 +804,8 @@ function you_box([x, y]) {
   const [dx, dy] = [x - map.home[0], y - map.home[1]]
   const long = Math.hypot(dx, dy)
   const [across, up] = long > 3 ? [dx/long, dy/long] : [0, 1]
-  const inside = (v, most) => Math.min(most - 4, Math.max(4, v))
-  const left = inside(x - width/2 + across*(width/2 + 6), map.width - width)
-  const top = inside(y - 11 + up*19, map.height - 22)
+  const left = clamp(x - width/2 + across*(width/2 + 6), 4, map.width - width - 4)
+  const top = clamp(y - 11 + up*19, 4, map.height - 26)
   return [left, top, width, 22]
 }
 
@@ -848,7 +843,7 @@ function move(target) {
   const started = performance.now()
   const between = (a, b, part) => b.map((v, k) => a[k] + part*(v - a[k]))
   const frame = now => {
-    const part = still.matches ? 1 : Math.min(1, Math.max(0, (now - started)/550))
+    const part = still.matches ? 1 : clamp((now - started)/550, 0, 1)
     const eased = 1 - (1 - part)**3
     for (const key of Object.keys(from)) shown[key] = between(from[key], target[key], eased)
     draw_map()
@@ -870,7 +865,7 @@ function overlap(a, b) {
 function places(i, width) {
   const [x, y, r] = [map.x[i], map.y[i], radius(i) + 4]
   const [left, right] = [x - r - width, x + r]
-  const middle = Math.min(Math.max(3, x - width/2), map.width - width - 3)
+  const middle = clamp(x - width/2, 3, map.width - width - 3)
   const tops = [y - 8, y - r - 14, y + r - 1]
   const beside = [[right, tops[0]], [left, tops[0]], [middle, tops[1]], [middle, tops[2]]]
   const corners = [right - 4, left + 4].flatMap(o => [[o, tops[1] + 3], [o, tops[2] - 3]])
@@ -971,10 +966,11 @@ function next_dot([dx, dy]) {
   return cost(i) < Infinity ? i : map.at
 }
 
-// How often an item was rated in training, in words
-function count_of(n) {
-  const [single, more] = likes ? ['person', 'people'] : ['rating', 'ratings']
-  return `${n.toLocaleString('en')} ${n == 1 ? single : more}`
+// How often an item was rated or picked in training, in words
+function count_of(n, least = '') {
+  const number = least + n.toLocaleString('en')
+  if (likes) return `picked by ${number} ${n == 1 ? 'person' : 'people'}`
+  return `${number} ${n == 1 ? 'rating' : 'ratings'}`
 }
 
 // What the model thinks of an item, in words
@@ -993,7 +989,7 @@ function point(i) {
   if (i != null) {
     $('tip').replaceChildren(make('b', {dir: 'auto'}, cut(names[i], 90)), opinion(i))
     const [x, y] = [map.x[i] + 12, map.y[i] + 12]
-    $('tip').style.left = `${Math.max(0, Math.min(x, map.width - $('tip').offsetWidth))}px`
+    $('tip').style.left = `${clamp(x, 0, map.width - $('tip').offsetWidth)}px`
     const above = map.y[i] - 12 - $('tip').offsetHeight
     $('tip').style.top = `${y + $('tip').offsetHeight > map.height ? above : y}px`
   }
@@ -1034,7 +1030,7 @@ function draw_bars() {
   pen.fillStyle = ink.line_css
   pen.fillRect(0, middle - .5, width, 1)
   for (let k = 0; k < n; k++) {
-    const part = Math.max(-1, Math.min(1, shown.bars[k]/strong.bar))
+    const part = clamp(shown.bars[k]/strong.bar, -1, 1)
     const left = (k + .12)*wide + (k == page.width ? gap : 0)
     const long = Math.abs(part)*(middle - 3)
     const top = part > 0 ? middle - long : middle
@@ -1135,13 +1131,14 @@ function show_list() {
 
 // What the list shows
 function note_of_list() {
+  if (!state.best.length) return 'Nothing is left to list.'
   if (!mine.size) return `Nobody knows you yet: this is what the average person gets. ${
     likes ? 'Like' : 'Rate'} something, and it becomes yours.`
-  const versus = rates ? 'In colour: how far you are from the average person.' : ''
-  if (by() == 'most') return `${words.most}. ${versus}`
-  const known = n_dots < page.ids.length ? `; ${many} with at least ${count_of(rare)}` : ''
+  if (by() == 'most') return 'In colour: how far you are from the average person.'
+  const enough = `${likes ? '' : 'with '}${count_of(rare, 'at least ')}`
+  const known = n_dots < page.ids.length ? ` Only ${many} ${enough}.` : ''
   return `What you would ${likes ? 'pick' : 'enjoy'} more than the average person, the largest ` +
-    `difference first${known}.`
+    `difference first.${known}`
 }
 
 // How the list is ordered: 'most' or 'apart'
@@ -1194,7 +1191,7 @@ function redraw() {
 
 # %% ../nbs/library/page_view.ipynb #afcad071
 view_update = r"""// The penalty that the slider stands at: the model's own in the middle
-const usual_penalty = (rates ? page.penalty : page.lists.penalty) || 1
+const usual_penalty = page.penalty || 1
 const penalty = () => usual_penalty*10**-Number($('penalty').value)
 const strong = strong_taste()
 
@@ -1238,7 +1235,7 @@ function tints() {
   const said = value => mine.size && rates ? ` (${show(value, 2, '+')}${unit})` : ''
   $('less').textContent = `less${said(-reach)}`
   $('more-than').textContent = `more than the average person${said(reach)}`
-  return apart.map(v => Math.max(-1, Math.min(1, v/reach)))
+  return apart.map(v => clamp(v/reach, -1, 1))
 }
 
 // Small numbers around the page
@@ -1258,17 +1255,19 @@ function describe() {
   const named = i => rates ? `${names[i]}, ${say_score(state.scores[i])}` : names[i]
   const first = state.best.slice(0, 5).map(named)
   const order = [...shown.tint.keys()].sort((a, b) => state.apart[b] - state.apart[a])
-  const some = items => items.slice(0, 4).map(i => short(i)).join('; ')
+  const some = items => items.slice(0, 4).map(i => short(i)).join('; ') || 'nothing'
+  const more = order.filter(i => state.apart[i] > 0)
+  const less = order.filter(i => state.apart[i] < 0).reverse()
   const [x, y] = project(page, state.fold.row)
   const way = `${y < 0 ? 'lower' : 'upper'} ${x < 0 ? 'left' : 'right'}`
   const keys = 'Arrow keys go from one to the next, Enter shows its nearest.'
   $('map').setAttribute('aria-label', `Map of ${n_dots} ${many}. ${keys}`)
   $('map-text').textContent = mine.size
-    ? `You are to the ${way} of the average person. You would like these more: ${some(order)}. ` +
-      `Less: ${some(order.reverse())}.`
+    ? `You are to the ${way} of the average person. You would like these more: ${some(more)}. ` +
+      `Less: ${some(less)}.`
     : 'You are in the middle: the average person.'
-  const begins = `${$('given').textContent}. Your list begins: ${first.join('; ')}.`
-  tell(mine.size ? begins : '')
+  const begins = first.length ? `Your list begins: ${first.join('; ')}.` : note_of_list()
+  tell(mine.size ? `${$('given').textContent}. ${begins}` : '')
 }
 
 // Start: words, controls, what was kept, and the first picture

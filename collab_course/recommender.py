@@ -1071,7 +1071,7 @@ class Recommender:
     def to_html(self,
         path: str|os.PathLike, # File; a page that is there is replaced in one step
         title: str|None = None, # Heading; None: an invitation to rate
-        noun: str = 'item', # What an item is called, such as 'film'
+        noun: str = 'item', # What one item is called, such as 'film'
         source: str = '', # One line about the data and its licence
         n_items: int = 10_000, # How many items at most, the most rated
         min_count: int = 1, # Leave items with fewer training ratings off the lists

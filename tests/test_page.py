@@ -205,6 +205,7 @@ def test_a_page_says_where_it_lists_otherwise(blend, stars, clicks, tmp_path):
     assert payload_in(page)['source']==f'Of books. {note}' and note in repr(page)
 
 @pytest.mark.parametrize('wrong,words', [(dict(n_items=0), 'n_items must be'), (dict(noun=3), 'noun must be text'),
+    (dict(noun=' '), "noun must be a word such as 'film'"),
     (dict(min_count=10**6), 'leaves nothing to list'), (dict(title=b'x'), 'title must be text'),
     (dict(presets={'x': {1: 9}}), 'has the rating 9, which is not between 1 and 5'),
     (dict(presets={'x': {12345: 4}}), 'there is no movie 12345'), (dict(presets=['x']), 'presets must be')])
@@ -225,14 +226,18 @@ def test_a_page_is_written_whole_or_not_at_all(stars, tmp_path, monkeypatch):
 def test_only_a_page_is_replaced(stars, tmp_path):
     model = stars.save(tmp_path/'model.safetensors')
     before = model.read_bytes()
-    (tmp_path/'folder').mkdir()
-    for name in ('model.safetensors', 'folder'):
-        with pytest.raises(ArgError, match="is there, and isn't a page of this library: name another file"):
-            stars.to_html(tmp_path/name)
+    with pytest.raises(ArgError, match="is there, and isn't a page of this library: name another file"):
+        stars.to_html(model)
     assert model.read_bytes()==before
     page = stars.to_html(tmp_path/'page.html')
     assert 'Another' in stars.to_html(page, title='Another').read_text('utf-8')
     with pytest.raises(TypeError, match='path must be the name of a file'): stars.to_html(3)
+
+def test_a_page_goes_where_the_path_says(stars, tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    assert stars.to_html('~/page.html')==tmp_path/'page.html'
+    with pytest.raises(ArgError, match='is a folder: name a file in it'): stars.to_html(tmp_path)
+    with pytest.raises(ArgError, match='path must be the name of a file'): stars.to_html('')
 
 def test_the_path_is_a_link_in_jupyter(stars, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -263,6 +268,8 @@ def test_the_program_replaces_only_a_page(model, tmp_path, capsys):
     assert main(['page', str(model), '--out', str(letter)])==1
     assert "isn't a page of this library: name another file with --out, or remove it first" in capsys.readouterr().err
     assert letter.read_text()=='Dear reader'
+    assert main(['page', str(model), '--out', str(tmp_path)])==1
+    assert f'{tmp_path} is a folder: name a file in it with --out' in capsys.readouterr().err
     for _ in range(2): assert main(['page', str(model), '--out', str(tmp_path/'page.html'), '-q'])==0
     assert main(['page', str(model), '--out', str(letter/'page.html')])==1
     assert 'is a file, and --out names a file in a folder' in capsys.readouterr().err

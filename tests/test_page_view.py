@@ -1,5 +1,6 @@
 "The page in a browser: mouse, keyboard, phone, dark, less motion, axe, odd titles, stars and lists"
 import re
+from base64 import b64decode
 from itertools import combinations, product
 
 import numpy as np
@@ -40,7 +41,7 @@ def lists(feedback='clicks', **changes):
     known = dict(penalty=.1, alpha=1, n_known=4, squares=[3.]*WIDTH, mean=[0.]*WIDTH, n_items=N_ITEMS, unit=1,
                  liked=None if feedback!='stars' else 4, low_weight=.2, lean=.5, fade=5,
                  popularity=as_base64(popularity))
-    return payload(kind='lists', feedback=feedback, lists=known, range=None, bias=as_base64(np.zeros(N_ITEMS)),
+    return payload(kind='lists', penalty=.1, feedback=feedback, lists=known, range=None, bias=as_base64(np.zeros(N_ITEMS)),
                    average=[.1]*WIDTH + [0], presets={}, noun='item') | changes
 
 @pytest.fixture(scope='module')
@@ -158,7 +159,7 @@ def test_search_folds_accents_and_finds_every_script(tabs, query, title):
 def test_search_that_finds_nothing_says_so(tabs):
     page = tabs()
     page.fill('#query', 'zzzzz')
-    assert page.locator('#no-hits').inner_text()=='No film is called so.'
+    assert page.locator('#no-hits').inner_text()=='No film has this in its name.'
     page.fill('#query', '')
     assert page.locator('#no-hits').is_hidden()
 
@@ -255,7 +256,7 @@ def test_titles_are_text_and_legible(tabs):
     assert page.title()=='Rate <b>odd</b> titles' and page.locator('h1').inner_text()=='Rate <b>odd</b> titles'
     while page.locator('#more').is_visible(): page.locator('#more').click()
     names = page.locator('#rows .title bdi').all_text_contents()
-    assert len(names)==N_ITEMS and names[:2]==ODD[:2] and names[12]=='film 112' and names[13]=='film 42'
+    assert len(names)==N_ITEMS and names[:2]==ODD[:2] and names[12]=='film 112' and names[13]=='42'
     assert names[18]=='film 118' and page.locator('main img, main b script, #rows b').count()==0
     assert page.locator('#source').inner_text()=='Planted <i>data</i>'
     assert '7 more are left out' in page.locator('#left-out').inner_text()
@@ -308,6 +309,31 @@ def test_other_scales_choose_from_a_box(tabs, low, high, step, n):
     assert page.locator('#given').inner_text()=='1 rated'
     box.select_option('')
     assert page.locator('#given').inner_text()=='' and not page.troubles
+
+def test_a_preset_may_rate_between_the_steps_of_a_box(tabs):
+    scale = dict(low=-10, high=10, step=2)
+    page = tabs('between', payload(ratings=scale, range=[-11, 11], presets={'Other': {'0': 7.3}}))
+    page.get_by_role('button', name='Other').click()
+    assert page.locator('#rows select').first.evaluate('o => o.selectedOptions[0].text')=='7.30'
+    assert not page.troubles
+
+def test_words_where_all_is_rated(tabs):
+    page = tabs('all', payload(presets={'All': {str(k): 4 for k in range(N_ITEMS)}}))
+    page.get_by_role('button', name='All').click()
+    assert page.locator('#list-note').inner_text()=='Nothing is left to list.'
+    assert page.locator('#status').text_content()=='60 rated. Nothing is left to list.'
+
+def test_more_and_less_in_words_are_different_items(tabs):
+    few = slice(0, 5)
+    data = payload(presets={'Other': {'0': 5, '1': .5}})
+    small = {name: data[name][few] for name in ('ids', 'titles', 'counts', 'rows')}
+    both = {o: as_base64(np.frombuffer(b64decode(data['map'][o]), '<f4')[few]) for o in 'xy'}
+    factors = np.frombuffer(b64decode(data['factors']), '<f4').reshape(N_ITEMS, WIDTH)[few]
+    page = tabs('few', data | small | dict(map=data['map'] | both, factors=as_base64(factors),
+                                           bias=as_base64(np.zeros(5))))
+    page.get_by_role('button', name='Other').click()
+    more,less = page.locator('#map-text').text_content().split('more: ')[1].split(' Less: ')
+    assert not set(more.strip('.').split('; ')) & set(less.strip('.').split('; '))
 
 def test_list_models_of_stars_take_stars(tabs):
     page = tabs('liststars', lists('stars', noun='book'))
