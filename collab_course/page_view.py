@@ -193,7 +193,8 @@ button { cursor: pointer }
 .range { display: flex; gap: 8px; align-items: center; color: var(--soft) }
 .range input { flex: 1; min-width: 60px; accent-color: var(--focus) }
 #penalty-text { min-width: 5.6em; color: var(--soft); font-size: 13px; text-align: end }
-@media (max-width: 1439px) { #belief { grid-template-columns: 1fr auto } }
+@media (max-width: 1439px) { #belief { grid-template-columns: 1fr auto; column-gap: 6px } }
+@media (max-width: 759px) { #penalty-text { min-width: 0 } }
 @media (max-width: 1439px) { .range { grid-row: 2; grid-column: 1 / -1 } }"""
 
 # %% ../nbs/library/page_view.ipynb #4c9f903f
@@ -389,8 +390,18 @@ const a_one = `${/^[aeiou]/i.test(one) ? 'an' : 'a'} ${one}`
 const few_stars = low > 0 && high <= 7 && high%1 == 0 && step >= .5
 const looks = likes ? 'like' : few_stars ? 'stars' : 'number'
 const rates = page.kind == 'stars'
-const unit = rates && looks == 'stars' ? '\u00a0\u2605' : '' // no line break before it
+const star = looks == 'stars' ? '\u00a0\u2605' : '' // no line break before it
+const unit = rates ? star : ''
 const share = Math.round(100*(page.map.explained[0] + page.map.explained[1]))
+
+// How a row becomes predictions or a list
+function how_scored() {
+  const product = `your row times the row of the ${one}`
+  const prediction = looks == 'stars' ? 'stars' : 'a rating'
+  if (rates) return `A score is ${product}, plus both biases, and is turned into ${prediction}.`
+  const popular = `popularity counts too, less with each ${likes ? 'like' : 'rating'}`
+  return `A score is ${product}${page.lists.lean ? `, and ${popular}` : ''}.`
+}
 
 const words = {
   rate: likes ? `Pick ${many} you like` : `Rate a few ${many}`,
@@ -403,13 +414,8 @@ const words = {
   most: rates ? (looks == 'stars' ? 'Most stars' : 'Highest first') : 'Best for you',
   how: `The model is a table: ${page.width} learned numbers for each ${one}. Your row has as many${
     rates ? ', and one more for how generous you are' : ''}. This page looks for the row that
-    explains what you gave and ${rates ? 'stays close to the average person\u2019s' : 'stays small'}:
-    a ridge regression, solved anew after each click. ${rates
-      ? `Your row times the row of the ${one}, plus both biases, is a score, and the score becomes
-         a prediction between ${low} and ${high}.`
-      : `A score is your row times the row of the ${one}${
-        page.lists.lean ? ', and popularity counts too, less with each thing you give' : ''}.`}
-    The map shows the two directions in which the ${many} differ most: ${share} % of the spread.`,
+    explains what you gave and stays ${rates ? 'close to the average person\u2019s' : 'small'}: a
+    ridge regression, solved anew after each click. ${how_scored()} The map shows the two directions in which the ${many} differ most: ${share} % of the spread.`,
 }
 
 // Fill in the words of this model
@@ -1102,7 +1108,7 @@ function fill_why(element, item) {
     parts.push(make('b', {className: off < 0 ? 'down' : 'up'}, show(off, 2, '+')))
   reason.forEach((i, k) => {
     parts.push(k ? ' and ' : parts.length ? ' because of ' : 'Because of ', name_of(i))
-    if (!likes) parts.push(` (${show(mine.get(i), mine.get(i)%1 ? 1 : 0)}${unit})`)
+    if (!likes) parts.push(` (${show(mine.get(i), mine.get(i)%1 ? 1 : 0)}${star})`)
   })
   element.replaceChildren(...parts)
 }
@@ -1134,11 +1140,21 @@ function note_of_list() {
   if (!state.best.length) return 'Nothing is left to list.'
   if (!mine.size) return `Nobody knows you yet: this is what the average person gets. ${
     likes ? 'Like' : 'Rate'} something, and it becomes yours.`
-  if (by() == 'most') return 'In colour: how far you are from the average person.'
+  if (by() == 'most')
+    return `In colour: how far you are from the average person. ${note_of_interest()}`
   const enough = `${likes ? '' : 'with '}${count_of(rare, 'at least ')}`
   const known = n_dots < page.ids.length ? ` Only ${many} ${enough}.` : ''
   return `What you would ${likes ? 'pick' : 'enjoy'} more than the average person, the largest ` +
     `difference first.${known}`
+}
+
+// What stars mean to a list model: interest, full from some stars on
+function note_of_interest() {
+  if (rates || likes || page.lists.liked <= low) return ''
+  const enough = steps.find(value => value >= page.lists.liked)
+  const part = Math.round(100*page.lists.low_weight)
+  return `This model asks what interests you: ${say(enough)} or more count fully, less counts ${
+    part} %.`
 }
 
 // How the list is ordered: 'most' or 'apart'

@@ -41,8 +41,8 @@ def lists(feedback='clicks', **changes):
     known = dict(penalty=.1, alpha=1, n_known=4, squares=[3.]*WIDTH, mean=[0.]*WIDTH, n_items=N_ITEMS, unit=1,
                  liked=None if feedback!='stars' else 4, low_weight=.2, lean=.5, fade=5,
                  popularity=as_base64(popularity))
-    return payload(kind='lists', penalty=.1, feedback=feedback, lists=known, range=None, bias=as_base64(np.zeros(N_ITEMS)),
-                   average=[.1]*WIDTH + [0], presets={}, noun='item') | changes
+    return payload(kind='lists', penalty=.1, feedback=feedback, lists=known, range=None,
+                   bias=as_base64(np.zeros(N_ITEMS)), average=[.1]*WIDTH + [0], presets={}, noun='item') | changes
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory): return tmp_path_factory.mktemp('pages')
@@ -339,7 +339,9 @@ def test_list_models_of_stars_take_stars(tabs):
     page = tabs('liststars', lists('stars', noun='book'))
     rate(page, 'Plain 25', '5')
     assert page.locator('h2').first.inner_text().startswith('Rate a few books')
-    assert '★' not in page.locator('#best').inner_text() and not page.troubles
+    assert page.locator('#best .score').all_inner_texts()==['']*10 and not page.troubles
+    assert page.locator('#best .why').all_text_contents().count('Because of Plain 25 (5\xa0★)')
+    assert '4 stars or more count fully, less counts 20 %' in page.locator('#list-note').inner_text()
 
 LOOKS = [(DESKTOP, 'light'), (DESKTOP, 'dark'), (PHONE, 'light'), (PHONE, 'dark')]
 
