@@ -415,13 +415,14 @@ const words = {
   how: `The model is a table: ${page.width} learned numbers for each ${one}. Your row has as many${
     rates ? ', and one more for how generous you are' : ''}. This page looks for the row that
     explains what you gave and stays ${rates ? 'close to the average person\u2019s' : 'small'}: a
-    ridge regression, solved anew after each click. ${how_scored()} The map shows the two directions in which the ${many} differ most: ${share} % of the spread.`,
+    ridge regression, solved anew after each click. ${how_scored()}
+    The map shows the two directions in which the ${many} differ most: ${share} % of the spread.`,
 }
 
 // Fill in the words of this model
 function fill_words() {
-  const step = likes ? 'like' : looks == 'stars' ? 'star' : 'rating'
-  const lead = `Each ${step} moves you. To the model you are a row of ${page.width} numbers, ` +
+  const gift = likes ? 'like' : looks == 'stars' ? 'star' : 'rating'
+  const lead = `Each ${gift} moves you. To the model you are a row of ${page.width} numbers, ` +
     `and so is each ${one}. No server, no sign-up: everything is computed in this page.`
   $('heading').textContent = page.title || `${words.rate}, watch your row move`
   $('lead').textContent = lead
@@ -624,14 +625,14 @@ function make_presets() {
 }
 
 // Where this page keeps ratings: a name made of its items, so that two pages don't mix
-const drawer = 'collab-page-' + [...page.ids.join('\n')]
+const storage_key = 'collab-page-' + [...page.ids.join('\n')]
   .reduce((sum, letter) => (31*sum + letter.codePointAt(0))%4294967291, page.ids.length)
 
 // Keep the ratings in this browser, if it lets us; say which
 function keep() {
   const given = Object.fromEntries([...mine].map(([i, value]) => [page.ids[i], value]))
   try {
-    localStorage.setItem(drawer, JSON.stringify(given))
+    localStorage.setItem(storage_key, JSON.stringify(given))
     $('kept').textContent = 'Your ratings stay in this browser, on this machine.'
   } catch {
     $('kept').textContent = 'Your browser keeps nothing for this page: close it, and all is gone.'
@@ -641,7 +642,7 @@ function keep() {
 // Ratings of the last visit
 function recall() {
   try {
-    const given = JSON.parse(localStorage.getItem(drawer)) || {}
+    const given = JSON.parse(localStorage.getItem(storage_key)) || {}
     const fits = value => value >= low && value <= high
     page.ids.forEach((id, i) => { if (fits(given[id])) mine.set(i, given[id]) })
   } catch { mine.clear() }
@@ -955,9 +956,9 @@ function draw_labels() {
 # %% ../nbs/library/page_view.ipynb #baf0ee5f
 view_pointing = r"""// The dot under a point, if one is near
 function dot_at(x, y) {
-  const apart = i => Math.hypot(map.x[i] - x, map.y[i] - y)
-  const i = [...map.x.keys()].reduce((a, b) => apart(b) < apart(a) ? b : a, 0)
-  return n_dots && apart(i) < 14 ? i : null
+  const distance = i => Math.hypot(map.x[i] - x, map.y[i] - y)
+  const i = [...map.x.keys()].reduce((a, b) => distance(b) < distance(a) ? b : a, 0)
+  return n_dots && distance(i) < 14 ? i : null
 }
 
 // The next dot in a direction: near, and not far off to the side
@@ -1165,13 +1166,13 @@ view_near = r"""const near = {open: null, items: [], back: null}
 
 // Open the nearest of an item
 function open_item(item) {
-  const found = nearest(page, item, 8, rare)
+  const neighbours = nearest(page, item, 8, rare)
   if ($('near').hidden) near.back = document.activeElement
   near.open = item
-  near.items = item < n_dots ? found.map(o => o[0]).filter(i => i < n_dots) : []
+  near.items = item < n_dots ? neighbours.map(o => o[0]).filter(i => i < n_dots) : []
   $('near-title').textContent = names[item]
   $('near-rate').replaceChildren(rated_row(item, 'div'))
-  $('near-list').replaceChildren(...found.map(([i, cosine]) => {
+  $('near-list').replaceChildren(...neighbours.map(([i, cosine]) => {
     const title = `${names[i]}: show its nearest`
     const button = make('button', {title}, make('bdi', {}, short(i, 60)), ' ')
     button.append(make('small', {}, show(cosine, 2)))
@@ -1244,14 +1245,14 @@ function top_ten() {
 
 // Colours of the dots: differences from the average, relative to the large ones
 function tints() {
-  const apart = Float64Array.from(state.apart.slice(0, n_dots))
-  const sizes = apart.map(Math.abs).sort()
+  const off = Float64Array.from(state.apart.slice(0, n_dots))
+  const sizes = off.map(Math.abs).sort()
   const least = rates ? .02*(high - low) : 1e-9
   const reach = Math.max(sizes[Math.floor(.95*(n_dots - 1))], least)
   const said = value => mine.size && rates ? ` (${show(value, 2, '+')}${unit})` : ''
   $('less').textContent = `less${said(-reach)}`
   $('more-than').textContent = `more than the average person${said(reach)}`
-  return apart.map(v => clamp(v/reach, -1, 1))
+  return off.map(v => clamp(v/reach, -1, 1))
 }
 
 // Small numbers around the page
@@ -1306,15 +1307,15 @@ function start() {
   place_dots()
   bars_size = fit($('bars'))
   update()
-  const again = () => {
+  const repaint = () => {
     read_ink()
     place_dots()
     bars_size = fit($('bars'))
     redraw()
     draw_bars()
   }
-  new ResizeObserver(again).observe($('map'))
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', again)
+  new ResizeObserver(repaint).observe($('map'))
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', repaint)
   document.body.dataset.ready = 'yes'
 }
 
