@@ -624,9 +624,10 @@ function make_presets() {
   $('presets').append(over)
 }
 
-// Where this page keeps ratings: a name made of its items, so that two pages don't mix
-const storage_key = 'collab-page-' + [...page.ids.join('\n')]
-  .reduce((sum, letter) => (31*sum + letter.codePointAt(0))%4294967291, page.ids.length)
+// Where this page keeps ratings: a name made of its scale and items, so that pages don't mix
+const scale_and_items = [looks, low, high, ...page.ids].join('\n')
+const storage_key = 'collab-page-' + [...scale_and_items]
+  .reduce((sum, letter) => (31*sum + letter.codePointAt(0))%4294967291, 0)
 
 // Keep the ratings in this browser, if it lets us; say which
 function keep() {

@@ -284,6 +284,15 @@ def test_a_browser_that_keeps_nothing(browser, folder):
     assert 'keeps nothing' in page.locator('#kept').inner_text()
     page.context.close()
 
+def test_likes_of_one_page_are_not_stars_of_another(browser, folder):
+    page = new_tab(browser, folder/'first.html', lists(), DESKTOP, {})
+    page.locator('#rows .like').first.click()
+    (folder/'second.html').write_text(page_html(payload()), encoding='utf-8', errors='replace')
+    page.goto((folder/'second.html').as_uri())
+    page.locator('body[data-ready]').wait_for()
+    assert page.locator('#given').inner_text()==''
+    page.context.close()
+
 def test_likes_for_clicks(tabs):
     page = tabs('likes', lists())
     page.get_by_role('button', name='Like Plain 25').or_(page.locator('#more')).first.click()
