@@ -467,6 +467,7 @@ def test_search_finds_the_chapter_first(tab, site, where):
         t = tab(f'search.html?q={query}')
         if where=='file': t.goto(f'{(site/"search.html").as_uri()}?q={query}')
         top[word] = found(t)[0].split('#')[0]
+        assert not t.said
     assert top=={o: FIRST[o] for o in words}
 
 def test_what_stands_apart_is_found_last(tab):
