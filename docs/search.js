@@ -2,6 +2,9 @@
 // and of these the one that comes first on the path. PATH (from search.html): {page: {place, words}}
 const KINDS = {chapter: 100, practice: 60, projects: 50, api: 30, library: 10}
 
+// A page on disk may not read its neighbours, so the results have no excerpt there
+if (location.protocol == 'file:') DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false
+
 const query = () => new URLSearchParams(location.search).get('q').trim()
 
 // Words as Sphinx compares them: "embeddings" and "embedding" are one

@@ -83,6 +83,12 @@ def test_imports_and_private_cells_are_folded(source, folded):
     cells.code_cell(c)
     assert c.metadata.get('tags', [])==(['hide-input'] if folded else [])
 
+def test_links_in_what_a_cell_shows_lead_to_pages():
+    html = '<a class="do" href="../01_x.ipynb">one</a><a href="https://x.org/a.ipynb">two</a>'
+    c, = cell('f()', nbformat.v4.new_output('display_data', {'text/html': html}))
+    cells.change_output_links(c, lambda to: to.replace('.ipynb', '.html'))
+    assert c.outputs[0].data['text/html']==html.replace('01_x.ipynb', '01_x.html')
+
 def test_neighbours_that_are_folded_become_one():
     shows = nbformat.v4.new_output('stream', text='1')
     found = [*cell('import a'), *cell('def f(): pass', jupyter=dict(source_hidden=True)), *cell('f()', shows),
@@ -461,6 +467,7 @@ def test_search_finds_the_chapter_first(tab, site, where):
         t = tab(f'search.html?q={query}')
         if where=='file': t.goto(f'{(site/"search.html").as_uri()}?q={query}')
         top[word] = found(t)[0].split('#')[0]
+        assert not t.said
     assert top=={o: FIRST[o] for o in words}
 
 def test_what_stands_apart_is_found_last(tab):

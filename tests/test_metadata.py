@@ -17,7 +17,8 @@ FIELDS = dict(version='version', description='description', long_description='re
               install_requires='dependencies', package_data=None,
               extras_require='optional-dependencies',
               entry_points={'nbdev': 'entry-points', 'console_scripts': 'scripts'}, packages=None)
-PACKAGE = dict(fastcore='fastai', fastprogress='fastai', numpy='pandas', IPython='fastcore', PIL='matplotlib')  # comes with
+# what comes with a package that is required
+PACKAGE = dict(fastcore='fastai', fastprogress='fastai', numpy='pandas', IPython='fastcore', PIL='matplotlib')
 
 @pytest.fixture(scope='module')
 def settings(root):

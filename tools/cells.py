@@ -1,5 +1,6 @@
 "A notebook as Sphinx reads it: only what a page shows, plumbing folded, and the box at its end"
 import re, sys
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -37,6 +38,16 @@ def code_cell(
     if tag and imports(c): shown['code_prompt_show'] = 'Show the imports'
     if shown: meta['mystnb'] = shown
     c.metadata = nbformat.from_dict(meta)
+
+def change_output_links(
+    c: NotebookNode,            # a code cell
+    link: Callable[[str], str], # gives where a link to a notebook leads from now on
+) -> None:
+    "Change links to notebooks in what a cell shows"
+    for o in c.outputs:
+        if 'text/html' not in o.get('data', {}): continue
+        found = r"""(<a\b[^>]*?\bhref=["'])([^"':]+\.ipynb)"""
+        o.data['text/html'] = re.sub(found, lambda m: m[1] + link(m[2]), o.data['text/html'])
 
 def is_silent(
     c: NotebookNode, # a cell, as `readme.page` gives it
@@ -101,7 +112,9 @@ def site_page(
     box = next_box(next((o for o in course.chapters if o.name==name), None), course)
     nb.cells = joined(nb.cells)
     for c in nb.cells:
-        if c.cell_type=='code': code_cell(c)
+        if c.cell_type=='code':
+            code_cell(c)
+            change_output_links(c, lambda to: site_link(to, True, name, pages, files))
         else: c.source = change_links(c.source, lambda to,html: site_link(to, html, name, pages, files))
     if box:
         for c in nb.cells: c.source = c.source if c.cell_type=='code' else without_next_line(c.source)
