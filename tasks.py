@@ -260,6 +260,7 @@ def lab_command(
     res = [exe(), '-m', 'jupyterlab', '--log-level=ERROR', '--LabApp.log_level=ERROR', f'--ServerApp.root_dir={root}',
            '-y',
            '--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate', '--LabApp.news_url=None',
+           '--LanguageServerManager.autodetect=False',  # it'd start a type checker, whose messages stop the reader
            f'--LabApp.app_settings_dir={ours}', '--LabApp.custom_css=True',
            f'--ServerApp.tornado_settings=static_custom_path={ours}']
     if hasattr(os, 'geteuid') and os.geteuid()==0: res.append('--allow-root')
@@ -307,7 +308,7 @@ def check_lab(
     info,    # from `server_info`
     folder,  # where the notebooks are
 ):
-    "The server answers, knows the index, serves the page that opens it with our styles, and asks for no news"
+    "The server answers, serves the index with our styles, asks for no news, and starts no language server"
     json.loads(ask(info, 'api/status'))
     index = json.loads(ask(info, f'api/contents/{folder}/index.ipynb?content=1'))
     if index['type']!='notebook': raise TaskError(f"{folder}/index.ipynb isn't a notebook.")
@@ -320,6 +321,8 @@ def check_lab(
     news = json.loads(ask(info, 'lab/api/settings/@jupyterlab/apputils-extension:notification'))
     if news['schema']['properties']['fetchNews']['default']!='false':
         raise TaskError('JupyterLab would ask whether to fetch its news.')
+    if json.loads(ask(info, 'lsp/status'))['sessions']:
+        raise TaskError('JupyterLab would start a language server, whose messages cover the page.')
     ask(info, 'api/shutdown', 'POST')
 
 def lab(*args):
