@@ -192,6 +192,10 @@ def install():
         raise TaskError(explain(out)
                         or f'Installing failed: {last_line(out)} (all of it is in {log.relative_to(root)})', code)
 
+# the last that pip says before it unpacks some gigabytes
+_unpacks = re.compile(r'\s*(?:Installing collected|Attempting uninstall|Found existing|Uninstalling|Successfully un)')
+UNPACKING = 'unpacking the packages: pip says nothing for some minutes'
+
 def follow(
     lines,  # output of an installer
 ):
@@ -200,7 +204,7 @@ def follow(
     tty = sys.stdout.isatty()
     for l in lines:
         yield l
-        short = re.sub(r'\s+', ' ', l).strip()[:70]
+        short = UNPACKING if _unpacks.match(l) else re.sub(r'\s+', ' ', l).strip()[:70]
         if tty: print(f'\r  {short:<72}', end='', flush=True)
         elif time.monotonic()-seen > 30:
             seen = time.monotonic()
@@ -214,7 +218,7 @@ def setup(*args):
     check_disk()
     with suppress(FileNotFoundError): stamp.unlink()
     make_venv()
-    say('Installing the course into .venv: a first time about 5 minutes and 7 GB of disk (mostly PyTorch), later '
+    say('Installing the course into .venv: a first time 5 to 10 minutes and 7 GB of disk (mostly PyTorch), later '
         'seconds …')
     key = wanted()
     install()
