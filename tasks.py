@@ -192,6 +192,10 @@ def install():
         raise TaskError(explain(out)
                         or f'Installing failed: {last_line(out)} (all of it is in {log.relative_to(root)})', code)
 
+# the last that pip says before it unpacks some gigabytes
+_unpacks = re.compile(r'\s*(?:Installing collected|Attempting uninstall|Found existing|Uninstalling|Successfully un)')
+UNPACKING = 'unpacking the packages: pip says nothing for some minutes'
+
 def follow(
     lines,  # output of an installer
 ):
@@ -200,7 +204,7 @@ def follow(
     tty = sys.stdout.isatty()
     for l in lines:
         yield l
-        short = re.sub(r'\s+', ' ', l).strip()[:70]
+        short = UNPACKING if _unpacks.match(l) else re.sub(r'\s+', ' ', l).strip()[:70]
         if tty: print(f'\r  {short:<72}', end='', flush=True)
         elif time.monotonic()-seen > 30:
             seen = time.monotonic()
@@ -214,7 +218,7 @@ def setup(*args):
     check_disk()
     with suppress(FileNotFoundError): stamp.unlink()
     make_venv()
-    say('Installing the course into .venv: a first time about 5 minutes and 7 GB of disk (mostly PyTorch), later '
+    say('Installing the course into .venv: a first time 5 to 10 minutes and 7 GB of disk (mostly PyTorch), later '
         'seconds …')
     key = wanted()
     install()
@@ -260,6 +264,7 @@ def lab_command(
     res = [exe(), '-m', 'jupyterlab', '--log-level=ERROR', '--LabApp.log_level=ERROR', f'--ServerApp.root_dir={root}',
            '-y',
            '--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate', '--LabApp.news_url=None',
+           '--LanguageServerManager.autodetect=False',  # it'd start a type checker, whose messages stop the reader
            f'--LabApp.app_settings_dir={ours}', '--LabApp.custom_css=True',
            f'--ServerApp.tornado_settings=static_custom_path={ours}']
     if hasattr(os, 'geteuid') and os.geteuid()==0: res.append('--allow-root')
@@ -307,7 +312,7 @@ def check_lab(
     info,    # from `server_info`
     folder,  # where the notebooks are
 ):
-    "The server answers, knows the index, serves the page that opens it with our styles, and asks for no news"
+    "The server answers, serves the index with our styles, asks for no news, and starts no language server"
     json.loads(ask(info, 'api/status'))
     index = json.loads(ask(info, f'api/contents/{folder}/index.ipynb?content=1'))
     if index['type']!='notebook': raise TaskError(f"{folder}/index.ipynb isn't a notebook.")
@@ -320,6 +325,8 @@ def check_lab(
     news = json.loads(ask(info, 'lab/api/settings/@jupyterlab/apputils-extension:notification'))
     if news['schema']['properties']['fetchNews']['default']!='false':
         raise TaskError('JupyterLab would ask whether to fetch its news.')
+    if json.loads(ask(info, 'lsp/status'))['sessions']:
+        raise TaskError('JupyterLab would start a language server, whose messages cover the page.')
     ask(info, 'api/shutdown', 'POST')
 
 def lab(*args):

@@ -641,8 +641,10 @@ def known_item_rows(
     if not known.any(): items.rows(column, trained=True, advice='leave it out', similar=similar)
     if not known.all():
         odd = column[~known].tolist()
+        is_typo = isinstance(odd[0], str) and odd[0] not in items.index
+        near = f'; {items.hint(odd[0], similar)}' if is_typo else ''
         warnings.warn(f'{len(odd):,} of {len(rows):,} ratings are skipped: no training rating has '
-                      f'{items.name} {brief(odd[0])}')
+                      f'{items.name} {brief(odd[0])}{near}')
     return rows
 
 def fold_newcomers(

@@ -74,6 +74,11 @@ def test_not_when_anything_else_changes(ready, copy):
     (copy/'collab_course'/'__init__.py').write_text('__version__ = "9.9.9"\n')
     assert ready.is_set_up()
 
+def test_minutes_of_unpacking_are_announced(tasks, monkeypatch, capsys):
+    monkeypatch.setattr(tasks.time, 'monotonic', iter(range(0, 400, 40)).__next__)
+    list(tasks.follow(['Collecting torch\n', '  Attempting uninstall: setuptools\n']))
+    assert 'Collecting torch' in (said := capsys.readouterr().out) and tasks.UNPACKING in said and '  Att' not in said
+
 def test_installs_again_for_another_python(ready, monkeypatch):
     ready.setup()
     monkeypatch.setattr(ready.sys, 'version_info', (3, 99, 0))

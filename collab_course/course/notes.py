@@ -101,7 +101,7 @@ def values_table(
                      f'<td class="came"><code>{came}</code></td>'
                      f'<td><code>{wanted}</code></td></tr>')
     if not cells: return ''
-    names = ('what', 'came', 'expected')
+    names = ('what', 'got', 'expected')
     head = ''.join(f'<th scope="col">{name}</th>' for name in names)
     return (f'<table class="values">\n<thead><tr>{head}</tr></thead>\n'
             f'<tbody>{"".join(cells)}</tbody>\n</table>')
