@@ -305,7 +305,10 @@ map_panel = r"""const panel = (d, choose) => {
   const list = html('ol', {})
   const button = i => {
     const b = html('button', {type: 'button'}, d.names[i])
-    b.addEventListener('click', () => choose(i))
+    b.addEventListener('click', () => {
+      choose(i)
+      list.querySelector('button')?.focus({preventScroll: true})
+    })
     return html('li', {}, b)
   }
   const tell = (chosen, found, asked) => {
@@ -345,10 +348,12 @@ map_search = r"""const live_map = (d, n, alt) => {
     tell(chosen, found, search.value)
   }
   const plain = text => text.toLowerCase().normalize('NFD').replace(/\p{M}/gu, '')
+  const bare = i => plain(d.names[i]).replace(/ \(\d{4}\)$/, '')
   const seek = () => {
     const asked = plain(search.value.trim())
     const fits = i => plain(d.names[i]).includes(asked)
     found = asked ? [...d.names.keys()].filter(fits) : []
+    found.sort((a, b) => (bare(b)===asked) - (bare(a)===asked))
     const exact = found.find(i => d.names[i]===search.value)
     chosen = exact ?? (found.length===1 ? found[0] : null)
     if (chosen!==null) found = []
@@ -388,7 +393,10 @@ map_events = r"""  let moved = 0
   search.addEventListener('input', seek)
   const keys = event => {
     if (event.key==='Enter' && event.target===search && found.length) choose(found[0])
-    if (event.key==='Escape') choose(null)
+    if (event.key==='Escape') {
+      choose(null)
+      search.focus({preventScroll: true})
+    }
     if (event.key!=='Tab') event.stopPropagation()
   }
   const tool = (sign, name, by) => {

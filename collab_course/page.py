@@ -320,6 +320,5 @@ function awayFromAverage(page, row) {
 }
 '''
 
-# %% ../nbs/17_page.ipynb #7a25f5ee
 engine_js = '\n'.join([triangle_js, solve_js, ridge_js, fold_js, scores_js, answers_js,
                        reasons_js, map_js])

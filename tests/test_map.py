@@ -6,7 +6,7 @@ from collab_course.factor_map import FactorPlot
 
 N = 60
 NAMES = ['The Rock (1996)', 'The Rocketeer (1991)', '<img src=x onerror=alert(1)> & "q" \'s\' (1990)', 'Amélie (2001)',
-         *(f'Film {i} (1980)' for i in range(4, N))]
+         *(f'Film {i} (1980)' for i in range(4, N-1)), 'Film (1980)']
 
 def plot_of(n=N):
     rng = np.random.default_rng(0)
@@ -75,6 +75,11 @@ def test_several_matches_are_counted_and_enter_takes_the_first(show):
     search(page).press('Enter')
     assert said(page).startswith('The Rock (1996)') and search(page).input_value()=='The Rock (1996)'
 
+def test_a_title_typed_in_full_comes_before_longer_ones(show):
+    page = show()
+    search(page).fill('film')
+    assert said(page)=='56 titles match. Enter takes Film (1980).'
+
 def test_no_match_says_so_and_escape_clears(show):
     page = show()
     search(page).fill('zzz')
@@ -112,6 +117,12 @@ def test_the_keyboard_walks_from_neighbour_to_neighbour(show):
     for _ in range(3): page.keyboard.press('Tab')
     page.keyboard.press('Enter')
     assert said(page).startswith('Film 4 (1980)') and listed(page)[0]=='Film 5 (1980)'
+    page.keyboard.press('Enter')
+    assert said(page).startswith('Film 5 (1980)')
+    page.keyboard.press('Escape')
+    assert listed(page)==[]
+    page.keyboard.type('the rock (')
+    assert said(page).startswith('The Rock (1996)')
 
 def test_zoom_moves_dots_apart_around_the_chosen_item_and_back(show):
     page = show()

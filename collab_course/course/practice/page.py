@@ -103,6 +103,12 @@ def _(L, b):
     table = np.array(L)
     return np.linalg.solve(table.T@table, b).tolist()
 
+@ex.down_and_up.mistake('on the way up you took rows of `L`, which are 0 there. The rows of '
+                        '$L^T$ are its columns: `L[k][i]`.')
+def _(L, b):
+    down = np.linalg.solve(np.array(L), b)
+    return (down/np.diag(L)).tolist()
+
 @ex.down_and_up.mistake('you never divided by the diagonal.')
 def _(L, b):
     x = list(b)
@@ -163,6 +169,10 @@ def _(adds, least): return sorted(adds, key=lambda t: -adds[t])[:2]
 
 @ex.two_reasons.mistake('the order is reversed: the one that adds most comes first.')
 def _(adds, least): return sorted((t for t in adds if adds[t]>=least), key=adds.get)[:2]
+
+@ex.two_reasons.mistake('these add enough, but they stand in the order of `adds`. Sort them first, '
+                        'and take two then.')
+def _(adds, least): return [t for t in adds if adds[t]>=least][:2]
 
 @ex.two_reasons.mistake('there are more than two.')
 def _(adds, least):
@@ -276,14 +286,19 @@ def _(rng):
 
 # %% ../../../nbs/teaching/17_page.ipynb #69cc2cd0
 @ex.for_page.mistake('`</script` in a title ends the element, although it stands in quotes. '
-                     'Browsers look for it before anybody reads JSON.')
+                     'Browsers look for it before anybody reads JSON. (Python reads `\\u003c` as '
+                     '`<`, too, unless there\'s an `r` before the quotes.)')
 def _(data): return json.dumps(data)
 
 @ex.for_page.mistake('HTML\'s escapes aren\'t read inside a script element: they come back as they '
                      'are, in the titles.')
 def _(data): return escape(json.dumps(data), quote=False)
 
-@ex.for_page.mistake('it may be written in capitals, too: `</SCRIPT`.')
+@ex.for_page.mistake('HTML\'s escapes aren\'t read inside a script element: `&lt;` comes back as '
+                     'four letters. Use the escape that JSON has.')
+def _(data): return json.dumps(data).replace('<', '&lt;')
+
+@ex.for_page.mistake('a browser ends the element at capitals, too: `</SCRIPT`.')
 def _(data): return json.dumps(data).replace('</script', r'<\/script')
 
 @ex.for_page.mistake('`<!--` and a `<script` after it hide the end of the element. '
