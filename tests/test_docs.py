@@ -457,7 +457,8 @@ def test_search_leads_to_a_page(tab, start, box):
 
 FIRST = {'weight decay': '04_bias.html', 'embedding': '01_one_hot.html', 'loader': '03_loaders.html',
          'sigmoid_range': '02_dot_product.html', 'newcomers': '09_newcomers.html', 'SVD++': '13_svdpp.html',
-         'Recommender.fit': 'api/recommender.html', 'save a model': '16_saving.html'}
+         'Recommender.fit': 'api/recommender.html', 'save a model': '16_saving.html', 'save': '16_saving.html',
+         'cold start': '09_newcomers.html'}
 
 @pytest.mark.parametrize('where', ['http', 'file'])
 def test_search_finds_the_chapter_first(tab, site, where):
