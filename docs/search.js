@@ -33,6 +33,12 @@ function shareSaid(page) {
   return all ? here/all : 0
 }
 
+// Is the page's title, without its number, what is looked for?
+function isTitle(page, title) {
+  const words = stems(title.replace(/^\d+ /, '')), wanted = stems(query())
+  return page in PATH && wanted.size == words.size && [...wanted].every(o => words.has(o))
+}
+
 // Is it the reference of exactly the name that is looked for?
 function isName(kind, title) {
   return kind == 'object' && /[_.A-Z]/.test(query()) && `.${title}`.endsWith(`.${query()}`)
@@ -44,6 +50,7 @@ var Scorer = {
   score([page, title, anchor, about, points, file, kind]) {
     const share = shareSaid(page), place = PATH[page]?.place ?? 99
     if (isName(kind, title)) return 300
+    if (isTitle(page, title)) return 200
     return (share == 1 ? 50 : points + 20*share) + kindPoints(page) - place/1000
   },
 }

@@ -13,6 +13,10 @@ from links import beside, site_link
 from path import MAP, Chapter, Course, imports, plumbing
 from readme import change_links, page
 
+# below the heading of a practice
+RUN = ('<p class="run">You can answer the questions on this page. To write code and have it checked, '
+       '<a href="../index.html#run">run the course yourself</a>.</p>')
+
 def alt(
     c: NotebookNode, # a cell
 ) -> str:
@@ -89,7 +93,9 @@ def next_box(
     rows = dict(Practice=to(practice.counts if own else practice.title, practice.name, 'ipynb') if practice else '',
                 Next=to(course.titles[after], after, 'ipynb') if after else '',
                 Reference=', '.join(to(f'`{o}`', page, 'md') for o,page in apis if page in course.titles))
-    shown = ''.join(f':::{{container}} next-{k.lower()}\n**{k}**\n\n{v}\n:::\n' for k,v in rows.items() if v)
+    words = dict(Next='Next' if after in course.projects else 'Next chapter')
+    shown = ''.join(f':::{{container}} next-{k.lower()}\n**{words.get(k, k)}**\n\n{v}\n:::\n'
+                    for k,v in rows.items() if v)
     return f'::::{{container}} next-box\n{shown}::::' if shown else ''
 
 def without_next_line(
@@ -120,6 +126,7 @@ def site_page(
         for c in nb.cells: c.source = c.source if c.cell_type=='code' else without_next_line(c.source)
         nb.cells = [c for c in nb.cells if c.source or c.cell_type=='code']
         nb.cells.append(new_markdown_cell(box, id='next-box'))
+    if name.startswith('practice/'): nb.cells.insert(1, new_markdown_cell(RUN, id='run'))
     if name==MAP: nb.cells[0].source = re.sub(r'^# .*', f'# {course.titles[MAP]}', nb.cells[0].source)
     if bar := buttons(name, repo, branch): nb.cells.insert(1, new_markdown_cell(bar, id='open-in'))
     if name.startswith('teaching/'): nb.metadata['no-search'] = True  # solutions stay out of what is found

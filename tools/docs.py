@@ -128,6 +128,15 @@ def swap(
     new.rename(dest)
     shutil.rmtree(old, ignore_errors=True)
 
+def add_way_back(
+    page: Path, # the page to play with, in the website
+) -> None:
+    "Let a page that stands alone lead back to the course"
+    line = '<p class="note"><a href="../index.html" style="color: inherit">Collab course</a> · built in ' \
+           '<a href="../17_page.html" style="color: inherit">chapter 17</a></p>'
+    text = page.read_text(encoding='utf-8')
+    page.write_text(text.replace('<header>', f'<header>\n  {line}', 1), encoding='utf-8')
+
 def build(
     dest: Path = root/'_docs', # folder of the website
     repo: str|None = None, # owner/name on GitHub; None: no buttons
@@ -142,7 +151,9 @@ def build(
     sphinx(work/'src', new)
     add_pictures(new, cards)
     copy_files(new, {'files/LICENSE.txt': root/'LICENSE'})
-    if play: shutil.copytree(play, new/'play')
+    if play:
+        shutil.copytree(play, new/'play')
+        add_way_back(new/'play'/'index.html')
     (new/'.nojekyll').touch()
     for o in ('.buildinfo', 'objects.inv'): (new/o).unlink(missing_ok=True)
     shutil.rmtree(new/'_sources', ignore_errors=True)

@@ -11,6 +11,8 @@ from execute import root
 from path import LINES, MAP, WORDS, Chapter, Course
 
 ABOUT = ('learning', 'library', MAP)  # pages that the line at the top links to, where they are
+TEACH = {'teaching': ("Teacher's edition", 'Solutions, hints and known mistakes of each practice, one page a chapter'),
+         'bench': ('Measurements', 'Where the numbers of the chapters come from, and how to run them again')}
 CARD = (600, 340)  # a card's picture fits into this, which is sharp on a phone too
 
 def figure(
@@ -74,6 +76,13 @@ def numbers(
             (sum(o.exercises for o in practices), 'exercises that name your mistake'),
             (sum(o.questions for o in practices), 'questions that explain their answers')]
 
+def teachers(
+    course: Course, # its chapters and their order
+) -> list[dict[str, str]]:
+    "The first page of each group that is for teachers, with a title and a line about the group"
+    first = {o: next((k for k in course.titles if k.startswith(f'{o}/')), None) for o in TEACH}
+    return [dict(name=first[o], title=title, about=about) for o,(title,about) in TEACH.items() if first[o]]
+
 def front(
     course: Course, # its chapters and their order
     pictured: Iterable[str], # names of the chapters that have a picture
@@ -86,7 +95,7 @@ def front(
                 first=next((o.name for o in course.chapters if o.number), ''),
                 before=next((page(o.name) for o in course.chapters if not o.number), None),
                 about={o: course.titles[o] for o in ABOUT if o in course.titles},
-                projects=[page(o) for o in course.projects])
+                projects=[page(o) for o in course.projects], teachers=teachers(course))
 
 def add_pictures(
     dest: Path, # folder of the website
