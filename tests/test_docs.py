@@ -230,7 +230,8 @@ def test_minutes_follow_their_rule():
 
 def test_buttons_of_the_front_page(texts):
     to = dict((text, to) for to,text in front(texts, r'<a(?: class="first")? href="([^"]+)">([^<]+)</a>'))
-    assert to['Start with chapter 00']=='00_whole_game.html' and to['Rate films, move your vector']=='play/index.html'
+    assert to['Start with chapter 00']=='00_whole_game.html'
+    assert to['Rate films, watch your row move']=='play/index.html'
     assert to['Open in Colab'].endswith('/colab/00_whole_game.ipynb') and 'Run it yourself' not in to
 
 @pytest.mark.parametrize('fails', [False, True])
