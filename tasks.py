@@ -421,10 +421,10 @@ def browser():
     attempt(['apt-get', 'install', '-y', '-qq', 'chromium'], DEBIAN_FRONTEND='noninteractive')
 
 def pytest(*args):
-    "The tests of tests/, one file a core at a time"
+    "The tests of tests/, one file more at a time than there are cores: some wait for browsers and processes"
     browser()
-    run([exe(), '-m', 'pytest', '-q', '-n', min(4, cores()), '--dist', 'loadfile', *args], 'see the failures above.',
-        MPLBACKEND='agg')
+    run([exe(), '-m', 'pytest', '-q', '-n', min(4, cores() + 1), '--dist', 'loadfile', *args],
+        'see the failures above.', MPLBACKEND='agg')
 
 def test(*args):
     "everything that must hold: export, README, lint, notebooks, tests"
