@@ -7,10 +7,10 @@
 
 # %% auto #0
 __all__ = ['map_tools', 'map_picture', 'map_titles', 'map_panel', 'map_search', 'map_events', 'map_style', 'map_script',
-           'map_frame', 'articles', 'n_shades', 'free_boxes', 'label_cost', 'line_pixels', 'clipped', 'nearest_spot',
-           'cover', 'place_labels', 'axis_ends', 'to_pixels', 'axis_ticks', 'as_attribute', 'article_first',
-           'without_year', 'nearest_rows', 'shades_of', 'FactorPlot', 'item_notes', 'text_sizes', 'cut_text',
-           'check_plane', 'map_points', 'dots_apart', 'plot_factors']
+           'map_frame', 'n_shades', 'free_boxes', 'label_cost', 'line_pixels', 'clipped', 'nearest_spot', 'cover',
+           'place_labels', 'axis_ends', 'to_pixels', 'axis_ticks', 'as_attribute', 'without_year', 'neighbours_of_all',
+           'shades_of', 'FactorPlot', 'item_notes', 'text_sizes', 'cut_text', 'check_plane', 'map_points', 'dots_apart',
+           'plot_factors']
 
 # %% ../nbs/library/factor_map.ipynb #9a8380eb
 import json, re
@@ -35,6 +35,7 @@ from .create_params import DotProductBias
 from .interpretation import factor_pca
 from .loaders import RatingsDataLoaders
 from .model_tables import entries_of, model_table, most_rated
+from .movielens import article_first
 
 # %% ../nbs/library/factor_map.ipynb #59613682
 def free_boxes(
@@ -480,18 +481,6 @@ def as_attribute(
     return text
 
 # %% ../nbs/library/factor_map.ipynb #45bc51ad
-articles = "The|A|An|La|Le|Les|L'|El|Los|Las|Il|Lo|Der|Die|Das|Det|Den|Un|Une"
-
-def article_first(
-    title: str, # E.g. 'Rock, The (1996)'
-) -> str:
-    "Move an article from the end of a title to its beginning"
-    found = re.fullmatch(rf'(.+?), ({articles})((?: \(.*)?)', title)
-    if not found: return title
-    name,article,rest = found.groups()
-    gap = '' if article.endswith("'") else ' '
-    return f'{article}{gap}{name}{rest}'
-
 def without_year(
     title: str, # E.g. 'The Rock (1996)'
 ) -> str:
@@ -499,11 +488,11 @@ def without_year(
     return re.sub(r' \(\d{4}\)$', '', title)
 
 # %% ../nbs/library/factor_map.ipynb #ecd0a0a7
-def nearest_rows(
+def neighbours_of_all(
     vectors: np.ndarray, # A row for each item
     n: int=10, # How many neighbours; fewer, if there are fewer
 ) -> np.ndarray: # Numbers of rows, the nearest first
-    "Find the nearest other rows by cosine"
+    "Find the nearest other rows of each row, by cosine"
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     directions = vectors/np.maximum(lengths, 1e-12)
     cosine = directions @ directions.T
@@ -802,7 +791,7 @@ def plot_factors(
     points,labels = map_points(model, dls, components, n_items, titles, info)
     longest = size[0]//18
     points['name'] = [cut_text(without_year(name), longest) for name in points.full]
-    near = nearest_rows(model_table(model, dls, 'item_factors')[points.pop('row')])
+    near = neighbours_of_all(model_table(model, dls, 'item_factors')[points.pop('row')])
     if title is None:
         title = 'The {:,} most rated items by components {} and {}'.format(len(points), *components)
     plot = FactorPlot(points, labels, tuple(size), title, 'mean_rating', near)

@@ -7,13 +7,14 @@ MOVIELENS_SMALL as well. A table that pandas has pickled, with user, movie, rati
 The pictures show titles of that data set and numbers learned from it. GroupLens permits to redistribute it, including
 transformations, under the terms in `LICENSE-latest-small.txt`.
 """
-import io, os, re, shutil, sys, tempfile
+import io, os, shutil, sys, tempfile
 from pathlib import Path
 
 import pandas as pd
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+from collab_course.movielens import article_first
 from collab_course.recommender import Recommender
 
 docs = Path(__file__).resolve().parent
@@ -32,21 +33,17 @@ PRESETS = {
 SOURCE = ('Data: MovieLens latest-small. F. M. Harper and J. A. Konstan, The MovieLens Datasets, 2015, '
           'redistributed under the terms of its README.')
 
-def with_article_first(title):
-    "The Matrix (1999) rather than Matrix, The (1999)"
-    return re.sub(r'^(.*), (The|A|An)( \(|$)', r'\2 \1\3', str(title))
-
 def ratings_with_titles(path):
     "The ratings of MovieLens latest-small, with a title each"
     if path.is_file():
         df = pd.read_pickle(path)
-        titles = df.title.map(with_article_first)
+        titles = df.title.astype(str).map(article_first)
         years = [f' ({o:.0f})' if o==o else '' for o in df.year]
         return df[['user', 'movie', 'rating']].assign(title=titles + years)
     names = dict(userId='user', movieId='movie')
     df = pd.read_csv(path/'ratings.csv').rename(columns=names)
     titles = pd.read_csv(path/'movies.csv', index_col='movieId').title
-    return df[['user', 'movie', 'rating']].assign(title=df.movie.map(titles).map(with_article_first))
+    return df[['user', 'movie', 'rating']].assign(title=df.movie.map(titles).astype(str).map(article_first))
 
 def with_ids(people, ratings):
     "The presets with ids of films in place of beginnings of titles"

@@ -45,3 +45,22 @@ def browser():
         res = _launch(p)
         yield res
         res.close()
+
+@pytest.fixture
+def show_html(browser, tmp_path):
+    "Opens pages; at the end nothing may have been loaded, logged or raised"
+    seen,contexts = [],[]
+    def open_page(html, width, height, **kw):
+        context = browser.new_context(viewport=dict(width=width, height=height), **kw)
+        contexts.append(context)
+        page = context.new_page()
+        page.on('request', lambda r: r.url.startswith(('file:', 'data:')) or seen.append(r.url))
+        page.on('console', lambda m: seen.append(m.text))
+        page.on('pageerror', lambda e: seen.append(str(e)))
+        path = tmp_path/'page.html'
+        path.write_text(html, encoding='utf-8')
+        page.goto(path.as_uri())
+        return page
+    yield open_page
+    for context in contexts: context.close()
+    assert seen==[]

@@ -13,8 +13,8 @@ from sklearn.decomposition import PCA
 from collab_course.create_params import DotProductBias
 from collab_course.tables import planted_ratings
 from collab_course.dot_product import DotProduct, quick_fit
-from collab_course.factor_map import (FactorPlot, article_first, nearest_rows, place_labels, plot_factors,
-                                      without_year)
+from collab_course.factor_map import FactorPlot, neighbours_of_all, place_labels, plot_factors, without_year
+from collab_course.movielens import article_first
 from collab_course.interpretation import bias_ranking, factor_pca, nearest
 from collab_course.loaders import RatingsDataLoaders
 
@@ -438,7 +438,7 @@ def test_the_nearest_are_those_of_nearest(plot, model, dls):
         assert [plot.points.index[i] for i in live['near'][place]]==list(want)
 
 @pytest.mark.parametrize('n', [0, 1, 3])
-def test_few_items_have_few_neighbours(n): assert nearest_rows(np.eye(3)[:n], 10).shape==(n, max(n-1, 0))
+def test_few_items_have_few_neighbours(n): assert neighbours_of_all(np.eye(3)[:n], 10).shape==(n, max(n-1, 0))
 
 @pytest.mark.parametrize('title,first,short', [
     ('Rock, The (1996)', 'The Rock (1996)', 'The Rock'),

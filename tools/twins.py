@@ -9,7 +9,7 @@ import nbformat
 
 sys.path.insert(0, str(Path(__file__).parent))
 from examples import plain
-from readme import change_links, outside, page
+from readme import alt, change_links, outside, page
 
 SOLVED = 'teaching/'  # pages with solutions have no twin
 GROUPS = {'Chapters': r'before|\d\d_\w+', 'Practice': 'practice/.*', 'Projects': 'projects/.*',
@@ -31,13 +31,6 @@ def fence(
     "Return a block of code or output"
     ticks = '`'*max(3, 1 + max(map(len, re.findall('`+', text)), default=0))
     return f'{ticks}{kind}\n{text}\n{ticks}'
-
-def alt(
-    c: nbformat.NotebookNode, # code cell, as `readme.page` gives it
-) -> str:
-    "Return what the picture of a cell shows, in words"
-    said = [o.data.get('text/plain', '') for o in c.outputs if 'image/png' in o.get('data', {})]
-    return c.metadata.alt or next((o for o in said if o[:1] not in ('', '<')), '')
 
 def shown(
     output: nbformat.NotebookNode, # of a code cell
