@@ -5,15 +5,17 @@ from collections import defaultdict
 import pytest
 
 # a module imports only from those before it; `course` stands apart
-ORDER = '''checks files forks quiet movielens frames tables extremes vocab reading ranking distances metrics crowds
-folding bundle loaders loops lookups one_hot dot_product create_params steps training features embedding_nn
+ORDER = '''checks files forks quiet movielens frames tables extremes vocab reading ratings_index ranking distances
+metrics crowds folding bundle checkpoints loaders loops lookups one_hot dot_product create_params steps training
+sharding features embedding_nn
 side_features svdpp_training svdpp levels served list_models intervals baselines model_tables components interpretation
 factor_map scoring evaluation lists newcomer_tables newcomer_rows newcomers feedback convert fastai_collab
-choices answers list_answers page page_data page_view fitting two_models recommender command_line all'''.split()
+choices answers list_answers page page_data page_view fitting two_models
+distributed launch recommender command_line all'''.split()
 COURSE = 'figures walk differences pages notes progress exercises standing'.split()
 # these start without torch, fastai and matplotlib
-LIGHT = '''checks files forks movielens frames tables extremes vocab reading ranking distances metrics crowds folding
-served list_models intervals bundle feedback choices answers list_answers components page page_data
+LIGHT = '''checks files forks movielens frames tables extremes vocab reading ratings_index ranking distances metrics crowds
+folding served list_models intervals bundle checkpoints launch feedback choices answers list_answers components page page_data
 page_view recommender command_line'''.split()
 HEAVY = {'torch', 'fastai', 'matplotlib', 'sklearn', 'scipy'}
 
