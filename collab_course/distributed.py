@@ -251,4 +251,4 @@ def main(
         return 1
     return 0
 
-if __name__=='__main__': sys.exit(main())
+if __name__=='__main__' and '__file__' in globals(): sys.exit(main())

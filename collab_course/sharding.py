@@ -150,6 +150,8 @@ def import_engine() -> Any: # The package torchrec
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         import torchrec
+    from torchrec.distributed.comm_ops import set_gradient_division
+    set_gradient_division(False) # it divides gradients by the number of processes
     logging.getLogger('torch.fx._symbolic_trace').setLevel(logging.ERROR)
     return torchrec
 
