@@ -237,11 +237,12 @@ def likely_mistake(
 ) -> str | None:
     "Find the known mistake that best explains the wrong outputs"
     right = [i for i in range(len(found)) if i not in wrong]
+    first_wrong = min(wrong)
     agrees = []
     for f,says in ex.mistakes:
-        same = [o.same(ex.outcome(f, args), ex.tol) for o,args in zip(found, cases)]
-        agrees.append((says, same))
-    for where in (range(len(found)), wrong, [min(wrong), *right]):
+        alike = lambda i: found[i].same(ex.outcome(f, cases[i]), ex.tol)
+        if alike(first_wrong): agrees.append((says, [alike(i) for i in range(len(found))]))
+    for where in (range(len(found)), wrong, [first_wrong, *right]):
         for says,same in agrees:
             if all(same[i] for i in where): return says
     return None
