@@ -127,7 +127,8 @@ def machine_paths(
     own = {str(p) for p in (root, Path.home(), Path(sys.prefix), Path(tempfile.gettempdir())/'ipykernel_')} - {'/', '.'}
     found = [m for p in own
              for m in re.findall(rf'(?<![\w.~-]){re.escape(p)}(?![\w.-])[^\s"\\]*|{re.escape(p)}\d+[^\s"\\]*', text)]
-    return sorted(set(found) | set(re.findall(r'[^\s"\\]*/site-packages/[^\s"\\]*', text)))
+    installed = [o for o in re.split(r'[\s"\\]', text) if '/site-packages/' in o]
+    return sorted({*found, *installed})
 
 def _failure(name, i, cell, what):
     code = [l for l in cell.source.splitlines() if l.strip() and not l.startswith('#|')]
