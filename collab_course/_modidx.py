@@ -1810,6 +1810,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                        'collab_course/distributed.py'),
                                            'collab_course.distributed.shard_parser': ( 'many_machines.html#shard_parser',
                                                                                        'collab_course/distributed.py'),
+                                           'collab_course.distributed.step_watcher': ( 'many_machines.html#step_watcher',
+                                                                                       'collab_course/distributed.py'),
                                            'collab_course.distributed.summed_errors': ( 'many_machines.html#summed_errors',
                                                                                         'collab_course/distributed.py'),
                                            'collab_course.distributed.summed_loss': ( 'many_machines.html#summed_loss',
