@@ -10,16 +10,16 @@ __all__ = ['trainer', 'setting_flags', 'final_line', 'error_line', 'no_cause', '
            'n_cores', 'worker_environ', 'says_why', 'why_failed', 'WorkersFailed', 'die_with_parent', 'listen',
            'follow', 'check_workers', 'run_workers']
 
-# %% ../nbs/library/launch.ipynb #2e2a5843
+# %% ../nbs/library/launch.ipynb #855e59b1
 import os, re, signal, subprocess, sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from .checks import Arg, ArgError, check_whole
+from .checks import ArgError, check_whole, must_be
 from .files import make_folder
 
-# %% ../nbs/library/launch.ipynb #eab05860
+# %% ../nbs/library/launch.ipynb #39ba4b9e
 trainer = 'collab_course.distributed' # What each process runs
 setting_flags = dict(n_factors='--factors', n_epoch='--epochs', bs='--batch-size', lr='--lr',
                      wd='--wd', seed='--seed', every='--every')
@@ -48,7 +48,7 @@ def launch_command(
     words = [str(index), f'--checkpoint={checkpoint}', *setting_words(settings)]
     return [*torchrun, '-m', module, *words]
 
-# %% ../nbs/library/launch.ipynb #8b81b2da
+# %% ../nbs/library/launch.ipynb #861df7d3
 def n_cores() -> int:
     "Count the processor cores that may be used"
     if hasattr(os, 'sched_getaffinity'): return len(os.sched_getaffinity(0))
@@ -62,7 +62,7 @@ def worker_environ(
                  GLOO_SOCKET_IFNAME='lo')
     return usual | os.environ | dict(PYTHONUNBUFFERED='1')
 
-# %% ../nbs/library/launch.ipynb #021ae80c
+# %% ../nbs/library/launch.ipynb #5c7e3835
 final_line = re.compile(r'^(?:torchrun .*: )?error: (.*)$') # what `distributed.main` refuses
 error_line = re.compile(r'^(?:\[rank\d+\]: ?)?(?:\w+\.)*(\w*(?:Error|Exception))(?:: (.*))?$')
 no_cause = re.compile('SignalException|onnection (?:closed|reset|refused)|connectFullMesh|'
@@ -96,9 +96,18 @@ def why_failed(
     if name=='SIGKILL': return 'a process was killed, perhaps because memory ran out'
     return f'a process was ended by {name}'
 
-# %% ../nbs/library/launch.ipynb #246e9242
+# %% ../nbs/library/launch.ipynb #29aeedba
 class WorkersFailed(ValueError):
-    "Processes that trained together failed; the message says why, and what to do"
+    "Processes that trained together failed; `why` says it in a few words"
+    def __init__(self,
+        workers: int, # How many processes there were
+        why: str, # What went wrong
+        log: Path, # File with their messages
+    ):
+        self.why = why
+        noun = 'process' if workers==1 else 'processes'
+        super().__init__(f'{workers} {noun} could not train the model: {why}. Their messages are '
+                         f'in {log}; what was saved there goes on when you call this again')
 
 def die_with_parent() -> Callable[[], Any]:
     "Return what a new process calls to be ended together with this one"
@@ -143,12 +152,11 @@ def check_workers(
     workers: int, # How many processes
     n_streams: int, # In how many streams the ratings lie
 ):
-    "Check that each process has ratings to read"
+    "Check that each process has as many streams to read as the others"
     check_whole(workers=workers)
-    if workers<=n_streams: return
-    raise ArgError(Arg('workers', workers), f' is more than the {n_streams} streams in which the '
-                   f'ratings lie: pass at most {n_streams}, or index them again with ',
-                   Arg('n_streams', workers), arg='workers')
+    if n_streams%workers==0: return
+    fit = [n for n in range(1, n_streams+1) if n_streams%n==0]
+    raise must_be('workers', f'one of {fit}, since the ratings lie in {n_streams} streams', workers)
 
 def run_workers(
     index: str|os.PathLike, # Folder that `index_ratings` wrote
@@ -156,17 +164,15 @@ def run_workers(
     workers: int = 2, # How many processes
     max_restarts: int = 3, # How often to start again where one dies
     on_line: Callable[[str], Any] = print, # Called with each line that the first process prints
+    progress: bool = False, # Lines about steps, too?
     module: str = trainer, # What each process runs
     **settings: Any, # Arguments of `fit_sharded`, such as n_factors and n_epoch
 ):
     "Train with several processes on this machine, and say in one sentence why it failed"
     check_whole(workers=workers)
     check_whole(0, max_restarts=max_restarts)
-    checkpoint = make_folder(checkpoint)
+    log = make_folder(checkpoint)/'workers.log'
     command = launch_command(index, checkpoint, workers, max_restarts, settings, module)
-    log = checkpoint/'workers.log'
+    if progress: command.append('--progress')
     code = follow(command, worker_environ(workers), log, on_line)
-    if code==0: return
-    why = why_failed(log.read_text(encoding='utf-8').splitlines())
-    raise WorkersFailed(f'{workers} processes could not train the model: {why} (their messages '
-                        f'are in {log}; what was saved in {checkpoint} can be resumed)')
+    if code: raise WorkersFailed(workers, why_failed(log.read_text('utf-8').splitlines()), log)
