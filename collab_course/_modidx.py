@@ -369,6 +369,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                     'collab_course/command_line.py'),
                                             'collab_course.command_line.aside': ( 'library/command_line.html#aside',
                                                                                   'collab_course/command_line.py'),
+                                            'collab_course.command_line.asked_settings': ( 'library/command_line.html#asked_settings',
+                                                                                           'collab_course/command_line.py'),
                                             'collab_course.command_line.cell_text': ( 'library/command_line.html#cell_text',
                                                                                       'collab_course/command_line.py'),
                                             'collab_course.command_line.check_can_train': ( 'library/command_line.html#check_can_train',

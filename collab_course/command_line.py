@@ -481,7 +481,7 @@ def fit_command(
     print(rec.save(args.out, history=not args.no_history))
     say(args, *next_step(args, rec))
 
-# %% ../nbs/library/command_line.ipynb #0adfcc9d
+# %% ../nbs/library/command_line.ipynb #08c120aa
 def check_pieces(
     args: Namespace, # The command line of `fit`
 ):
@@ -540,7 +540,9 @@ def training_folder(
     with tempfile.TemporaryDirectory(prefix='.training-', dir=beside_model) as folder:
         yield Path(folder)
 
-# %% ../nbs/library/command_line.ipynb #80ceaedd
+# %% ../nbs/library/command_line.ipynb #29c4531b
+usual_streams = 8 # to which ratings are dealt
+
 def is_parquet(
     args: Namespace, # The command line
 ) -> bool:
@@ -588,7 +590,7 @@ def titles_in_parts(
 def write_index(
     args: Namespace, # The command line
     out: Path, # Folder of the index
-    n_streams: int = 8, # Streams to deal the ratings to
+    n_streams: int = usual_streams, # Streams to deal the ratings to
     engine: str = 'pyarrow', # What sorts the ids
 ) -> tuple[Any, 'pd.DataFrame|None']: # The index; titles that stood beside the ratings
     "Index ratings"
@@ -625,7 +627,7 @@ def index_table(
         how = how | dict(progress=None) # it would name a file that nobody knows
         return index_ratings(str(path), out, **columns, **how),titles
 
-# %% ../nbs/library/command_line.ipynb #a306e344
+# %% ../nbs/library/command_line.ipynb #10c0f71b
 def indexed(
     args: Namespace, # The command line of `fit`
     folder: Path, # Folder of the training
@@ -682,6 +684,27 @@ def workers_of(
     write_json(folder/'fit.json', dict(workers=workers))
     return workers
 
+def asked_settings(
+    args: Namespace, # The command line of `fit`
+) -> dict[str, Any]: # None: as tuned, or as in the training that goes on
+    "Return the settings of a training that the person gave"
+    return dict(n_factors=args.factors, n_epoch=args.epochs, bs=args.batch_size, lr=args.lr,
+                wd=args.wd, seed=args.seed)
+
+def check_settings(
+    args: Namespace, # The command line of `fit`
+    n_streams: int = usual_streams, # In how many streams the ratings lie
+):
+    "Check settings of a training in several processes"
+    from collab_course.extremes import check_training_settings
+    from collab_course.launch import check_workers
+    given = {name: value for name,value in asked_settings(args).items() if value is not None}
+    check_training_settings(**given)
+    if args.workers: check_workers(args.workers, n_streams)
+    if given.get('bs', 0)%n_streams==0: return
+    raise CommandError(f'--batch-size must be a multiple of {n_streams}, the number of streams '
+                       f'in which the ratings lie, not {given["bs"]}')
+
 def train_pieces(
     args: Namespace, # The command line of `fit`
     folder: Path, # Folder of the training
@@ -689,15 +712,13 @@ def train_pieces(
 ):
     "Train, or go on with a training, if it isn't done"
     from collab_course.checkpoints import check_same_run, read_report, read_run
-    from collab_course.launch import WorkersFailed, check_workers, run_workers
-    asked = dict(n_factors=args.factors, n_epoch=args.epochs, bs=args.batch_size, lr=args.lr,
-                 wd=args.wd, seed=args.seed)
+    from collab_course.launch import WorkersFailed, run_workers
+    asked = asked_settings(args)
     run = read_run(folder)
     if run: check_same_run(folder, run, asked | dict(fingerprint=index.fingerprint))
     if run and read_report(folder): return
-    check_settings(asked, index)
+    check_settings(args, index.n_streams)
     workers = workers_of(args, folder)
-    check_workers(workers, index.n_streams)
     try: run_workers(index.path, folder, workers, on_line=partial(say_line, args), progress=True,
                      **asked)
     except WorkersFailed as e:
@@ -706,25 +727,14 @@ def train_pieces(
         raise CommandError(f'the training failed, and no model was saved: {e.why}. '
                            f'{again[0].upper()}{again[1:]}') from None
 
-def check_settings(
-    asked: dict, # Settings that the person gave; None: as tuned
-    index: Any, # `RatingsIndex`
-):
-    "Check settings of a training before processes are started"
-    from collab_course.extremes import check_training_settings
-    given = {name: value for name,value in asked.items() if value is not None}
-    check_training_settings(**given)
-    if 'bs' in given: index.slice_rows(given['bs'])
-
 def check_can_train(
     args: Namespace, # The command line of `fit`
 ):
     "Check that several processes can train here, before hours of reading"
     from collab_course.checkpoints import read_report
     if args.checkpoint and read_report(home_path(args.checkpoint)): return # it's done
-    from collab_course.launch import check_workers
-    if args.workers and not args.resume and not is_index(home_path(args.ratings[0])):
-        check_workers(args.workers, 8)
+    is_dealt = args.resume or is_index(home_path(args.ratings[0]))
+    if not is_dealt: check_settings(args)
     with uninterrupted(): from collab_course.sharding import engine_problem
     problem = engine_problem()
     if problem: raise CommandError(problem)
@@ -1892,7 +1902,7 @@ def run(
         args.run(args)
     return 0
 
-# %% ../nbs/library/command_line.ipynb #4e249646
+# %% ../nbs/library/command_line.ipynb #73f17ea7
 def what_is_left(
     argv: Sequence[str], # Arguments
 ) -> str:
