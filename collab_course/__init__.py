@@ -86,6 +86,7 @@ Modules:
 - `collab_course.page_view`: What a visitor of the page sees and touches: stars, search, the map, the bars and the list
 - `collab_course.quiet`: Import fastai without its side effects on the caller
 - `collab_course.ranking`: The best items for each person, exactly and quickly
+- `collab_course.ratings_index`: Tables of ratings that are read once, checked part by part and dealt into streams for many processes
 - `collab_course.reading`: Tables of ratings that others have written: values stay as they are, and an error names the line and the cure
 - `collab_course.recommender`: From a table of ratings to recommendations that can be explained, saved and served
 - `collab_course.scoring`: Scores of the whole catalogue and lists for everybody, from any model; and what a comparison must keep to

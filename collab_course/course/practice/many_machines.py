@@ -49,36 +49,36 @@ def _(rng):
         yield rng.integers(n_rows, size=6).tolist(), n_rows, world
 
 # %% ../../../nbs/teaching/18_many_machines.ipynb #ca968daf
-@ex.owners.mistake('rows are dealt out in turn: rank 0, rank 1, rank 0 again. Here each rank owns a '
-                   'block of neighbours.')
+@ex.owners.mistake('rows are dealt out in turn: rank 0, rank 1, rank 0 again. Here each rank '
+                   'owns a block of neighbours.')
 def _(rows, n_rows, world): return [(row%world, row//world) for row in rows]
 
-@ex.owners.mistake('the blocks are rounded down, so they don\'t hold all rows: 5 rows on 2 ranks need '
-                   'a block of 3.')
+@ex.owners.mistake('the blocks are rounded down, so they don\'t hold all rows: 5 rows on 2 '
+                   'ranks need a block of 3.')
 def _(rows, n_rows, world):
     block = max(1, n_rows//world)
     return [divmod(row, block) for row in rows]
 
-@ex.owners.mistake('the blocks are rounded down, and the last rank takes what\'s left. Round up: no '
-                   'rank should hold more than the others.')
+@ex.owners.mistake('the blocks are rounded down, and the last rank takes what\'s left. Round '
+                   'up: no rank should hold more than the others.')
 def _(rows, n_rows, world):
     block = max(1, n_rows//world)
     ranks = [min(row//block, world - 1) for row in rows]
     return [(rank, row - rank*block) for rank,row in zip(ranks, rows)]
 
-@ex.owners.mistake('the ranks are right, but the second number is the row of the whole table. Its '
-                   'owner counts from the start of its own block.')
+@ex.owners.mistake('the ranks are right, but the second number is the row of the whole table. '
+                   'Its owner counts from the start of its own block.')
 def _(rows, n_rows, world): return [(row//-(-n_rows//world), row) for row in rows]
 
 @ex.owners.mistake('rank and place have changed seats.')
 def _(rows, n_rows, world): return [divmod(row, -(-n_rows//world))[::-1] for row in rows]
 
-@ex.owners.mistake('an exact multiple of the ranks gets a block too long: 8 rows on 2 ranks are two '
-                   'blocks of 4.')
+@ex.owners.mistake('an exact multiple of the ranks gets a block too long: 8 rows on 2 ranks are '
+                   'two blocks of 4.')
 def _(rows, n_rows, world): return [divmod(row, n_rows//world + 1) for row in rows]
 
-@ex.owners.mistake('the blocks are as even as possible: the first ranks get one more row each. Here '
-                   'all are rounded up, so that one division finds the owner.')
+@ex.owners.mistake('the blocks are as even as possible: the first ranks get one more row each. '
+                   'Here all are rounded up, so that one division finds the owner.')
 def _(rows, n_rows, world):
     small,more = divmod(n_rows, world)
     ends = [rank*small + min(rank, more) for rank in range(world)]
@@ -181,8 +181,8 @@ def _(rng):
 # %% ../../../nbs/teaching/18_many_machines.ipynb #aa5982b6
 def _room(n_factors): return -(-(n_factors + 1)//4)*4
 
-@ex.padded.mistake('the rate is as it was. The zeros lower the mean of the squares, so each step gets '
-                   'longer.')
+@ex.padded.mistake('the rate is as it was. The zeros lower the mean of the squares, so each '
+                   'step gets longer.')
 def _(n_factors, lr): return _room(n_factors), lr
 
 @ex.padded.mistake('the bias needs a place, too: pad `n_factors + 1` numbers.')
@@ -193,10 +193,12 @@ def _(n_factors, lr):
 @ex.padded.mistake('the step has the root of the mean under it, so the rate changes by a root.')
 def _(n_factors, lr): return _room(n_factors), lr*(n_factors + 1)/_room(n_factors)
 
-@ex.padded.mistake('the steps are longer with padding, so the rate has to be smaller, not larger.')
+@ex.padded.mistake('the steps are longer with padding, so the rate has to be smaller, not '
+                   'larger.')
 def _(n_factors, lr): return _room(n_factors), lr*math.sqrt(_room(n_factors)/(n_factors + 1))
 
-@ex.padded.mistake('a row that fits already gets four zeros more: 51 factors and a bias are 52 numbers.')
+@ex.padded.mistake('a row that fits already gets four zeros more: 51 factors and a bias are 52 '
+                   'numbers.')
 def _(n_factors, lr):
     width = ((n_factors + 1)//4 + 1)*4
     return width, lr*math.sqrt((n_factors + 1)/width)
@@ -225,7 +227,8 @@ def _(answer, slopes):
 def _(slopes):
     every = [(rank, slope) for rank,own in enumerate(slopes) for slope in own]
     weight = 1/len(every)
-    return [float(sum(weight*slope for at,slope in every if at==rank)) for rank in range(len(slopes))]
+    return [float(sum(weight*slope for at,slope in every if at==rank))
+            for rank in range(len(slopes))]
 
 @ex.sent_home.cases
 def _(rng):
@@ -237,28 +240,30 @@ def _(rng):
         yield [rng.normal(size=int(rng.integers(1, 6))).tolist() for _ in range(4)],
 
 # %% ../../../nbs/teaching/18_many_machines.ipynb #05fa6088
-@ex.sent_home.mistake('now it doesn\'t fail any more where a rank has no rating. But each rank still '
-                      'divides by its own number, so a rating in a small share weighs more.')
+@ex.sent_home.mistake('now it doesn\'t fail any more where a rank has no rating. But each rank '
+                      'still divides by its own number, so a rating in a small share weighs '
+                      'more.')
 def _(slopes): return [sum(own)/max(1, len(own)) for own in slopes]
 
-@ex.sent_home.mistake('a mean of means: each rank counts the same, however many ratings it has. Divide '
-                      'by all ratings, not by the ranks.')
+@ex.sent_home.mistake('a mean of means: each rank counts the same, however many ratings it has. '
+                      'Divide by all ratings, not by the ranks.')
 def _(slopes): return [sum(own)/max(1, len(own))/len(slopes) for own in slopes]
 
-@ex.sent_home.mistake('these are the sums. Their total is the slope of the summed loss; the task asks '
-                      'for the mean.')
+@ex.sent_home.mistake('these are the sums. Their total is the slope of the summed loss; the '
+                      'task asks for the mean.')
 def _(slopes): return [float(sum(own)) for own in slopes]
 
 @ex.sent_home.mistake('divided by the number of ranks, not by the number of ratings.')
 def _(slopes): return [sum(own)/len(slopes) for own in slopes]
 
-@ex.sent_home.mistake('every rank sends the mean of the whole batch, and the owner adds them up. Each '
-                      'should send its own part.')
+@ex.sent_home.mistake('every rank sends the mean of the whole batch, and the owner adds them '
+                      'up. Each should send its own part.')
 def _(slopes):
     every = [slope for own in slopes for slope in own]
     return [sum(every)/len(every) for _ in slopes]
 
-@ex.sent_home.mistake('divided by the longest share: that\'s right only if the batch has one rank.')
+@ex.sent_home.mistake('divided by the longest share: that\'s right only if the batch has one '
+                      'rank.')
 def _(slopes):
     longest = max(len(own) for own in slopes)
     return [sum(own)/longest for own in slopes]
@@ -266,10 +271,11 @@ def _(slopes):
 # %% ../../../nbs/teaching/18_many_machines.ipynb #89a6f570
 @ex.exercise
 def newest_whole(
-    files,  # list of names such as '120/__0_0.distcp', in any order
+    files,  # list of names such as 'step-120/__0_0.distcp', in any order
 ):
     "Whole number: the newest step that all ranks have written; None if there is none."
-    steps = [int(name.split('/')[0]) for name in files if name.endswith('/.metadata')]
+    whole = [name.split('/')[0] for name in files if name.endswith('/.metadata')]
+    steps = [int(folder.removeprefix('step-')) for folder in whole]
     return max(steps, default=None)
 
 # %% ../../../nbs/teaching/18_many_machines.ipynb #f62dd25d
@@ -277,14 +283,15 @@ def newest_whole(
 def _(files):
     newest = None
     for name in files:
-        step,_,file = name.partition('/')
-        if file=='.metadata' and (newest is None or int(step)>newest): newest = int(step)
+        folder,_,file = name.partition('/')
+        step = int(folder[len('step-'):])
+        if file=='.metadata' and (newest is None or step>newest): newest = step
     return newest
 
 def _written(step, ranks, last=None):
     "Names of the files of a step"
-    pieces = [f'{step}/__{rank}_0.distcp' for rank in ranks]
-    return pieces + ([f'{step}/{last}'] if last else [])
+    pieces = [f'step-{step}/__{rank}_0.distcp' for rank in ranks]
+    return pieces + ([f'step-{step}/{last}'] if last else [])
 
 @ex.newest_whole.cases
 def _(rng):
@@ -301,10 +308,12 @@ def _(rng):
         yield rng.permutation(names + _written(400, [1])).tolist(),
 
 # %% ../../../nbs/teaching/18_many_machines.ipynb #aa85ecf3
-def _steps(files, *ends): return {name.split('/')[0] for name in files if name.endswith(ends)}
+def _steps(files, *ends):
+    "Steps as text of the files that end so"
+    return {name.split('/')[0][len('step-'):] for name in files if name.endswith(ends)}
 
-@ex.newest_whole.mistake('that\'s the newest step, but power failed while it was being written: its '
-                         '`.metadata` is missing.')
+@ex.newest_whole.mistake('that\'s the newest step, but power failed while it was being written: '
+                         'its `.metadata` is missing.')
 def _(files): return max((int(step) for step in _steps(files, '')), default=None)
 
 @ex.newest_whole.mistake('steps are compared as text, so 80 comes after 120.')
@@ -312,12 +321,13 @@ def _(files):
     step = max(_steps(files, '/.metadata'), default=None)
     return step and int(step)
 
-@ex.newest_whole.mistake('`.metadata.tmp` was never renamed, so nobody knows whether it was written '
-                         'to its end.')
+@ex.newest_whole.mistake('`.metadata.tmp` was never renamed, so nobody knows whether it was '
+                         'written to its end.')
 def _(files):
     return max(map(int, _steps(files, '/.metadata', '/.metadata.tmp')), default=None)
 
-@ex.newest_whole.mistake('all pieces being there isn\'t enough: the last of them may be half a file.')
+@ex.newest_whole.mistake('all pieces being there isn\'t enough: the last of them may be half a '
+                         'file.')
 def _(files):
     both = _steps(files, '__0_0.distcp') & _steps(files, '__1_0.distcp')
     return max(map(int, both), default=None)
@@ -325,6 +335,6 @@ def _(files):
 @ex.newest_whole.mistake('that\'s the first whole one. Training would lose more than it has to.')
 def _(files): return min(map(int, _steps(files, '/.metadata')), default=None)
 
-@ex.newest_whole.mistake('where there\'s no whole checkpoint, the answer is `None`, not 0: from 0 '
-                         'somebody would try to load.')
+@ex.newest_whole.mistake('where there\'s no whole checkpoint, the answer is `None`, not 0: from '
+                         '0 somebody would try to load.')
 def _(files): return max(map(int, _steps(files, '/.metadata')), default=0)
