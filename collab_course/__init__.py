@@ -67,6 +67,7 @@ Modules:
 - `collab_course.frames`: Turn polars, Arrow, records and files into pandas
 - `collab_course.interpretation`: A map of films that nobody drew, and how to read it: biases, principal components and distances
 - `collab_course.intervals`: How far off a prediction may be, measured on rows that were kept back
+- `collab_course.launch`: Start the processes that train one model together, and end with them
 - `collab_course.levels`: Stars as levels, with thresholds of each person
 - `collab_course.list_answers`: What a list model answers: the best items for each person, how good lists are, and why an item is on one
 - `collab_course.list_models`: What to recommend, from what people have rated, played or clicked
