@@ -8,12 +8,13 @@
 # %% auto #0
 __all__ = ['history_version', 'counts_version', 'lists_version', 'report_numbers', 'meta_names', 'more_names', 'history_arrays',
            'count_arrays', 'rarely', 'own_names', 'time_words', 'ModelName', 'Reasons', 'check_names_are_text',
-           'check_ids_can_be_kept', 'check_can_be_kept', 'pack_history', 'pack_state', 'pack_lists', 'need',
-           'check_meta', 'check_lists_entry', 'has_history', 'check_report', 'check_columns_entry', 'parts_in',
-           'check_array_names', 'check_history', 'check_counts', 'unpack_history', 'check_mean_row', 'unpack_values',
-           'unpack_vocab', 'unpack_titles', 'unpack_state', 'part_of', 'unpack_lists', 'mean_row', 'rare_row',
-           'check_similar', 'warn_of_nothing_like', 'like_row', 'trained_vectors', 'usual_columns', 'column_names',
-           'is_of_clicks', 'rating_kind', 'check_split', 'feedback_for', 'checked_rows', 'check_reasons', 'Recommender']
+           'check_ids_can_be_kept', 'check_can_be_kept', 'pack_history', 'ids_to_pack', 'pack_state', 'pack_lists',
+           'need', 'check_meta', 'check_lists_entry', 'has_history', 'check_report', 'check_columns_entry', 'parts_in',
+           'check_array_names', 'check_history', 'check_counts', 'unpack_history', 'check_mean_row', 'check_bounds',
+           'unpack_values', 'unpack_vocab', 'unpack_titles', 'unpack_state', 'part_of', 'unpack_lists', 'mean_row',
+           'rare_row', 'check_similar', 'warn_of_nothing_like', 'like_row', 'trained_vectors', 'usual_columns',
+           'column_names', 'is_of_clicks', 'rating_kind', 'check_split', 'feedback_for', 'checked_rows',
+           'check_reasons', 'Recommender']
 
 # %% ../nbs/library/recommender.ipynb #87b60a98
 import collab_course.forks # noqa: F401
@@ -36,7 +37,8 @@ from .answers import stand_in_advice, stand_ins
 from .answers import reasons_by_factors, reasons_by_ratings, reasons_table
 from .answers import title_array, title_list, titled_like, titles_by_row
 from .answers import titles_of_table
-from .bundle import BundleError, load_bundle, pack_ids, save_bundle, unpack_ids
+from .bundle import BundleError, is_id_array, load_bundle
+from .bundle import pack_ids, save_bundle, unpack_ids
 from .checks import Arg, ArgError, ArgTypeError, ArgWarning, as_list, brief
 from .checks import check_above, check_share
 from .checks import check_choice
@@ -123,6 +125,13 @@ def pack_history(
         arrays[f'history.{side}_means'] = getattr(history, f'{side}_means')
     return arrays
 
+def ids_to_pack(
+    index: pd.Index, # Ids of a vocabulary
+) -> np.ndarray|list:
+    "Return ids as an array where they are one, else as a list"
+    is_array = isinstance(index.dtype, np.dtype) and index.dtype.kind in 'if'
+    return index.to_numpy() if is_array else index.tolist()
+
 def pack_state(
     rec: 'Recommender', # What to keep
 ) -> tuple[dict[str, np.ndarray], dict]: # Arrays by name, and what JSON can hold about them
@@ -132,8 +141,8 @@ def pack_state(
     columns = [users.name, items.name, rec.rating_name]
     check_can_be_kept(columns, users.index, items.index)
     arrays = {f'model.{name}': array for name,array in rec.served.state().items()}
-    arrays |= pack_ids('users', users.index.tolist())
-    arrays |= pack_ids('items', items.index.tolist())
+    arrays |= pack_ids('users', ids_to_pack(users.index))
+    arrays |= pack_ids('items', ids_to_pack(items.index))
     arrays['mean.user'] = rec.mean_user
     arrays['mean.item'] = rec.mean_item
     arrays |= pack_history(rec.history)
@@ -329,12 +338,24 @@ def unpack_history(
 
 def check_mean_row(
     row: np.ndarray, # Mean row of a bundle
-    table: np.ndarray, # The rows that it's the mean of
+    model: ServedModel, # Its users are those that it's the mean of
 ):
     "Check a mean row of a bundle"
     wrong = 'its mean rows cannot be right'
-    need(row.shape==table.shape[1:] and row.dtype==np.float32, wrong)
+    _,*shape = model.some_users([0]).shape
+    need([*row.shape]==shape and row.dtype==np.float32, wrong)
     need(np.isfinite(row).all(), wrong)
+
+def check_bounds(
+    model: ServedModel, # The model
+    mean_user: np.ndarray, # Mean user's row
+    mean_item: np.ndarray, # Mean item's row
+):
+    "Check that float32 can hold every score, also those of the mean rows"
+    for_mean_user = model.with_user_rows(mean_user[None])
+    for one in (model, for_mean_user):
+        check_bound(one)
+        check_bound(one.mirrored().with_user_rows(mean_item[None]))
 
 # %% ../nbs/library/recommender.ipynb #660d9428
 def unpack_values(
@@ -355,7 +376,8 @@ def unpack_vocab(
     dtype: str|None, # dtype in which ids are given back
 ) -> Vocab:
     "Return a vocabulary of a bundle"
-    ids = unpack_values(side, arrays)
+    numbers = is_id_array(arrays.get(side))
+    ids = arrays[side] if numbers else unpack_values(side, arrays)
     vocab = Vocab(name, ids, dtype=dtype)
     need(len(vocab)>1 and vocab.kind is not None, f"its {side} aren't ids")
     return vocab
@@ -386,9 +408,9 @@ def unpack_state(
     served = from_state(part_of(arrays, 'model.'), meta, *sizes)
     mean_user = arrays['mean.user']
     mean_item = arrays['mean.item']
-    check_mean_row(mean_user, served.user_rows)
-    check_mean_row(mean_item, served.item_rows)
-    check_bound(served.with_row0(mean_user, mean_item))
+    check_mean_row(mean_user, served)
+    check_mean_row(mean_item, served.mirrored())
+    check_bounds(served, mean_user, mean_item)
     titles = unpack_titles(arrays, (users, items))
     more = unpack_lists(arrays, meta, sizes)
     return dict(served=served, users_vocab=users, items_vocab=items, history=history,
@@ -422,24 +444,27 @@ def unpack_lists(
 
 # %% ../nbs/library/recommender.ipynb #3aa89475
 def mean_row(
-    table: np.ndarray, # A row for each id
+    rows_at: Callable[[Any], np.ndarray], # Function from positions to rows
     counts: np.ndarray, # Training ratings of each row
+    block: int = 1<<16, # How many rows at a time: a copy of all may be too large
 ) -> np.ndarray: # float32
     "Compute the mean of the rows with training ratings"
-    trained = table[counts>0]
-    mean = trained.mean(axis=0, dtype=np.float64)
-    return mean.astype(np.float32)
+    trained = np.flatnonzero(counts)
+    total = 0
+    for at in range(0, len(trained), block):
+        total = total + rows_at(trained[at:at+block]).sum(axis=0, dtype=np.float64)
+    return (total/len(trained)).astype(np.float32)
 
 rarely = 3 # an item with at most so many training ratings is rarely rated
 
 def rare_row(
-    table: np.ndarray, # A row for each item
+    rows_at: Callable[[Any], np.ndarray], # Function from positions to rows of items
     counts: np.ndarray, # Training ratings of each row
     least: int = 10, # With fewer rows that are rarely rated, all rows count
 ) -> np.ndarray: # float32
     "Compute the mean of the rows with few training ratings, for items that have none"
     few = np.where(counts<=rarely, counts, 0)
-    return mean_row(table, few if (few>0).sum()>=least else counts)
+    return mean_row(rows_at, few if (few>0).sum()>=least else counts)
 
 # %% ../nbs/library/recommender.ipynb #dbb54bfe
 def check_similar(
@@ -680,8 +705,9 @@ class Recommender:
         if not rating_range: rating_range = (history.ratings.min(), history.ratings.max())
         lowest,highest = rating_range
         rec.rating_range = (float(lowest), float(highest))
-        if mean_user is None: mean_user = mean_row(served.user_rows, history.user_counts)
-        if mean_item is None: mean_item = rare_row(served.item_rows, history.item_counts)
+        if mean_user is None: mean_user = mean_row(served.some_users, history.user_counts)
+        if mean_item is None:
+            mean_item = rare_row(served.mirrored().some_users, history.item_counts)
         rec.mean_user = mean_user
         rec.mean_item = mean_item
         rec.report = report or {}
@@ -1206,7 +1232,7 @@ class Recommender:
 
     def _mean_of(self, vectors, mean, counts):
         "Return the mean of the factors that tell what is near"
-        return mean if self._near is self.served else mean_row(vectors, counts)
+        return mean if self._near is self.served else mean_row(vectors.__getitem__, counts)
 
     @cached_property
     def _with_means(self) -> ServedModel:
