@@ -52,7 +52,7 @@ Modules:
 - `collab_course.create_params`: How a module finds its parameters, and the whole model built from nothing but them
 - `collab_course.crowds`: People of a planted world who watch films: what they truly like, and what a platform can see of it
 - `collab_course.distances`: Three ways to say how near two rows of numbers are, and the rows that are nearest
-- `collab_course.distributed`: What if the tables don't fit into one machine?
+- `collab_course.distributed`: What if the tables don't fit into one machine, and when do you need none of this?
 - `collab_course.dot_product`: A person is a row of numbers, a film is another, and their product is a rating
 - `collab_course.embedding_nn`: Two rows side by side through two layers: why not a neural network?
 - `collab_course.evaluation`: How good is it really, and how would you know?

@@ -481,7 +481,7 @@ def fit_command(
     print(rec.save(args.out, history=not args.no_history))
     say(args, *next_step(args, rec))
 
-# %% ../nbs/library/command_line.ipynb #08c120aa
+# %% ../nbs/library/command_line.ipynb #0adfcc9d
 def check_pieces(
     args: Namespace, # The command line of `fit`
 ):
@@ -540,7 +540,7 @@ def training_folder(
     with tempfile.TemporaryDirectory(prefix='.training-', dir=beside_model) as folder:
         yield Path(folder)
 
-# %% ../nbs/library/command_line.ipynb #29c4531b
+# %% ../nbs/library/command_line.ipynb #b92c53b1
 usual_streams = 8 # to which ratings are dealt
 
 def is_parquet(
@@ -580,10 +580,11 @@ def titles_in_parts(
     "Read titles that stand beside ratings, file by file"
     import pandas as pd
     import pyarrow.parquet as pq
-    from collab_course.reading import known_columns
+    from collab_course.reading import find_role
     columns = pq.read_schema(paths[0]).names
-    title = known_columns(columns).get('title')
-    if title is None or title==item: return None
+    found = find_role(columns, 'title')
+    if not found or columns[found[0]]==item: return None
+    title = columns[found[0]]
     some = [pd.read_parquet(path, columns=[item, title]).drop_duplicates() for path in paths]
     return one_title_each(pd.concat(some), item, title)
 
@@ -627,7 +628,7 @@ def index_table(
         how = how | dict(progress=None) # it would name a file that nobody knows
         return index_ratings(str(path), out, **columns, **how),titles
 
-# %% ../nbs/library/command_line.ipynb #10c0f71b
+# %% ../nbs/library/command_line.ipynb #7d36e2e6
 def indexed(
     args: Namespace, # The command line of `fit`
     folder: Path, # Folder of the training
@@ -1902,7 +1903,7 @@ def run(
         args.run(args)
     return 0
 
-# %% ../nbs/library/command_line.ipynb #73f17ea7
+# %% ../nbs/library/command_line.ipynb #4e249646
 def what_is_left(
     argv: Sequence[str], # Arguments
 ) -> str:

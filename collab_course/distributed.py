@@ -1,4 +1,4 @@
-"""What if the tables don't fit into one machine?
+"""What if the tables don't fit into one machine, and when do you need none of this?
 
 `fit_sharded` trains tables that are cut in pieces, under torchrun; `main` is its command.
 The pieces: `sharding`. Reading them again: `checkpoints`."""
@@ -180,8 +180,9 @@ def main(
     def say(epoch, report): print(epoch_line(epoch, report), flush=True)
     on_step = step_watcher() if first and progress else None
     try: fit_sharded(**settings, on_step=on_step, on_epoch=say if first else None)
-    except (ArgError, ImportError, OSError) as e:
-        if first or isinstance(e, OSError): print(f'error: {e}', file=sys.stderr, flush=True)
+    except (ArgError, ImportError, OSError) as error:
+        if first or isinstance(error, OSError):
+            print(f'error: {error}', file=sys.stderr, flush=True)
         return 1
     return 0
 
