@@ -17,7 +17,8 @@ __all__ = ['most_rounding', 'least_spread', 'most_stretch', 'rare_share', 'few_r
            'fall_off', 'without_odd', 'look_like_counts', 'is_named_as_count', 'feedback_of', 'thousands',
            'note_of_stars', 'feedback_note', 'check_own_numbers', 'check_counts', 'check_new_counts', 'summed_pairs',
            'check_interests', 'Understood', 'notes_of_pairs', 'understand_interests', 'understand', 'says_of_range',
-           'check_missing', 'without_missing', 'check_training_settings', 'check_fit_options', 'note_of_unused']
+           'check_missing', 'without_missing', 'wider', 'as_stars', 'check_training_settings', 'check_fit_options',
+           'note_of_unused']
 
 # %% ../nbs/library/extremes.ipynb #3b8e6f3e
 import warnings
@@ -736,6 +737,22 @@ def without_missing(
     if n==len(y): raise ArgError('all ratings are ', Arg('missing', missing), ': none is left')
     if n==0: warnings.warn(ArgWarning('no rating is ', Arg('missing', missing)))
     return ratings[~drop],n
+
+# %% ../nbs/library/extremes.ipynb #2edbeabb
+def wider(
+    rating_range: tuple[float, float], # Lowest and highest rating
+) -> tuple[float, float]: # Lowest and highest prediction
+    "Return limits that leave the sigmoid room to predict the lowest and highest rating"
+    low,high = rating_range
+    return low - (high-low)/4,high + (high-low)/8
+
+def as_stars(
+    ratings: np.ndarray, # Ratings, any shape
+    rating_range: tuple[float, float], # Lowest and highest rating
+) -> np.ndarray: # float32
+    "Scale ratings to stars from 1 to 5"
+    low,high = rating_range
+    return ((ratings.astype(np.float64) - low)/((high-low)/4) + 1).astype(np.float32)
 
 # %% ../nbs/library/extremes.ipynb #2770d5df
 model_names = ('auto', 'dot_product', 'neighbours', 'lists')

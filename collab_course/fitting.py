@@ -7,14 +7,14 @@
 
 # %% auto #0
 __all__ = ['most_levels', 'few_rows', 'dot_products', 'neighbours', 'biases', 'model_kinds', 'most_weight', 'few_ratings',
-           'most_searched', 'rating_limits', 'CheckedRatings', 'wider', 'as_stars', 'dot_product_settings',
-           'new_dot_product', 'train_dot_product', 'neighbours_settings', 'quicker', 'new_neighbours',
-           'train_neighbours', 'bias_settings', 'new_biases', 'train_biases', 'ModelKind', 'training_settings',
-           'split_rows', 'datasets_of_rows', 'batches_of_rows', 'loaders_of_rows', 'about', 'bags_of_features',
-           'feature_names', 'is_sound', 'beats_mean', 'enough_memory', 'train_model', 'in_ratings', 'in_rating_units',
-           'Fitted', 'train_on', 'measure', 'measured_intervals', 'beats_biases', 'four_digits', 'untuned',
-           'ratings_each', 'advice_for', 'warn_of_report', 'epoch_watcher', 'report_line', 'json_values', 'inner_order',
-           'search_decay', 'is_searched', 'settings_of_biases', 'settled', 'with_decay', 'fit_table']
+           'most_searched', 'rating_limits', 'CheckedRatings', 'dot_product_settings', 'new_dot_product',
+           'train_dot_product', 'neighbours_settings', 'quicker', 'new_neighbours', 'train_neighbours', 'bias_settings',
+           'new_biases', 'train_biases', 'ModelKind', 'training_settings', 'split_rows', 'datasets_of_rows',
+           'batches_of_rows', 'loaders_of_rows', 'about', 'bags_of_features', 'feature_names', 'is_sound', 'beats_mean',
+           'enough_memory', 'train_model', 'in_ratings', 'in_rating_units', 'Fitted', 'train_on', 'measure',
+           'measured_intervals', 'beats_biases', 'four_digits', 'untuned', 'ratings_each', 'advice_for',
+           'warn_of_report', 'epoch_watcher', 'report_line', 'json_values', 'inner_order', 'search_decay',
+           'is_searched', 'settings_of_biases', 'settled', 'with_decay', 'fit_table']
 
 # %% ../nbs/library/fitting.ipynb #6cef1ffb
 import collab_course.quiet # noqa: F401
@@ -37,8 +37,8 @@ from .checks import Arg, ArgError, ArgTypeError, ArgWarning, check_range, check_
 from .checks import listed
 from .convert import own_served
 from .create_params import DotProductBias
-from .extremes import check_ratings, check_training_settings, doubts
-from .extremes import doubtful, says_of_range, shown, tail_of
+from .extremes import as_stars, check_ratings, check_training_settings, doubts
+from .extremes import doubtful, says_of_range, shown, tail_of, wider
 from .features import MultiHot, feature_bags
 from .frames import as_frame
 from .intervals import Intervals
@@ -111,22 +111,6 @@ class CheckedRatings:
         rows = np.stack([users.rows(df[user_name]), items.rows(df[item_name])], axis=1)
         return cls(df, users, items, rating_name, limits, rows,
                    df[rating_name].to_numpy(np.float32))
-
-# %% ../nbs/library/fitting.ipynb #57d3cc3a
-def wider(
-    rating_range: tuple[float, float], # Lowest and highest rating
-) -> tuple[float, float]: # Lowest and highest prediction
-    "Return limits that leave the sigmoid room to predict the lowest and highest rating"
-    low,high = rating_range
-    return low - (high-low)/4,high + (high-low)/8
-
-def as_stars(
-    ratings: np.ndarray, # Ratings, any shape
-    rating_range: tuple[float, float], # Lowest and highest rating
-) -> np.ndarray: # float32
-    "Scale ratings to stars from 1 to 5"
-    low,high = rating_range
-    return ((ratings.astype(np.float64) - low)/((high-low)/4) + 1).astype(np.float32)
 
 # %% ../nbs/library/fitting.ipynb #bac0f1af
 def dot_product_settings(

@@ -1,5 +1,6 @@
-"What the tests share: the repository's root, `tasks.py` and `tools/` to import from, and a browser"
-import os, shutil, signal, subprocess, sys
+"What the tests share: the repository's root, `tasks.py` and `tools/` to import from, a browser, and which begin"
+import gc, os, shutil, signal, subprocess, sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from playwright.sync_api import Error, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT/'tools')]
+sys.modules.setdefault('rfc3987_syntax', None)  # a grammar of addresses, as in tools/execute.py
 os.environ.setdefault('MPLBACKEND', 'agg')
 os.environ['COLLAB_COURSE_PROGRESS'] = os.devnull + '/none' # whoever runs the tests may keep progress of their own
 # some tests fork, and a child cannot use the threads that OpenMP made in its parent: it would wait for ever
@@ -14,6 +16,26 @@ os.environ['OMP_NUM_THREADS'] = '1'
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE') # threads that wait should sleep, as in every task
 # a run in the background ignores Ctrl-C, and processes that tests start and interrupt would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# these take longest, however few tests they are: started last, one of them would keep a single worker busy at the end
+LONG = [f'test_{o}' for o in ('docs', 'bundle', 'lab', 'tasks', 'page_view', 'practice', 'execute', 'recommender',
+                              'command_line', 'exercises', 'figures', 'threads', 'site', 'extremes')]
+
+# Python would look through what the libraries and the tests have made again and again, for nothing: it stays to the end
+gc.disable()
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
+
+def pytest_configure(config): config.option.loadscopereorder = False  # xdist would start the files with most tests
+
+def pytest_collection_modifyitems(items):
+    "Tests that several processes share: the long files first, then those with most tests"
+    if 'PYTEST_XDIST_WORKER' not in os.environ: return
+    sizes = Counter(o.path for o in items)
+    place = {o: LONG.index(o.stem) if o.stem in LONG else len(LONG) for o in sizes}
+    items.sort(key=lambda o: (place[o.path], -sizes[o.path], o.path))
 
 @pytest.fixture(scope='session')
 def root(): return ROOT

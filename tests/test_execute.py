@@ -1,9 +1,11 @@
 "Notebooks are run in a real kernel, and saved only when they ran and without junk"
-import json, os, subprocess, sys
+import json, os, shutil, subprocess, sys, tempfile
+from pathlib import Path
 
 import nbformat, nbformat.v4 as v4
-import pytest
+import pytest, zmq
 from execute import NotebookError, directives, machine_paths, notebooks, run_all, run_notebook, save, strip_outputs
+from execute import transport
 
 def write(path, *cells):
     "A notebook of code cells, in the form in which nbdev leaves it"
@@ -126,6 +128,21 @@ def test_notebooks_in_folders_are_found_too(tmp_path):
 def test_a_whole_name_goes_before_the_end_of_another(tmp_path):
     for name in ('tables', 'model_tables'): write(tmp_path/f'{name}.ipynb', '1')
     assert [o.stem for o in notebooks(['tables'], tmp_path)]==['tables']
+
+CONNECTION = ('import json\nfrom ipykernel.connect import get_connection_file\n'
+              'print(json.load(open(get_connection_file()))["transport"])')
+
+@pytest.mark.parametrize('deep, wanted', [('', 'ipc'), ('deep'*30, 'tcp')])
+def test_a_kernel_needs_no_free_port_where_the_temporary_folder_is_near(tmp_path, monkeypatch, deep, wanted):
+    home = Path(tempfile.mkdtemp(dir='/tmp'))/deep
+    home.mkdir(exist_ok=True)
+    monkeypatch.setattr(tempfile, 'tempdir', str(home))
+    assert texts(run_notebook(write(tmp_path/'n.ipynb', CONNECTION))) == [f'{wanted}\n']
+    assert list(home.iterdir()) == []
+    shutil.rmtree(home.parent if deep else home)
+
+def test_sockets_stay_within_what_the_system_allows():
+    assert [transport('/'*(zmq.IPC_PATH_MAX_LEN - 13 + k)) for k in (0, 1)] == ['ipc', 'tcp']
 
 def test_two_at_a_time_and_one_that_fails_does_not_stop_the_other(tmp_path):
     wait = ('import time, pathlib\npathlib.Path("{0}").touch()\nend = time.time()+60\n'

@@ -14,9 +14,9 @@ choices answers list_answers page page_data page_view fitting two_models
 distributed launch recommender command_line all'''.split()
 COURSE = 'figures walk differences pages notes progress exercises standing'.split()
 # these start without torch, fastai and matplotlib
-LIGHT = '''checks files forks movielens frames tables extremes vocab reading ratings_index ranking distances metrics crowds
-folding served list_models intervals bundle checkpoints launch feedback choices answers list_answers components page page_data
-page_view recommender command_line'''.split()
+LIGHT = '''checks files forks movielens frames tables extremes vocab reading ratings_index ranking distances
+metrics crowds folding served list_models intervals bundle checkpoints launch feedback choices answers
+list_answers components page page_data page_view recommender command_line'''.split()
 HEAVY = {'torch', 'fastai', 'matplotlib', 'sklearn', 'scipy'}
 
 @pytest.fixture(scope='module')

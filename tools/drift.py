@@ -121,9 +121,10 @@ def report(
     name,   # of the notebook
     found,  # what `drift` returned
 ):
-    "Prints the differences, saved → fresh, and returns how many"
-    for i,d in found: print(f'  {name} {i}: {d}', flush=True)
-    return len(found)
+    "Prints the differences, saved → fresh, and returns their lines"
+    lines = [f'  {name} {i}: {d}' for i,d in found]
+    for line in lines: print(line, flush=True)
+    return lines
 
 def main(
     args=None,  # command line; None: of this process
@@ -133,14 +134,16 @@ def main(
     p.add_argument('--files', nargs=2, metavar=('SAVED', 'FRESH'), help='compare two files instead of running')
     o = p.parse_args(args)
     try:
-        if o.files: n = report(Path(o.files[0]).name, drift(*map(_load, o.files)))
+        if o.files: lines = report(Path(o.files[0]).name, drift(*map(_load, o.files)))
         else:
-            n = sum(run_all(notebooks(o.notebooks), lambda path,nb: report(path.name, drift(_load(path), nb)),
-                            o.workers))
+            each = run_all(notebooks(o.notebooks), lambda path,nb: report(path.name, drift(_load(path), nb)), o.workers)
+            lines = [line for found in each for line in found]
+            if lines: print('All differences again:', *lines, sep='\n')  # they stand far above, among the times
     except NotebookError as e:
         print(f'\n{e}', file=sys.stderr)
         return 1
     except KeyboardInterrupt: return 130
+    n = len(lines)
     print(f"{n} difference{'s' if n!=1 else ''}; if they are meant, run `make course` and commit." if n
           else 'No drift.')
     return int(n>0)

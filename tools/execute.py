@@ -5,7 +5,9 @@ from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 
-import nbformat
+# jsonschema would build a grammar of web addresses for 1.5 s, and the form of notebooks asks for none
+sys.modules.setdefault('rfc3987_syntax', None)
+import nbformat, zmq
 from fastcore.nbio import nb2str
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
@@ -54,9 +56,17 @@ def directives(
     words = [' '.join(l.strip()[2:].replace(':', ' ').split()) for l in lines if l.strip()]
     return [re.sub(r' true$', '', o) for o in words]
 
+def transport(
+    home,  # a kernel's own folder
+):
+    "How a kernel is spoken to: through sockets in `home`, or by TCP where there are none or the path is too long"
+    longest = len(os.fsencode(f'{home}/kernel-ipc-5'))
+    return 'ipc' if zmq.has('ipc') and os.name=='posix' and longest<=zmq.IPC_PATH_MAX_LEN else 'tcp'
+
 def _kernel(home):
     "A kernel of this very Python, whatever kernels are registered; its files go to the folder `home`"
-    km = AsyncKernelManager(connection_file=str(Path(home)/'kernel.json'))
+    # a free TCP port is chosen before the kernel takes it, and another may be faster
+    km = AsyncKernelManager(connection_file=str(Path(home)/'kernel.json'), transport=transport(home))
     km._kernel_spec = KernelSpec(argv=[sys.executable, '-m', 'ipykernel_launcher', '-f', '{connection_file}',
                                        '--log-level=40'],
                                  language='python', display_name='python3')
@@ -119,7 +129,8 @@ def machine_paths(
     own = {str(p) for p in (root, Path.home(), Path(sys.prefix), Path(tempfile.gettempdir())/'ipykernel_')} - {'/', '.'}
     found = [m for p in own
              for m in re.findall(rf'(?<![\w.~-]){re.escape(p)}(?![\w.-])[^\s"\\]*|{re.escape(p)}\d+[^\s"\\]*', text)]
-    return sorted(set(found) | set(re.findall(r'[^\s"\\]*/site-packages/[^\s"\\]*', text)))
+    installed = [o for o in re.split(r'[\s"\\]', text) if '/site-packages/' in o]
+    return sorted({*found, *installed})
 
 def _failure(name, i, cell, what):
     code = [l for l in cell.source.splitlines() if l.strip() and not l.startswith('#|')]

@@ -237,11 +237,15 @@ def likely_mistake(
 ) -> str | None:
     "Find the known mistake that best explains the wrong outputs"
     right = [i for i in range(len(found)) if i not in wrong]
+    first_wrong = min(wrong)
     agrees = []
     for f,says in ex.mistakes:
-        same = [o.same(ex.outcome(f, args), ex.tol) for o,args in zip(found, cases)]
+        alike = lambda i: found[i].same(ex.outcome(f, cases[i]), ex.tol)
+        if not alike(first_wrong): continue
+        same = [i==first_wrong or alike(i) for i in range(len(found))]
+        if all(same): return says
         agrees.append((says, same))
-    for where in (range(len(found)), wrong, [min(wrong), *right]):
+    for where in (wrong, [first_wrong, *right]):
         for says,same in agrees:
             if all(same[i] for i in where): return says
     return None
@@ -274,13 +278,12 @@ def evidence(
     ex: Any, # The exercise
     outcome: Outcome, # What the answer gave
     args: tuple, # Arguments of the case
+    want: Any, # What was expected, unless the answer raised
     text: str, # What is wrong with it
     says: str | None, # The likely mistake
 ) -> str:
     "Show as HTML what differs, why perhaps, and what went in"
-    rows = []
-    if outcome.error is None:
-        rows = differing_parts(outcome.value, ex.expected(*args), ex.tol)
+    rows = [] if outcome.error else differing_parts(outcome.value, want, ex.tol)
     given = [(name, on_a_line(shown(value, indent='\n'))) for name,value in zip(ex.names, args)]
     printed = [('printed', outcome.printed.strip()[:300])] if outcome.printed else []
     parts = [sentence_of(outcome, text, len(rows)), table_of(rows),
@@ -299,8 +302,9 @@ def explain(
     i = min(wrong)
     outcome = found[i]
     rows = list(zip(ex.names, map(shown, cases[i])))
+    want = None if outcome.error else ex.expected(*cases[i])
     if outcome.error is None:
-        rows.append(('expected', shown(ex.expected(*cases[i]))))
+        rows.append(('expected', shown(want)))
         rows.append(('got', shown(outcome.value)))
     if outcome.printed: rows.append(('printed', shown(Note(outcome.printed.strip()))))
     says = likely_mistake(ex, found, wrong, cases)
@@ -308,7 +312,7 @@ def explain(
     for name,value in rows: lines.append(f'  {name:<11} {value}')
     if says: lines.append(f'Perhaps: {says}')
     elif ex.hints: lines.append(f'A hint: ex.{ex.name}.hint()')
-    body = evidence(ex, outcome, cases[i], wrong[i], says)
+    body = evidence(ex, outcome, cases[i], want, wrong[i], says)
     kind,label = ('stopped', 'it raised an error') if outcome.error else ('wrong', 'not right yet')
     return Result(ex.name, 'wrong', '\n'.join(lines), says, kind, label, body)
 
