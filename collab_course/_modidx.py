@@ -223,6 +223,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                       'collab_course/checkpoints.py'),
                                            'collab_course.checkpoints.steps_in': ( 'library/checkpoints.html#steps_in',
                                                                                    'collab_course/checkpoints.py'),
+                                           'collab_course.checkpoints.used_rows': ( 'library/checkpoints.html#used_rows',
+                                                                                    'collab_course/checkpoints.py'),
                                            'collab_course.checkpoints.wait_for_all': ( 'library/checkpoints.html#wait_for_all',
                                                                                        'collab_course/checkpoints.py'),
                                            'collab_course.checkpoints.write_json': ( 'library/checkpoints.html#write_json',

@@ -511,14 +511,15 @@ def served_shards(
     n_factors: int, # Factors in a row; the bias comes after them, then padding
 ) -> DotProductTables:
     "Gather tables from a checkpoint, without the padding"
-    from collab_course.checkpoints import load_tables
+    from collab_course.checkpoints import load_tables, used_rows
     tables = load_tables(checkpoint)
     parts = []
     for name,n_rows in (('user', index.n_users), ('item', index.n_items)):
         table = tables.pop(f'tables.{name}')
         need(len(table)==n_rows, f'the checkpoint has {len(table):,} rows of the {name} side, '
                                  f'and the index {n_rows:,}')
-        parts += [table[:,:n_factors], table[:,n_factors]]
+        rows = used_rows(table, n_factors)
+        parts += [rows[:,:n_factors], rows[:,n_factors]]
     return DotProductTables(*parts, y_range=wider(index.rating_range))
 
 def rated_parts(

@@ -6,7 +6,7 @@ import pytest
 
 from collab_course.answers import RatingCounts
 from collab_course.baselines import fit_biases
-from collab_course.checkpoints import load_tables, read_report, write_json
+from collab_course.checkpoints import load_tables, read_report, used_rows, write_json
 from collab_course.command_line import main
 from collab_course.extremes import wider
 from collab_course.launch import WorkersFailed, follow, run_workers, setting_words, why_failed, worker_environ
@@ -157,7 +157,7 @@ def test_predictions_are_those_of_the_gathered_tables(trained):
     users,items = tables['tables.user'],tables['tables.item']
     assert users.shape==(302, 8) and not users[:,7:].any() and not items[:,7:].any() # the pad stays 0
     rows,ratings = index.rows('valid')
-    u,i = users[rows[:,0], :7].astype(float),items[rows[:,1], :7].astype(float)
+    u,i = (used_rows(o, 6)[side].astype(float) for o,side in zip((users, items), rows.T))
     score = (u[:,:6]*i[:,:6]).sum(1) + u[:,6] + i[:,6]
     low,high = wider(index.rating_range)
     gathered = (low + (high-low)/(1 + np.exp(-score))).astype(np.float32)
