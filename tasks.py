@@ -249,7 +249,7 @@ def torch_version():
         return re.search(r"^__version__ = '([^']+)'", text, re.M)[1]
 
 def no_engine():
-    "Why TorchRec can't be had here, in a sentence, or None; asks for nothing from the network"
+    "Why there can be no TorchRec here, in a sentence, or None; asks for nothing from the network"
     if sys.platform!='linux': return 'TorchRec comes for Linux only: here, one process trains a model.'
     found = torch_version()
     if found and not found.startswith(f'{engine_torch}.'):

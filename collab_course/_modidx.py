@@ -4271,6 +4271,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'collab_course.vocab.ids_index': ('library/vocab.html#ids_index', 'collab_course/vocab.py'),
                                      'collab_course.vocab.ids_to_rows': ('library/vocab.html#ids_to_rows', 'collab_course/vocab.py'),
                                      'collab_course.vocab.is_by_position': ('library/vocab.html#is_by_position', 'collab_course/vocab.py'),
+                                     'collab_course.vocab.is_compact': ('library/vocab.html#is_compact', 'collab_course/vocab.py'),
                                      'collab_course.vocab.is_rounded': ('library/vocab.html#is_rounded', 'collab_course/vocab.py'),
                                      'collab_course.vocab.kinds_of': ('library/vocab.html#kinds_of', 'collab_course/vocab.py'),
                                      'collab_course.vocab.make_vocab': ('library/vocab.html#make_vocab', 'collab_course/vocab.py'),

@@ -463,7 +463,7 @@ def checked_table(
 
 def fit_command(
     args: Namespace, # The command line
-):
+) -> None:
     "Train a model on a file with ratings, and save it"
     if args.workers or args.checkpoint or args.resume: return fit_in_pieces(args)
     ratings,names = checked_table(args)
@@ -481,7 +481,7 @@ def fit_command(
     print(rec.save(args.out, history=not args.no_history))
     say(args, *next_step(args, rec))
 
-# %% ../nbs/library/command_line.ipynb #0adfcc9d
+# %% ../nbs/library/command_line.ipynb #08c120aa
 def check_pieces(
     args: Namespace, # The command line of `fit`
 ):
@@ -540,7 +540,7 @@ def training_folder(
     with tempfile.TemporaryDirectory(prefix='.training-', dir=beside_model) as folder:
         yield Path(folder)
 
-# %% ../nbs/library/command_line.ipynb #b92c53b1
+# %% ../nbs/library/command_line.ipynb #9eca0b25
 usual_streams = 8 # to which ratings are dealt
 
 def is_parquet(
@@ -628,7 +628,7 @@ def index_table(
         how = how | dict(progress=None) # it would name a file that nobody knows
         return index_ratings(str(path), out, **columns, **how),titles
 
-# %% ../nbs/library/command_line.ipynb #7d36e2e6
+# %% ../nbs/library/command_line.ipynb #ab986254
 def indexed(
     args: Namespace, # The command line of `fit`
     folder: Path, # Folder of the training
@@ -669,7 +669,7 @@ def titles_of_pieces(
 def say_line(
     args: Namespace, # The command line
     line: str, # What the first process printed
-):
+) -> None:
     "Write a line of a training; how many steps are done on one line, where somebody looks"
     if not line.startswith('step '): return say(args, line)
     if sys.stderr and sys.stderr.isatty(): print(line, end='\r', file=sys.stderr, flush=True)
@@ -1903,7 +1903,7 @@ def run(
         args.run(args)
     return 0
 
-# %% ../nbs/library/command_line.ipynb #4e249646
+# %% ../nbs/library/command_line.ipynb #73f17ea7
 def what_is_left(
     argv: Sequence[str], # Arguments
 ) -> str:

@@ -10,7 +10,7 @@ __all__ = ['trainer', 'setting_flags', 'final_line', 'error_line', 'no_cause', '
            'n_cores', 'worker_environ', 'says_why', 'why_failed', 'WorkersFailed', 'die_with_parent', 'listen',
            'follow', 'check_workers', 'run_workers']
 
-# %% ../nbs/library/launch.ipynb #855e59b1
+# %% ../nbs/library/launch.ipynb #0251ae7e
 import os, re, signal, subprocess, sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 from .checks import ArgError, check_whole, must_be
 from .files import make_folder
 
-# %% ../nbs/library/launch.ipynb #39ba4b9e
+# %% ../nbs/library/launch.ipynb #eab05860
 trainer = 'collab_course.distributed' # What each process runs
 setting_flags = dict(n_factors='--factors', n_epoch='--epochs', bs='--batch-size', lr='--lr',
                      wd='--wd', seed='--seed', every='--every')
@@ -48,7 +48,7 @@ def launch_command(
     words = [str(index), f'--checkpoint={checkpoint}', *setting_words(settings)]
     return [*torchrun, '-m', module, *words]
 
-# %% ../nbs/library/launch.ipynb #861df7d3
+# %% ../nbs/library/launch.ipynb #8b81b2da
 def n_cores() -> int:
     "Count the processor cores that may be used"
     if hasattr(os, 'sched_getaffinity'): return len(os.sched_getaffinity(0))
@@ -62,7 +62,7 @@ def worker_environ(
                  GLOO_SOCKET_IFNAME='lo')
     return usual | os.environ | dict(PYTHONUNBUFFERED='1')
 
-# %% ../nbs/library/launch.ipynb #5c7e3835
+# %% ../nbs/library/launch.ipynb #021ae80c
 final_line = re.compile(r'^(?:torchrun .*: )?error: (.*)$') # what `distributed.main` refuses
 error_line = re.compile(r'^(?:\[rank\d+\]: ?)?(?:\w+\.)*(\w*(?:Error|Exception))(?:: (.*))?$')
 no_cause = re.compile('SignalException|onnection (?:closed|reset|refused)|connectFullMesh|'
@@ -96,7 +96,7 @@ def why_failed(
     if name=='SIGKILL': return 'a process was killed, perhaps because memory ran out'
     return f'a process was ended by {name}'
 
-# %% ../nbs/library/launch.ipynb #29aeedba
+# %% ../nbs/library/launch.ipynb #5a117da3
 class WorkersFailed(ValueError):
     "Processes that trained together failed; `why` says it in a few words"
     def __init__(self,

@@ -465,7 +465,7 @@ def unpack_lists(
 def mean_row(
     rows_at: Callable[[Any], np.ndarray], # Function from positions to rows
     counts: np.ndarray, # Training ratings of each row
-    block: int = 1<<16, # How many rows at a time: a copy of all may be too large
+    block: int = 1<<13, # How many rows at a time: a copy of all may be too large
 ) -> np.ndarray: # float32
     "Compute the mean of the rows with training ratings"
     trained = np.flatnonzero(counts)

@@ -8,7 +8,7 @@
 # %% auto #0
 __all__ = ['na', 'sort_names', 'id_dtypes', 'compact_dtypes', 'as_column', 'distinct_numbers', 'distinct', 'make_vocab',
            'sort_of', 'kinds_of', 'advice_for', 'check_sort', 'fitting_dtype', 'plain_kind', 'is_by_position',
-           'ids_index', 'is_rounded', 'Vocab', 'ids_to_rows']
+           'is_compact', 'ids_index', 'is_rounded', 'Vocab', 'ids_to_rows']
 
 # %% ../nbs/library/vocab.ipynb #e39618a4
 from collections.abc import Callable, Hashable, Sequence
@@ -169,14 +169,20 @@ def is_by_position(
     return ids.min()>0 # the first row has number 0, and no item
 
 # %% ../nbs/library/vocab.ipynb #ffe8f7de
+def is_compact(
+    ids: pd.Index, # Ids
+) -> bool:
+    "Test for ids of a type that an index of ours may have, so that nothing need be converted"
+    if isinstance(ids.dtype, pd.StringDtype): return not ids.hasnans
+    return isinstance(ids.dtype, np.dtype) and ids.dtype in (np.int64, np.float64)
+
 def ids_index(
     ids: Any, # Distinct ids; `#na#` may come first
 ) -> pd.Index:
     "Build an index of ids, without `#na#`"
-    if isinstance(ids, pd.Index) and not len(ids.names)>1:
-        if ids.dtype in (np.int64, np.float64): return ids.rename(None)
-        if isinstance(ids.dtype, pd.StringDtype) and not ids.hasnans:
-            return ids[int(len(ids)>0 and ids[0]==na):].rename(None)
+    if isinstance(ids, pd.Index) and is_compact(ids):
+        if len(ids) and ids[0]==na: ids = ids[1:]
+        return ids if ids.name is None else ids.rename(None) # its look-up table stays
     if isinstance(ids, np.ndarray) and ids.dtype in (np.int64, np.float64): return pd.Index(ids)
     ids = list(ids)
     if ids and isinstance(ids[0], str) and ids[0]==na: ids = ids[1:]

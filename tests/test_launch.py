@@ -1,17 +1,20 @@
 "Several processes on this machine: one command, one sentence where it fails, the usual model at the end"
-import json, os, shutil, signal, subprocess, sys, time
+import json, os, shutil, signal, subprocess, sys, time, tracemalloc
 import numpy as np
 import pandas as pd
 import pytest
 
+from collab_course.answers import RatingCounts
+from collab_course.baselines import fit_biases
 from collab_course.checkpoints import load_tables, read_report, used_rows, write_json
 from collab_course.command_line import main
 from collab_course.extremes import wider
 from collab_course.launch import WorkersFailed, follow, run_workers, setting_words, why_failed, worker_environ
 from collab_course.ratings_index import RatingsIndex, index_ratings
-from collab_course.recommender import Recommender, biases_in, counts_in
-from collab_course.baselines import fit_biases
+from collab_course.recommender import Recommender, biases_in, counts_in, mean_row
+from collab_course.served import DotProductTables
 from collab_course.tables import planted_ratings
+from collab_course.vocab import Vocab
 
 linux = pytest.mark.skipif(sys.platform!='linux', reason='TorchRec comes for Linux only')
 
@@ -102,7 +105,8 @@ def test_flags_of_the_launcher_are_those_of_the_trainer():
     assert {name: found[name] for name in settings}==settings
 
 def test_a_line_of_a_traceback_is_no_reason():
-    assert why_failed(['Traceback (most recent call last):', '  raise ValueError: x', 'see Error: y'])=='a process ended'
+    assert why_failed(['Traceback (most recent call last):', '  raise ValueError: x', 'see Error: y']) == \
+           'a process ended'
 
 # ---- the same answers as the gathered tables ----
 
@@ -207,7 +211,7 @@ def test_biases_by_files_are_those_of_the_table(parts, tmp_path):
 def test_index_and_checkpoint_must_belong_together(trained, parts, tmp_path):
     folder,_ = trained
     other = index_ratings(str(parts), tmp_path/'index', seed=6)
-    with pytest.raises(ValueError, match="trained on other ratings than those in .*index, so its rows are other people's"):
+    with pytest.raises(ValueError, match="trained on other ratings than those in .*, so its rows are other people's"):
         Recommender.from_shards(folder/'ckpt', other)
     with pytest.raises(ValueError, match='holds no training in pieces'): Recommender.from_shards(tmp_path, other)
 
@@ -328,3 +332,37 @@ def test_an_index_refuses_what_the_reader_refuses(capsys, tmp_path):
     assert program(capsys, 'index', tmp_path/'table.csv', '--out', tmp_path/'index', '--duplicates', 'keep',
                    '--valid-pct', 0, '-q')[0]==0
     assert RatingsIndex(tmp_path/'index').n_train==3
+
+# ---- many people ----
+
+def peak_of(f, *args, **kwargs):
+    "Result of a call, and the bytes that it took at most"
+    tracemalloc.start()
+    try: return f(*args, **kwargs),tracemalloc.get_traced_memory()[1]
+    finally: tracemalloc.stop()
+
+@pytest.mark.parametrize('as_id', [lambda n: np.arange(n)*3 + 7, lambda n: [f'reader-{i:07d}' for i in range(n)]])
+def test_many_people_need_no_second_copy_of_their_tables(tmp_path, as_id):
+    "Neither to build a model nor to save or load it: at ten million people, a copy is two gigabytes"
+    n,m,rng = 100_000,50,np.random.default_rng(0)
+    tables = [rng.standard_normal((size, 32), dtype=np.float32)*.1 for size in (n+1, m+1)]
+    counts = [np.r_[0, np.full(n, m)], np.r_[0, np.full(m, n)]]
+    means = [np.r_[np.nan, np.full(size, 3.)] for size in (n, m)]
+    users,items = Vocab('user', as_id(n)),Vocab('movie', np.arange(m))
+    served = DotProductTables(tables[0], tables[0][:,0], tables[1], tables[1][:,0], (0., 5.5))
+    parts = (served, users, items, RatingCounts(n*m, counts, means, 3.))
+    rec,built = peak_of(Recommender.from_parts, *parts, rating_range=(1., 5.))
+    path,saved = peak_of(rec.save, tmp_path/'model', history=False)
+    again,loaded = peak_of(Recommender.load, path)
+    size,ids = path.stat().st_size,8*n
+    # what is loaded stays, and pandas finds text by a table of 100 bytes an id; the users' rows have 12,800,000 bytes
+    assert built<ids + 2**22 and saved<5*ids and loaded<size + 15*ids, (size, built, saved, loaded)
+    assert again.users_vocab.index.equals(users.index)
+    user = users.index[12_345]
+    assert again.recommend(user, 3, exclude_seen=False).equals(rec.recommend(user, 3, exclude_seen=False))
+
+def test_mean_rows_are_those_of_the_whole_table():
+    table = np.random.default_rng(0).standard_normal((70_001, 3), dtype=np.float32)
+    counts = np.arange(70_001)%3
+    expected = table[counts>0].mean(axis=0, dtype=np.float64).astype(np.float32)
+    np.testing.assert_array_equal(mean_row(table.__getitem__, counts), expected)
