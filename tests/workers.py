@@ -1,0 +1,167 @@
+"What tests/test_sharding.py runs in processes of its own: `python tests/workers.py JOB FOLDER`, also under torchrun"
+import json, os, random, re, shutil, signal, sys
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+from collab_course import distributed
+from collab_course.checkpoints import last_step, load_step, load_tables, save_step, step_folder, steps_in
+from collab_course.distributed import batch_loss, fit_sharded
+from collab_course.sharding import ShardBatch, ShardedTables, attempt, import_engine, process_group, rows_of
+
+SETTINGS = dict(n_factors=5, n_epoch=4, bs=40, lr=0.3, wd=0.1, seed=7)
+KILLS = 5
+
+class Stopped(Exception): "A training that a test stops"
+
+def stop_at(step, n_steps, *, at):
+    if step==at: raise Stopped
+
+def fit(folder, name, **changed):
+    "Train with the usual settings and a checkpoint of this name"
+    return fit_sharded(folder/'index', folder/name, **SETTINGS | dict(every=5) | changed)
+
+def fit_half(folder, name):
+    "Stop after the checkpoint of step 10, as if all processes had been killed"
+    try: fit(folder, name, on_step=partial(stop_at, at=12))
+    except Stopped: return
+    raise AssertionError('the training came to its end')
+
+def fit_means(folder, name):
+    "Train on a mean of each process's part in place of the sum"
+    summed = distributed.summed_loss
+    def mean(predicted, *args): return summed(predicted, *args)/len(predicted)
+    distributed.summed_loss = mean
+    try: fit(folder, name)
+    finally: distributed.summed_loss = summed
+
+def fit_without_sums(folder, name):
+    "Go on from a checkpoint, without what the optimizer remembers"
+    def load_tables_only(checkpoint, state):
+        return load_step(checkpoint, {name: part for name,part in state.items() if name.startswith('tables')})
+    distributed.load_step = load_tables_only
+    try: fit(folder, name)
+    finally: distributed.load_step = load_step
+
+def peak(name='VmHWM'):
+    "Memory of this process in MB"
+    return int(re.search(rf'{name}:\s+(\d+)', Path('/proc/self/status').read_text())[1])/1000
+
+def measure_memory(folder, name):
+    "Write the memory that a million rows take while a step is taken and saved"
+    import_engine()
+    with process_group() as (rank, world):
+        Path('/proc/self/clear_refs').write_text('5') # the highest so far is forgotten
+        before = peak('VmRSS')
+        tables = ShardedTables(1_000_001, 1001, n_factors=50)
+        tables.set_rate(0.1)
+        ids = torch.arange(1000)
+        batch_loss(tables, ShardBatch(ids*1000, ids, torch.full((1000,), 3.), 1), 0.1).backward()
+        save_step(folder/name, 1, tables.state())
+        held = tables.state()['tables.user'].local_shards()[0].tensor
+        found = dict(rows=len(held), due=len(rows_of(rank, world, 1_000_001)), growth=peak() - before, total=peak())
+        (folder/f'{name}-{rank}.json').write_text(json.dumps(found))
+
+def kill_some(step, n_steps, *, seed):
+    "Kill one process in each attempt but the last: the first, the second, and again"
+    steps = sorted(random.Random(seed).sample(range(1, n_steps), KILLS))
+    k = attempt()
+    if k<KILLS and step==steps[k] and dist.get_rank()==k%2: os.kill(os.getpid(), signal.SIGKILL)
+
+def run(job, args, kwargs): job(*args, **kwargs)
+
+def launch(job, *args, world=2, restarts=0, **kwargs):
+    "Start processes by torchrun's own agent; they are forks of this one, which has imported all"
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+    config = LaunchConfig(min_nodes=1, max_nodes=1, nproc_per_node=world, rdzv_backend='c10d',
+                          rdzv_endpoint='localhost:0', max_restarts=restarts, run_id='test',
+                          start_method='fork', monitor_interval=0.05)
+    elastic_launch(config, run)(job, args, kwargs)
+
+def plain_restart(folder):
+    "Start again after a kill, with names in the store that don't tell the attempts apart"
+    dist.init_process_group('gloo')
+    dist.barrier()
+    if attempt()==0 and dist.get_rank()==1: os.kill(os.getpid(), signal.SIGKILL)
+    dist.barrier()
+    dist.destroy_process_group()
+
+def save_and_die(folder, fatal):
+    "In a fork: save the next step and die at an event of the file system; return how many there were"
+    events = count()
+    def happens(name, args=None):
+        if name not in ('open', 'os.mkdir', 'os.rename', 'os.remove', 'os.rmdir', 'os.fsync'): return
+        if next(events)==fatal: os.kill(os.getpid(), signal.SIGKILL)
+    table,sums = torch.empty(4001, 64),torch.empty(4001)
+    state = {'tables.user': table, 'sums.user': sums}
+    step = load_step(folder, state) or 0
+    table.fill_(step + 1)
+    sums.fill_(step + 1)
+    flush = os.fsync
+    def fsync(fd):
+        happens('os.fsync')
+        flush(fd)
+    os.fsync = fsync
+    sys.addaudithook(happens)
+    save_step(folder, step + 1, state)
+    return next(events)
+
+def in_fork(job, *args):
+    "Run a job in a fork; give what it returns, None where it was killed"
+    ours,theirs = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try: os.write(theirs, str(job(*args)).encode())
+        finally: os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours) as said: text = said.read()
+    os.waitpid(pid, 0)
+    return int(text) if text else None
+
+def kill_while_saving(folder, name):
+    "Kill a process twenty times while it saves, at events from the first to the last; write what is left each time"
+    path = folder/name
+    path.mkdir()
+    for _ in range(3): n_events = in_fork(save_and_die, path, -1) # three checkpoints: the last of them removes one
+    seen = []
+    for k in range(20):
+        before = last_step(path)
+        died = in_fork(save_and_die, path, k*n_events//20) is None
+        values = {name: [float(o.min()), float(o.max())] for name,o in load_tables(path).items()}
+        half = (step_folder(path, before + 1)).exists() and last_step(path)==before
+        seen.append(dict(died=died, before=before, last=last_step(path), half=half, values=values))
+    in_fork(save_and_die, path, -1)
+    seen.append(dict(died=False, before=before, last=last_step(path), half=False, values={}, steps=steps_in(path)))
+    (folder/f'{name}.json').write_text(json.dumps(seen))
+
+def together(folder):
+    "Everything that two processes do under torchrun"
+    fit(folder, 'two')
+    fit(folder, 'two-exact', n_factors=3)
+    fit_half(folder, 'half')
+    fit_means(folder, 'two-means')
+    measure_memory(folder, 'memory-two')
+
+def alone(folder):
+    "Everything else, from one process that imports once"
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    import_engine()
+    kill_while_saving(folder, 'saving')
+    launch(fit, folder, 'four', world=4)
+    launch(fit, folder, 'killed', every=3, on_step=partial(kill_some, seed=folder.name), restarts=KILLS)
+    try: launch(plain_restart, folder, restarts=1)
+    except ChildFailedError: (folder/'no-prefix-failed').touch()
+    shutil.copytree(folder/'half', folder/'half-without')
+    fit(folder, 'one')
+    fit(folder, 'one-exact', n_factors=3)
+    fit_means(folder, 'one-means')
+    fit_without_sums(folder, 'half-without')
+    fit(folder, 'half')
+    measure_memory(folder, 'memory-one')
+
+if __name__=='__main__':
+    torch.set_num_threads(1)
+    globals()[sys.argv[1]](Path(sys.argv[2]))
