@@ -30,6 +30,7 @@ from urllib.request import ProxyHandler, Request, build_opener  # noqa: E402
 venv = root/'.venv'
 stamp = venv/'collab_course.stamp'
 log = venv/'setup.log'
+engine_stamp = venv/'distributed.stamp'
 lib = root/cfg['DEFAULT']['lib_name']
 GB = 2**30
 # fastai's own: a torch function that it uses is to go; pandas 3 hands it arrays that are read-only
@@ -93,15 +94,18 @@ def is_set_up():
     "Whether a whole install of this metadata has been done, with this version of Python"
     return stamp.is_file() and stamp.read_text().strip()==wanted() and Path(exe()).exists()
 
-def installer():
+def installer(
+    *what,  # what to install, and how; nothing: the course with all that it needs
+):
     "The command that installs into `.venv`"
+    what = what or ('-e', '.[dev]')
     if os.environ.get('COLLAB_COURSE_INSTALLER', 'pip')!='uv':
         return [exe(), '-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', '--progress-bar', 'off',
-                '-e', '.[dev]']
+                *what]
     if not shutil.which('uv'):
         raise TaskError(
             'COLLAB_COURSE_INSTALLER=uv is set, but there is no `uv`: install it, or unset the variable to use pip.')
-    return ['uv', 'pip', 'install', '--python', exe(), '-e', '.[dev]']
+    return ['uv', 'pip', 'install', '--python', exe(), *what]
 
 def check_disk():
     "Stops before an install that the disk has no room for"
@@ -175,9 +179,11 @@ def explain(
     "The sentence for a known cause of failure, or None"
     return next((msg for pat,msg in _causes if re.search(pat, out)), None)
 
-def install():
+def install(
+    *what,  # as for `installer`
+):
     "Runs the installer, shows what it is at, and keeps its whole output in `.venv/setup.log`"
-    p = subprocess.Popen(installer(), cwd=root, env=environ(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    p = subprocess.Popen(installer(*what), cwd=root, env=environ(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                          text=True, encoding='utf-8', errors='replace')
     try:
         with log.open('w', encoding='utf-8') as f:
@@ -224,6 +230,69 @@ def setup(*args):
     install()
     stamp.write_text(key + '\n')
     say(f'Set up in {span(time.monotonic()-t)}.')
+
+# ---- what trains tables cut in pieces ----
+
+engine = cfg['DEFAULT']['distributed_requirements'].split()
+engine_torch = cfg['DEFAULT']['distributed_torch']
+# notebooks that need it, by name in each folder of nbs/
+engine_notebooks = ('18_many_machines', 'sharding')
+
+def site_packages():
+    "Where packages are in `.venv`, on Linux"
+    return venv/'lib'/'python{}.{}'.format(*sys.version_info[:2])/'site-packages'
+
+def torch_version():
+    "The version of PyTorch in `.venv`, such as 2.14.1+cpu; None: there is none"
+    with suppress(OSError):
+        text = (site_packages()/'torch'/'version.py').read_text(encoding='utf-8')
+        return re.search(r"^__version__ = '([^']+)'", text, re.M)[1]
+
+def no_engine():
+    "Why there can be no TorchRec here, in a sentence, or None; asks for nothing from the network"
+    if sys.platform!='linux': return 'TorchRec comes for Linux only: here, one process trains a model.'
+    found = torch_version()
+    if found and not found.startswith(f'{engine_torch}.'):
+        pip = Path(exe('pip')).relative_to(root)
+        return (f"TorchRec {engine[0].partition('==')[2]} goes with PyTorch {engine_torch}, and .venv holds {found}: "
+                f"`{pip} install 'torch=={engine_torch}.*'` gets it.")
+
+def engine_parts():
+    "What to install; fbgemm-gpu, which somebody put there for GPUs, shares its folder with fbgemm-gpu-cpu and stays"
+    has_gpu = any(site_packages().glob('fbgemm_gpu-*.dist-info'))
+    return [o for o in engine if not (has_gpu and o.startswith('fbgemm-gpu-cpu'))]
+
+def engine_wanted():
+    "What the stamp says where the engine is there; it lies in `.venv`, so a new one has none"
+    return ' '.join(['{}.{}'.format(*sys.version_info[:2]), str(torch_version()), *engine_parts()])
+
+def distributed(*args):
+    "install TorchRec, which trains tables cut in pieces (Linux only); does nothing where it's there"
+    problem = no_engine()
+    if problem: raise TaskError(problem)
+    key = engine_wanted()
+    if engine_stamp.is_file() and engine_stamp.read_text().strip()==key: return
+    with suppress(FileNotFoundError): engine_stamp.unlink()
+    t = time.monotonic()
+    say('Installing TorchRec into .venv, for chapter 18 and `fit --workers`: seconds, and 60 MB …')
+    install('--no-deps', *engine_parts())
+    engine_stamp.write_text(key + '\n')
+    say(f'TorchRec is there after {span(time.monotonic()-t)}.')
+
+def with_engine():
+    "Whether TorchRec is there, once what can be done for it is done; says what is left out where it isn't"
+    problem = no_engine()
+    if not problem: distributed()
+    else: say(f'{problem} Chapter 18 and the tests of it are left out.')
+    return not problem
+
+def runs_here(
+    args,  # notebooks that were asked for
+):
+    "The notebooks asked for, or else all, without those that need TorchRec where it isn't to be had"
+    if args or not no_engine(): return args
+    paths = sorted((root/'nbs').rglob('*.ipynb'))
+    return [o for o in paths if o.stem not in engine_notebooks and '.ipynb_checkpoints' not in o.parts]
 
 # ---- JupyterLab ----
 
@@ -394,7 +463,9 @@ def test_notebooks():
     "Every cell of every notebook runs"
     threads = os.environ.get('OMP_NUM_THREADS') or '1'
     workers = max(1, min(4, cores()//int(threads))) if threads.isdigit() else 1
-    run([exe('nbdev-test'), '--n-workers', workers], 'the traceback above names notebook and cell.',
+    names = '|'.join(engine_notebooks)
+    skip = ['--skip-file-re', rf'^[_.]|^({names})\.ipynb$'] if no_engine() else []
+    run([exe('nbdev-test'), '--n-workers', workers, *skip], 'the traceback above names notebook and cell.',
         OMP_NUM_THREADS=threads, MPLBACKEND='agg')
 
 def has_chromium():
@@ -423,7 +494,8 @@ def browser():
 def pytest(*args):
     "The tests of tests/, one file more at a time than there are cores: some wait for browsers and processes"
     browser()
-    run([exe(), '-m', 'pytest', '-q', '-n', min(4, cores() + 1), '--dist', 'loadfile', *args],
+    marked = ['-m', 'not torchrec'] if no_engine() else []
+    run([exe(), '-m', 'pytest', '-q', '-n', min(4, cores() + 1), '--dist', 'loadfile', *marked, *args],
         'see the failures above.', MPLBACKEND='agg')
 
 def test(*args):
@@ -447,11 +519,11 @@ def test(*args):
 
 def course(*args):
     "run notebooks in a real kernel and save their outputs (all, or those named: `make course ARGS=\"03 bias\"`)"
-    tool('execute', *args, todo='the message above names notebook and cell; the others are saved.')
+    tool('execute', *runs_here(args), todo='the message above names notebook and cell; the others are saved.')
 
 def drift(*args):
     "run notebooks afresh and compare with what they have saved"
-    tool('drift', *args, todo='see the differences above, saved → fresh.')
+    tool('drift', *runs_here(args), todo='see the differences above, saved → fresh.')
 
 def bench(*args):
     "the measurements of bench/ (all, or the files named)"
@@ -486,7 +558,8 @@ def clean(*args):
     for o in dirs: shutil.rmtree(o, ignore_errors=True)
 
 tasks = dict(lab=lab, test=test, course=course, drift=drift, bench=bench, readme=readme, practice=practice, docs=docs,
-             export=export, setup=setup, clean=clean)
+             export=export, setup=setup, distributed=distributed, clean=clean)
+uses_engine = ('test', 'course', 'drift', 'bench', 'practice')
 
 def main(
     args,  # task and its arguments
@@ -495,10 +568,11 @@ def main(
     # a console may lack our dots and arrows
     for o in (sys.stdout, sys.stderr): getattr(o, 'reconfigure', lambda **kw: None)(errors='replace')
     if not args or args[0] not in tasks:
-        say('\n'.join(f'  {k:<10}{f.__doc__}' for k,f in tasks.items()))
+        say('\n'.join(f'  {k:<12}{f.__doc__}' for k,f in tasks.items()))
         return 0 if not args or args[0] in ('help', '-h', '--help') else 2
     try:
         if args[0] not in ('setup', 'clean'): setup()
+        if args[0] in uses_engine: with_engine()
         tasks[args[0]](*args[1:])
     except TaskError as e:
         sys.stdout.flush()

@@ -52,6 +52,7 @@ Modules:
 - `collab_course.create_params`: How a module finds its parameters, and the whole model built from nothing but them
 - `collab_course.crowds`: People of a planted world who watch films: what they truly like, and what a platform can see of it
 - `collab_course.distances`: Three ways to say how near two rows of numbers are, and the rows that are nearest
+- `collab_course.distributed`: What if the tables don't fit into one machine, and when do you need none of this?
 - `collab_course.dot_product`: A person is a row of numbers, a film is another, and their product is a rating
 - `collab_course.embedding_nn`: Two rows side by side through two layers: why not a neural network?
 - `collab_course.evaluation`: How good is it really, and how would you know?
@@ -67,6 +68,7 @@ Modules:
 - `collab_course.frames`: Turn polars, Arrow, records and files into pandas
 - `collab_course.interpretation`: A map of films that nobody drew, and how to read it: biases, principal components and distances
 - `collab_course.intervals`: How far off a prediction may be, measured on rows that were kept back
+- `collab_course.launch`: Start the processes that train one model together, and end with them
 - `collab_course.levels`: Stars as levels, with thresholds of each person
 - `collab_course.list_answers`: What a list model answers: the best items for each person, how good lists are, and why an item is on one
 - `collab_course.list_models`: What to recommend, from what people have rated, played or clicked
@@ -86,6 +88,7 @@ Modules:
 - `collab_course.page_view`: What a visitor of the page sees and touches: stars, search, the map, the bars and the list
 - `collab_course.quiet`: Import fastai without its side effects on the caller
 - `collab_course.ranking`: The best items for each person, exactly and quickly
+- `collab_course.ratings_index`: Tables of ratings that are read once, checked part by part and dealt into streams for many processes
 - `collab_course.reading`: Tables of ratings that others have written: values stay as they are, and an error names the line and the cure
 - `collab_course.recommender`: From a table of ratings to recommendations that can be explained, saved and served
 - `collab_course.scoring`: Scores of the whole catalogue and lists for everybody, from any model; and what a comparison must keep to

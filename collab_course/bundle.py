@@ -9,7 +9,8 @@ without reading the arrays. A refused file raises `BundleError`. Lesson: chapter
 __all__ = ['stored_types', 'bundle_format', 'bundle_version', 'about_names', 'max_header', 'seal_at', 'not_ours', 'BundleError',
            'check_meta', 'to_stored', 'as_bytes', 'header_of', 'seal_of', 'specs_in', 'first_bytes', 'entries_of',
            'meta_in', 'read_header', 'as_path', 'check_ordinary', 'disk', 'opened', 'check_free', 'new_header',
-           'save_bundle', 'read_array', 'load_bundle', 'bundle_info', 'pack_ids', 'unpack_ids', 'is_text']
+           'save_bundle', 'read_array', 'load_bundle', 'bundle_info', 'is_id_array', 'pack_ids', 'pack_texts',
+           'unpack_texts', 'unpack_ids', 'is_text']
 
 # %% ../nbs/library/bundle.ipynb #9e44f2fa
 import hashlib, json, math, os, re, stat
@@ -321,11 +322,20 @@ def bundle_info(
     return dict(about, format_version=bundle_version, bytes=size, arrays=arrays)
 
 # %% ../nbs/library/bundle.ipynb #9654986b
+def is_id_array(
+    values: Any, # Ids in any form
+) -> bool:
+    "Test for ids that are an array already: a list of ten millions takes seconds and memory"
+    if not isinstance(values, np.ndarray) or values.ndim!=1: return False
+    return values.dtype in (np.int64, np.float64)
+
 def pack_ids(
     name: str, # What they are called in the bundle
-    values: Iterable, # All int, all float, or all text (None: no text)
+    values: Iterable, # All int, all float, or all text (None: no text); perhaps Arrow's text
 ) -> dict: # {name of an array: array}
     "Return ids or titles as arrays that a bundle can keep"
+    if is_id_array(values): return {name: values}
+    if hasattr(values, 'buffers'): return pack_texts(name, values)
     values = list(values)
     found = {type(o) for o in values}
     if found <= {str, type(None)}:
@@ -338,11 +348,36 @@ def pack_ids(
     if array.dtype.kind in ('iu' if found=={int} else 'f'): return {name: array}
     raise must_be(name, 'all whole numbers below 2**64, all text or all floats', values)
 
+def pack_texts(
+    name: str, # What they are called in the bundle
+    texts: Any, # pyarrow.LargeStringArray without nulls
+) -> dict: # {name of an array: array}
+    "Return Arrow's text as arrays that a bundle can keep, which it is already"
+    _,ends,data = texts.buffers()
+    ends = np.frombuffer(ends, np.int64)[texts.offset:][:len(texts)+1]
+    first,last = (ends[0], ends[-1]) if len(ends) else (0, 0)
+    text = np.frombuffer(data, np.uint8)[first:last] if data else np.zeros(0, np.uint8)
+    return {f'{name}.text': text, f'{name}.ends': ends[1:] - first}
+
+def unpack_texts(
+    name: str, # What they are called in the bundle
+    arrays: dict, # {name: array}
+) -> Any: # pyarrow.LargeStringArray, on the same memory; None: unpack them one by one
+    "Return ids as Arrow's text, if they are text and UTF-8"
+    if not is_text(name, arrays) or f'{name}.none' in arrays: return None
+    import pyarrow as pa
+    ends = np.concatenate([[0], arrays[f'{name}.ends']])
+    texts = pa.LargeStringArray.from_buffers(len(ends)-1, pa.py_buffer(ends),
+                                             pa.py_buffer(arrays[f'{name}.text']))
+    try: texts.validate(full=True)
+    except pa.ArrowInvalid: return None
+    return texts
+
 def unpack_ids(
     name: str, # What they are called in the bundle
     arrays: dict, # {name: array}
 ) -> list: # int, float, or text and None
-    "Return ids or titles from a bundle's arrays"
+    "Return ids or titles from a bundle's arrays as a list"
     whole = arrays.get(name)
     if whole is not None and whole.ndim==1 and whole.dtype.kind in 'iuf': return whole.tolist()
     if not is_text(name, arrays): raise ArgError(f'{name} is neither numbers nor text', arg=name)

@@ -149,7 +149,8 @@ flags = dict(
     allowed='--allowed', exclude='--exclude',
     n='-n', on_unknown='--on-unknown', exclude_seen='--include-seen',
     by='--by', min_count='--min-count', n_items='--items', title='--title', noun='--noun',
-    source='--source')
+    source='--source', workers='--workers', checkpoint='--checkpoint', resume='--resume',
+    n_streams='--streams', engine='--engine', out='--out')
 
 def typed(
     value: Any, # A value of an argument
@@ -313,6 +314,7 @@ def check_pairs(
     n = int(df.duplicated(pair).sum())
     if not n: return []
     what = f'{counted(n, "row")} {"repeats" if n==1 else "repeat"} a pair'
+    if duplicates=='keep': return [f'{what}: all of them are kept']
     if duplicates!='raise':
         return [f'{what}: {len(df)-n:,} ratings are left, the {duplicates} of each pair']
     some = df[df.duplicated(pair, keep=False)].sort_values(pair, kind='stable').head(4)
@@ -380,7 +382,8 @@ def next_step(
     rec: 'Recommender', # The model
 ) -> list[str]: # A note, or none
     "Say what to try with a new model"
-    typable = [u for u in map(str, rated_ids(rec.users)) if u and not controls.search(u)]
+    some = map(str, rated_ids(rec.users)[:1000])
+    typable = [u for u in some if u and not controls.search(u)]
     if not typable or not args.out.isprintable(): return []
     user = shlex.quote(typable[0])
     flag = f'--user={user}' if user.startswith('-') else f'--user {user}'
@@ -460,21 +463,312 @@ def checked_table(
 
 def fit_command(
     args: Namespace, # The command line
-):
+) -> None:
     "Train a model on a file with ratings, and save it"
+    if args.workers or args.checkpoint or args.resume: return fit_in_pieces(args)
     ratings,names = checked_table(args)
     check_out(args.out)
     rating_range = tuple(args.range) if args.range else None
+    factors = 50 if args.factors is None else args.factors
     with aside(args):
         with uninterrupted(): from collab_course.recommender import Recommender
         rec = Recommender.fit(
-            ratings, **names, model=args.model, n_factors=args.factors, n_epoch=args.epochs,
+            ratings, **names, model=args.model, n_factors=factors, n_epoch=args.epochs,
             bs=args.batch_size, lr=args.lr, wd=args.wd, seed=args.seed, valid_pct=args.valid_pct,
             split=args.split, refit=not args.no_refit, rating_range=rating_range,
             duplicates=in_python(args.duplicates),
             on_epoch=partial(say_epoch, args), on_report=partial(say_report, args), progress=False)
     print(rec.save(args.out, history=not args.no_history))
     say(args, *next_step(args, rec))
+
+# %% ../nbs/library/command_line.ipynb #08c120aa
+def check_pieces(
+    args: Namespace, # The command line of `fit`
+):
+    "Check that options go together with a training in several processes"
+    if args.checkpoint is None and args.resume:
+        raise CommandError('--resume goes on with a training: name its folder with --checkpoint')
+    if args.workers is None and not args.resume:
+        raise CommandError('--checkpoint is for a training in several processes: '
+                           'add, for example, --workers 2')
+    if args.model not in ('auto', 'dot_product'):
+        raise CommandError(f'--model {args.model} is trained by one process: omit --workers, '
+                           'or --model')
+    if args.feedback in ('counts', 'clicks'):
+        raise CommandError(f'--workers trains a model of ratings, and {args.feedback} have none: '
+                           'omit --workers, or --feedback')
+    if args.split!='random' or args.time is not None:
+        raise CommandError('with --workers, the ratings kept back are random ones: '
+                           'omit --split and --time')
+
+def is_index(
+    path: Path, # A folder
+) -> bool:
+    "Test for an index of ratings"
+    return (path/'facts.json').is_file()
+
+def check_checkpoint(
+    path: Path, # Folder of the training
+    resume: bool, # Go on with the training there?
+    several: bool, # Are there ratings to start with?
+):
+    "Check that a training can start in a folder, or go on there"
+    if path.exists() and not path.is_dir():
+        raise CommandError(f'{path} is a file, and --checkpoint names a folder')
+    if (path/'run.json').exists() or is_index(path/'index'):
+        if resume: return
+        raise CommandError(f'{path} holds a training already: go on with it by --resume, '
+                           'or name another folder')
+    if resume and not several:
+        raise CommandError(f'there is no training in {path} to go on with')
+    own = ('.', 'titles.parquet', 'fit.json', 'workers.log')
+    others = [o.name for o in path.glob('*') if not o.name.startswith(own)]
+    if others:
+        raise CommandError(f'{path} holds something else, such as {others[0]}: '
+                           'name an empty folder, or a new one')
+
+@contextmanager
+def training_folder(
+    args: Namespace, # The command line of `fit`
+) -> Iterator[Path]:
+    "Return the folder for index and checkpoints: the one named, or one that is gone at the end"
+    from collab_course.files import make_folder
+    if args.checkpoint is not None:
+        yield make_folder(home_path(args.checkpoint))
+        return
+    beside_model = make_folder(home_path(args.out).absolute().parent)
+    with tempfile.TemporaryDirectory(prefix='.training-', dir=beside_model) as folder:
+        yield Path(folder)
+
+# %% ../nbs/library/command_line.ipynb #9eca0b25
+usual_streams = 8 # to which ratings are dealt
+
+def is_parquet(
+    args: Namespace, # The command line
+) -> bool:
+    "Test whether files can be indexed part by part, just as they are"
+    plain = args.missing is None and args.duplicates in ('error', 'keep')
+    if not plain or getattr(args, 'title', None) and args.titles is None: return False
+    paths = [home_path(path) for path in args.ratings]
+    return all(path.suffix=='.parquet' or path.is_dir() for path in paths)
+
+def one_title_each(
+    df: 'pd.DataFrame', # Items and titles
+    item: str, # Column of items
+    title: str, # Column of titles
+) -> 'pd.DataFrame|None': # None: an item has several
+    "Return a row for each item with its title"
+    pairs = df[[item, title]].drop_duplicates()
+    if pairs[item].duplicated().any(): return None
+    return pairs.set_axis(['item', 'title'], axis=1)
+
+def title_table(
+    ratings: 'pd.DataFrame', # Ratings that were read
+    item: str, # Column of items
+    titles: Any, # Column of titles, {item: title}, or None
+) -> 'pd.DataFrame|None':
+    "Return a row for each item with its title, whatever form they come in"
+    if titles is None: return None
+    if isinstance(titles, str): return one_title_each(ratings, item, titles)
+    import pandas as pd
+    return pd.DataFrame(dict(item=[*titles], title=[*titles.values()]))
+
+def titles_in_parts(
+    paths: Sequence[Path], # Parquet files
+    item: str, # Column of items
+) -> 'pd.DataFrame|None':
+    "Read titles that stand beside ratings, file by file"
+    import pandas as pd
+    import pyarrow.parquet as pq
+    from collab_course.reading import find_role
+    columns = pq.read_schema(paths[0]).names
+    found = find_role(columns, 'title')
+    if not found or columns[found[0]]==item: return None
+    title = columns[found[0]]
+    some = [pd.read_parquet(path, columns=[item, title]).drop_duplicates() for path in paths]
+    return one_title_each(pd.concat(some), item, title)
+
+def write_index(
+    args: Namespace, # The command line
+    out: Path, # Folder of the index
+    n_streams: int = usual_streams, # Streams to deal the ratings to
+    engine: str = 'pyarrow', # What sorts the ids
+) -> tuple[Any, 'pd.DataFrame|None']: # The index; titles that stood beside the ratings
+    "Index ratings"
+    from collab_course.ratings_index import index_ratings, part_files
+    how = dict(rating_range=args.range and tuple(args.range), valid_pct=args.valid_pct,
+               seed=args.seed, n_streams=n_streams, engine=engine, progress=partial(say, args),
+               duplicates='keep' if args.duplicates=='keep' else 'raise')
+    if is_parquet(args):
+        paths = [str(home_path(path)) for path in args.ratings]
+        named = dict(user_name=args.user, item_name=args.item, rating_name=args.rating)
+        index = index_ratings(paths, out, **named, **how)
+        if getattr(args, 'titles', None): return index,None
+        return index,titles_in_parts(part_files(paths), index.names['item'])
+    ratings,names = checked_table(args)
+    return index_table(ratings, names, out, args, how)
+
+def index_table(
+    ratings: 'pd.DataFrame', # Ratings that were read and checked
+    names: dict, # Arguments of `fit` about its columns
+    out: Path, # Folder of the index
+    args: Namespace, # The command line
+    how: dict, # Arguments of `index_ratings`
+) -> tuple[Any, 'pd.DataFrame|None']: # The index; titles that stood beside the ratings
+    "Index a table that is in memory"
+    from collab_course.files import make_folder
+    from collab_course.ratings_index import index_ratings
+    from collab_course.tables import validate_ratings
+    columns = {name: names[name] for name in ('user_name', 'item_name', 'rating_name')}
+    titles = title_table(ratings, columns['item_name'], names.get('titles'))
+    whole = validate_ratings(ratings, **columns, duplicates=in_python(args.duplicates))
+    with tempfile.TemporaryDirectory(dir=make_folder(out.absolute().parent)) as folder:
+        path = Path(folder)/'ratings.parquet'
+        whole[[*columns.values()]].to_parquet(path, index=False)
+        how = how | dict(progress=None) # it would name a file that nobody knows
+        return index_ratings(str(path), out, **columns, **how),titles
+
+# %% ../nbs/library/command_line.ipynb #ab986254
+def indexed(
+    args: Namespace, # The command line of `fit`
+    folder: Path, # Folder of the training
+) -> Any: # `RatingsIndex`
+    "Find the index of the ratings, or make it"
+    from collab_course.ratings_index import RatingsIndex
+    named = home_path(args.ratings[0]) if len(args.ratings)==1 else None
+    if named and is_index(named): return RatingsIndex(named)
+    own = folder/'index'
+    if is_index(own):
+        if args.ratings: say(args, f'the ratings are indexed in {own} already, and not read again')
+        return RatingsIndex(own)
+    if not args.ratings: raise CommandError(f'there are no ratings in {folder}: name their index')
+    index,titles = write_index(args, own)
+    if titles is not None: write_whole(folder/'titles.parquet', [titles.to_parquet()])
+    return index
+
+def titles_of_pieces(
+    args: Namespace, # The command line of `fit`
+    folder: Path, # Folder of the training
+    index: Any, # `RatingsIndex`
+) -> 'dict|None':
+    "Return titles from the file that is named, else those that came with the ratings"
+    path = folder/'titles.parquet'
+    if args.titles is not None and (args.resume or not path.exists()):
+        items = index.items.index
+        kind = str if index.facts['dtypes']['item']=='str' else int
+        titles = read_titles(args.titles, index.names['item'], args.title,
+                             encoding=args.encoding, kind=kind)
+        titles,notes = match_titles(titles, items.tolist())
+        say(args, *notes)
+        return titles
+    if not path.exists(): return None
+    import pandas as pd
+    titles = pd.read_parquet(path)
+    return dict(zip(titles.item, titles.title))
+
+def say_line(
+    args: Namespace, # The command line
+    line: str, # What the first process printed
+) -> None:
+    "Write a line of a training; how many steps are done on one line, where somebody looks"
+    if not line.startswith('step '): return say(args, line)
+    if sys.stderr and sys.stderr.isatty(): print(line, end='\r', file=sys.stderr, flush=True)
+
+def workers_of(
+    args: Namespace, # The command line of `fit`
+    folder: Path, # Folder of the training
+) -> int:
+    "Return how many processes train: as many as before, if the command doesn't say"
+    from collab_course.checkpoints import read_json, write_json
+    before = read_json(folder/'fit.json') or dict(workers=1)
+    workers = args.workers or before['workers']
+    write_json(folder/'fit.json', dict(workers=workers))
+    return workers
+
+def asked_settings(
+    args: Namespace, # The command line of `fit`
+) -> dict[str, Any]: # None: as tuned, or as in the training that goes on
+    "Return the settings of a training that the person gave"
+    return dict(n_factors=args.factors, n_epoch=args.epochs, bs=args.batch_size, lr=args.lr,
+                wd=args.wd, seed=args.seed)
+
+def check_settings(
+    args: Namespace, # The command line of `fit`
+    n_streams: int = usual_streams, # In how many streams the ratings lie
+):
+    "Check settings of a training in several processes"
+    from collab_course.extremes import check_training_settings
+    from collab_course.launch import check_workers
+    given = {name: value for name,value in asked_settings(args).items() if value is not None}
+    check_training_settings(**given)
+    if args.workers: check_workers(args.workers, n_streams)
+    if given.get('bs', 0)%n_streams==0: return
+    raise CommandError(f'--batch-size must be a multiple of {n_streams}, the number of streams '
+                       f'in which the ratings lie, not {given["bs"]}')
+
+def train_pieces(
+    args: Namespace, # The command line of `fit`
+    folder: Path, # Folder of the training
+    index: Any, # `RatingsIndex`
+):
+    "Train, or go on with a training, if it isn't done"
+    from collab_course.checkpoints import check_same_run, read_report, read_run
+    from collab_course.launch import WorkersFailed, run_workers
+    asked = asked_settings(args)
+    run = read_run(folder)
+    if run: check_same_run(folder, run, asked | dict(fingerprint=index.fingerprint))
+    if run and read_report(folder): return
+    check_settings(args, index.n_streams)
+    workers = workers_of(args, folder)
+    try: run_workers(index.path, folder, workers, on_line=partial(say_line, args), progress=True,
+                     **asked)
+    except WorkersFailed as e:
+        again = f'{folder/"workers.log"} says more; --resume goes on with what was saved'
+        if args.checkpoint is None: again = 'with --checkpoint, another try could go on'
+        raise CommandError(f'the training failed, and no model was saved: {e.why}. '
+                           f'{again[0].upper()}{again[1:]}') from None
+
+def check_can_train(
+    args: Namespace, # The command line of `fit`
+):
+    "Check that several processes can train here, before hours of reading"
+    from collab_course.checkpoints import read_report
+    if args.checkpoint and read_report(home_path(args.checkpoint)): return # it's done
+    is_dealt = args.resume or is_index(home_path(args.ratings[0]))
+    if not is_dealt: check_settings(args)
+    with uninterrupted(): from collab_course.sharding import engine_problem
+    problem = engine_problem()
+    if problem: raise CommandError(problem)
+
+def fit_in_pieces(
+    args: Namespace, # The command line of `fit`
+):
+    "Train a model with several processes, and save it as any other"
+    check_pieces(args)
+    check_out(args.out)
+    if args.checkpoint:
+        check_checkpoint(home_path(args.checkpoint), args.resume, bool(args.ratings))
+    check_can_train(args)
+    args.model = 'dot_product'
+    with training_folder(args) as folder:
+        index = indexed(args, folder)
+        titles = titles_of_pieces(args, folder, index)
+        train_pieces(args, folder, index)
+        from collab_course.recommender import Recommender
+        rec = Recommender.from_shards(folder, index, titles, history=not args.no_history)
+        print(rec.save(args.out, history=not args.no_history))
+    say_report(args, rec.report)
+    say(args, 'the model is the dot product with biases, and its predictions make the lists',
+        *next_step(args, rec))
+
+def index_command(
+    args: Namespace, # The command line
+):
+    "Check ratings, and index them for many processes"
+    index,_ = write_index(args, home_path(args.out), args.streams, args.engine)
+    print(index.path)
+    say(args, f'{index.n_train:,} ratings to train and {index.n_valid:,} kept back, '
+              f'{index.n_users-1:,} users, {index.n_items-1:,} items')
 
 # %% ../nbs/library/command_line.ipynb #aa982cf8
 def starts_like_model(
@@ -531,9 +825,9 @@ stand_ins = dict(mean='that of the mean row', popular='that of the most rated it
 
 def rated_ids(
     known: 'pd.DataFrame', # Users or items of a model
-) -> list:
-    "List the ids that have ratings"
-    return known[known['count']>0].iloc[:,0].tolist()
+) -> 'pd.Series':
+    "Return the ids that have ratings"
+    return known.loc[known['count']>0].iloc[:,0].reset_index(drop=True)
 
 def say_unrated(
     args: Namespace, # The command line
@@ -541,7 +835,8 @@ def say_unrated(
     known: 'pd.DataFrame', # Users or items of the model
 ):
     "Write a note for each id that something stands in for"
-    rated = {*rated_ids(known)}
+    rated = rated_ids(known)
+    rated = {*rated[rated.isin(asked)]}
     for one in dict.fromkeys(asked):
         if one in rated: continue
         say(args, f'{one!r} has no ratings: the list is {stand_ins[args.on_unknown]}')
@@ -556,7 +851,7 @@ def recommend_all(
     if not args.form: return show_table(rec.recommend_all(**how), args.form)
     users = rated_ids(rec.users)
     for start in range(0, len(users), 1000):
-        some = users[start:start+1000]
+        some = users[start:start+1000].tolist()
         show_table(rec.recommend_all(users=some, **how), args.form, head=start==0)
 
 def recommend_command(
@@ -1152,7 +1447,10 @@ class Parser(ArgumentParser):
         if commands is None: self.check_options(args)
         elif args and not args[0].startswith('-') and args[0] not in commands:
             self.error(f'there is no command {args[0]!r}{did_you_mean(args[0], commands)}')
-        return super().parse_known_args(args, namespace)
+        found,rest = super().parse_known_args(args, namespace)
+        if getattr(found, 'ratings', None)==[] and not found.resume:
+            self.error('the following arguments are required: RATINGS')
+        return found,rest
 
     def parse_args(self,
         args: Sequence[str]|None = None, # What was typed
@@ -1206,10 +1504,12 @@ def add_table(
     p: ArgumentParser, # Parser of a command
     *roles: str, # Columns that can be named
     several: bool = False, # May there be several files?
+    optional: bool = False, # Or none?
 ):
     "Add the arguments about a file with ratings"
     many = '; several files with the same columns are read as one' if several else ''
-    p.add_argument('ratings', metavar='RATINGS', nargs='+' if several else None,
+    n_files = ('*' if optional else '+') if several else None
+    p.add_argument('ratings', metavar='RATINGS', nargs=n_files,
                    help='CSV, TSV, JSON Lines, Parquet or Feather, perhaps compressed; '
                         f"FILE.zip/ratings.csv: a file in a zip; '-': standard input{many}")
     for role in roles:
@@ -1309,8 +1609,7 @@ def add_training(
     p.add_argument('--feedback', choices=('stars', 'counts', 'clicks'),
                    help='what the numbers are: ratings; how often, such as plays; or nothing, '
                         'each row being a click (default: by their looks, and a line tells)')
-    p.add_argument('--factors', type=whole, default=50,
-                   metavar='N',
+    p.add_argument('--factors', type=whole, metavar='N',
                    help='factors of each user and item in the model of ratings; 0: biases '
                         'alone (default: 50)')
     by_size = '(default: by the number of ratings)'
@@ -1335,6 +1634,49 @@ def add_training(
     p.add_argument('--seed', type=whole, metavar='N',
                    help='the same seed, the same model (default: another each time)')
 
+def add_pieces(
+    p: ArgumentParser, # Parser of `fit`
+):
+    "Add the arguments of a training in several processes"
+    p.add_argument('--workers', type=positive, metavar='N',
+                   help='train with so many processes, which cut the tables in pieces: for tables '
+                        'that are too large for one (Linux, after `make distributed`); the model '
+                        'is the dot product of ratings')
+    p.add_argument('--checkpoint', metavar='FOLDER',
+                   help='folder for what --workers save on the way, with an index of the ratings '
+                        '(default: one that is gone at the end)')
+    p.add_argument('--resume', action='store_true',
+                   help='go on with the training in --checkpoint; its files need not be named '
+                        'again')
+
+def add_index(
+    sub: Any, # What `add_subparsers` returned
+):
+    "Add the command `index`"
+    p = add_command(sub, 'index', index_command,
+                    'check ratings, and index them for many processes on your own machines',
+                    ['index ratings/*.parquet --out indexed',
+                     'fit indexed --workers 4 --out model.safetensors'],
+                    'On several machines, torchrun … -m collab_course.distributed trains on it.')
+    add_table(p, 'user', 'item', 'rating', several=True)
+    p.add_argument('--out', metavar='FOLDER', required=True, help='folder to make')
+    p.add_argument('--range', type=finite, nargs=2, metavar=('LOWEST', 'HIGHEST'),
+                   help='the lowest and the highest rating that there can be '
+                        '(default: as in the files)')
+    p.add_argument('--duplicates', choices=('error', 'keep'), default='error',
+                   help='what to do about pairs that were rated twice (default: error)')
+    p.add_argument('--valid-pct', type=finite, default=0.1, metavar='SHARE',
+                   help='share of ratings kept back to measure a model, at most a million; 0: '
+                        'none (default: 0.1)')
+    p.add_argument('--streams', type=positive, default=8, metavar='N',
+                   help='streams to deal the ratings to: as many processes can read them, or half '
+                        'as many … (default: 8)')
+    p.add_argument('--engine', choices=('pyarrow', 'duckdb'), default='pyarrow',
+                   help='duckdb: sort ids on disk, if they are too many for the memory')
+    p.add_argument('--seed', type=whole, metavar='N',
+                   help='the same seed, the same index (default: another each time)')
+    p.set_defaults(model='dot_product', feedback=None, split='random', titles=None, title=None)
+
 def add_fit(
     sub: Any, # What `add_subparsers` returned
 ):
@@ -1344,9 +1686,11 @@ def add_fit(
                     ['fit ratings.csv --out model.safetensors',
                      'fit clicks.csv --out clicks.safetensors',
                      'fit plays.tsv --feedback counts --out plays.safetensors',
+                     'fit ratings/*.parquet --workers 4 --checkpoint saved --out model.safetensors',
+                     'fit --resume --checkpoint saved --out model.safetensors',
                      'fit books.tsv.gz --user reader --item isbn --rating score '
                      '--out books.safetensors --seed 0'])
-    add_table(p, 'user', 'item', 'rating', 'title', several=True)
+    add_table(p, 'user', 'item', 'rating', 'title', several=True, optional=True)
     p.add_argument('--out', metavar='FILE', required=True,
                    help='file for the model; a model that is there is replaced')
     p.add_argument('--titles', metavar='FILE',
@@ -1362,6 +1706,7 @@ def add_fit(
                    help='save the model without who rated what; `recommend` then needs '
                         '--include-seen, together with --exclude for what people know')
     add_training(p)
+    add_pieces(p)
 
 # %% ../nbs/library/command_line.ipynb #10f62df0
 def add_recommend(
@@ -1495,7 +1840,7 @@ def make_parser() -> ArgumentParser:
     version = f'collab-course {collab_course.__version__}'
     p.add_argument('--version', action='version', version=version)
     sub = p.add_subparsers(metavar='COMMAND', required=True)
-    adders = (add_fit, add_recommend, add_fold_in, add_similar, add_evaluate, add_info,
+    adders = (add_fit, add_index, add_recommend, add_fold_in, add_similar, add_evaluate, add_info,
               add_page, add_fetch)
     for add in adders: add(sub)
     return p
@@ -1558,6 +1903,15 @@ def run(
         args.run(args)
     return 0
 
+# %% ../nbs/library/command_line.ipynb #73f17ea7
+def what_is_left(
+    argv: Sequence[str], # Arguments
+) -> str:
+    "Say what there is of a training that was stopped"
+    if argv[:1]!=['fit']: return ''
+    goes_on = any(word.startswith('--checkpoint') for word in argv)
+    return '; --resume goes on' if goes_on else '; nothing was saved'
+
 # %% ../nbs/library/command_line.ipynb #e0322215
 def main(
     argv: Sequence[str]|None = None, # Arguments; None: those of this process
@@ -1570,7 +1924,7 @@ def main(
         if sys.stdout: sys.stdout.flush()
         return code
     except KeyboardInterrupt:
-        complain('stopped; nothing was saved' if argv[:1]==['fit'] else 'stopped')
+        complain(f'stopped{what_is_left(argv)}')
         return 130
     except BrokenPipeError:
         mute()

@@ -1,4 +1,4 @@
-"""What if the tables don't fit into one machine?
+"""What if the tables don't fit into one machine, and when do you need none of this?
 
 `fit_sharded` trains tables that are cut in pieces, under torchrun; `main` is its command.
 The pieces: `sharding`. Reading them again: `checkpoints`."""
@@ -7,12 +7,13 @@ The pieces: `sharding`. Reading them again: `checkpoints`."""
 
 # %% auto #0
 __all__ = ['predict_rows', 'summed_loss', 'batch_loss', 'summed_errors', 'measure_shards', 'fit_sharded', 'epoch_line',
-           'shard_parser', 'main']
+           'step_watcher', 'shard_parser', 'main']
 
 # %% ../nbs/18_many_machines.ipynb #eacfb315
 import math
 import os
 import sys
+import time
 import torch
 import torch.distributed as dist
 from argparse import ArgumentParser
@@ -140,7 +141,17 @@ def epoch_line(
 ) -> str:
     "Say in a line how a training goes"
     rmse = report['valid_rmse']
-    return f'epoch {epoch+1}' + ('' if rmse is None else f': validation RMSE {rmse:.4f}')
+    return f'epoch {epoch+1}' + ('' if rmse is None else f': RMSE {rmse:.4f} on ratings kept back')
+
+def step_watcher() -> Callable[[int, int], None]:
+    "Return a function that says on one line how far a training is, twice a second"
+    said = time.monotonic()
+    def say(step, n_steps):
+        nonlocal said
+        if time.monotonic()-said<0.5: return
+        said = time.monotonic()
+        print(f'step {step+1:,} of {n_steps:,}', end='\r', flush=True)
+    return say
 
 def shard_parser() -> ArgumentParser:
     "Make the parser of `torchrun … -m collab_course.distributed`"
@@ -155,6 +166,7 @@ def shard_parser() -> ArgumentParser:
     p.add_argument('--wd', type=float, help='decay (default: tuned)')
     p.add_argument('--seed', type=int, help='seed of start and order (default: drawn)')
     p.add_argument('--every', type=int, default=1000, help='steps between checkpoints')
+    p.add_argument('--progress', action='store_true', help='say how many steps are done')
     p.add_argument('--new', dest='resume', action='store_false', help='refuse to go on with a run')
     return p
 
@@ -162,11 +174,15 @@ def main(
     args: list[str]|None = None, # Words of the command line; None: those of this program
 ) -> int: # Exit code
     "Train this process's part, with progress from the first one"
+    settings = vars(shard_parser().parse_args(args))
+    progress = settings.pop('progress')
     first = os.environ.get('RANK', '0')=='0'
     def say(epoch, report): print(epoch_line(epoch, report), flush=True)
-    try: fit_sharded(**vars(shard_parser().parse_args(args)), on_epoch=say if first else None)
+    on_step = step_watcher() if first and progress else None
+    try: fit_sharded(**settings, on_step=on_step, on_epoch=say if first else None)
     except (ArgError, ImportError, OSError) as error:
-        if first or isinstance(error, OSError): print(error, file=sys.stderr, flush=True)
+        if first or isinstance(error, OSError):
+            print(f'error: {error}', file=sys.stderr, flush=True)
         return 1
     return 0
 

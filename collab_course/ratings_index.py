@@ -8,7 +8,7 @@ reads them in batches, `describe_index` completes one that Spark wrote. Lesson: 
 # %% auto #0
 __all__ = ['index_ratings', 'RatingsIndex', 'describe_index']
 
-# %% ../nbs/library/ratings_index.ipynb #073661d4
+# %% ../nbs/library/ratings_index.ipynb #c68327f8
 import errno, glob, hashlib, json, math, os, secrets, shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from .checks import Arg, ArgError, ArgTypeError, brief, check_choice, check_range
 from .checks import check_rate, check_seed, check_whole, must_be
-from .files import flush, flush_folder, make_folder, write_whole
+from .files import flush, flush_folder, make_folder, naming, write_whole
 from .reading import TableError, candidates, find_column, known_columns
 from .reading import unsure
 from .tables import check_order, number_span
@@ -68,7 +68,7 @@ def part_files(
     if not twice: return found
     raise TableError(f'{twice[0]} is given twice: name each file once', arg='files')
 
-# %% ../nbs/library/ratings_index.ipynb #bfbf4b87
+# %% ../nbs/library/ratings_index.ipynb #61de8177
 batch_rows = 2**20
 
 @contextmanager
@@ -81,7 +81,7 @@ def part_errors(
     except (pa.ArrowException, OSError) as e:
         reason = str(e).split('\n')[0][:200]
         raise TableError(f"{path} isn't a Parquet file, or a damaged one ({reason}): "
-                         'leave it out, or write it again') from None
+                         'leave it out, or write it as Parquet') from None
 
 class Part:
     "One Parquet file of a table of ratings"
@@ -297,7 +297,16 @@ def checked_rows(
         yield Rows(*ids, cells['rating'].numbers(limits))
         start += len(batch)
 
-# %% ../nbs/library/ratings_index.ipynb #45411371
+# %% ../nbs/library/ratings_index.ipynb #3b8bb17b
+def sorted_distinct(
+    ids: np.ndarray, # Whole numbers
+) -> np.ndarray:
+    "Return the distinct numbers, sorted; here faster than `np.unique`, which hashes"
+    ids = np.sort(ids)
+    first = np.ones(len(ids), dtype=bool)
+    np.not_equal(ids[1:], ids[:-1], out=first[1:])
+    return ids[first]
+
 class Distinct:
     "The distinct ids of a column that comes in batches"
     def __init__(self):
@@ -308,13 +317,15 @@ class Distinct:
         ids: Any, # int64 array, or pyarrow's text
     ):
         "Take the ids of a batch"
-        self.parts.append(np.unique(ids) if isinstance(ids, np.ndarray) else ids.unique())
+        number = isinstance(ids, np.ndarray)
+        self.parts.append(sorted_distinct(ids) if number else ids.unique())
         if sum(map(len, self.parts))>2*self.n_merged + batch_rows: self.merge()
 
     def merge(self):
         "Make one collection of all"
         import pyarrow as pa
-        if isinstance(self.parts[0], np.ndarray): one = np.unique(np.concatenate(self.parts))
+        number = isinstance(self.parts[0], np.ndarray)
+        if number: one = sorted_distinct(np.concatenate(self.parts))
         else: one = pa.concat_arrays(self.parts).unique()
         self.parts = [one]
         self.n_merged = len(one)
@@ -325,6 +336,18 @@ class Distinct:
         ids = self.parts[0]
         return ids if isinstance(ids, np.ndarray) else ids.sort()
 
+def search_rows(
+    ids: np.ndarray, # Distinct sorted ids
+    col: np.ndarray, # A batch of ids
+) -> np.ndarray: # int32 row numbers; 0: unknown
+    "Search a batch in order, which finds neighbours in the processor's cache"
+    order = np.argsort(col)
+    asked = col[order]
+    at = np.minimum(np.searchsorted(ids, asked), len(ids) - 1)
+    rows = np.empty(len(col), dtype=np.int32)
+    rows[order] = np.where(ids[at]==asked, at + 1, 0)
+    return rows
+
 def row_finder(
     ids: Any, # Distinct sorted ids: int64 array, or pyarrow's text
 ) -> Callable[[Any], np.ndarray]: # Function from a batch of ids to row numbers
@@ -333,11 +356,7 @@ def row_finder(
     if not isinstance(ids, np.ndarray):
         return lambda col: pc.fill_null(pc.index_in(col, ids), -1).to_numpy().astype(np.int32) + 1
     span = number_span(pd.Index(ids))
-    if span is None:
-        def search(col):
-            at = np.minimum(np.searchsorted(ids, col), len(ids) - 1)
-            return np.where(ids[at]==col, at + 1, 0).astype(np.int32)
-        return search
+    if span is None: return lambda col: search_rows(ids, col)
     low,n = span
     table = np.zeros(n, dtype=np.int32)
     table[ids - low] = np.arange(1, len(ids)+1)
@@ -475,7 +494,7 @@ def write_rows(
     "Write rows as three columns"
     write_table(path, [{o: np.ascontiguousarray(rows[o]) for o in row_type.names}])
 
-# %% ../nbs/library/ratings_index.ipynb #a91822a8
+# %% ../nbs/library/ratings_index.ipynb #9eced042
 def lock_aside(
     path: Path, # A file in the folder aside
     out: Path, # The index that is to be
@@ -533,9 +552,10 @@ def written_aside(
 ) -> Iterator[Path]: # A folder to write into
     "Make a folder in one step: all of it, or nothing"
     check_out(out)
-    make_folder(out.parent)
     aside = out.parent/f'.{out.name}.collab'
-    aside.mkdir(exist_ok=True)
+    with naming(out, aside):
+        make_folder(out.parent)
+        aside.mkdir(exist_ok=True)
     lock = lock_aside(aside/'lock', out)
     try:
         empty_folder(aside, 'lock')
@@ -543,13 +563,15 @@ def written_aside(
         index.mkdir()
         yield index
         check_out(out)
+        for folder in [index, *filter(Path.is_dir, index.rglob('*'))]: flush_folder(folder)
         with suppress(FileNotFoundError): out.rmdir()
         os.rename(index, out)
         flush_folder(out.parent)
     except OSError as e: raise disk_error(e, out) from None
     finally:
-        lock.close()
         shutil.rmtree(aside, ignore_errors=True)
+        lock.close()
+        with suppress(OSError): shutil.rmtree(aside) # Windows keeps files that are open
 
 # %% ../nbs/library/ratings_index.ipynb #9abc8aad
 class Survey:
@@ -744,15 +766,14 @@ def write_facts(
     write_whole(folder/facts_name, [text.encode()])
     return facts
 
-# %% ../nbs/library/ratings_index.ipynb #f0a65eb6
+# %% ../nbs/library/ratings_index.ipynb #28120034
 def count_rows(
     counts: dict[str, np.ndarray], # Counts of each row of user and item, to add to
     rows: np.ndarray, # Rows of `row_type`
 ):
     "Add the ratings of each user and item to the counts"
     for role,n in counts.items():
-        found,more = np.unique(rows[role], return_counts=True)
-        n[found] += more
+        np.add.at(n, rows[role], 1)
 
 class Writer:
     "An index on its way to the disk"
@@ -799,7 +820,7 @@ class Writer:
             n_train=dealer.n - dealer.n_valid, n_valid=dealer.n_valid,
             rating_range=[*self.survey.rating_range()], digest=self.digest.hexdigest())
 
-# %% ../nbs/library/ratings_index.ipynb #15771fb5
+# %% ../nbs/library/ratings_index.ipynb #ae82eefc
 duckdb_memory = '4GB'
 
 class StoredIds(Ids):
@@ -835,6 +856,16 @@ def open_duckdb(
     db.execute('SET preserve_insertion_order=false')
     db.execute(f'SET temp_directory={sql_text(folder)}')
     return db
+
+@contextmanager
+def duckdb_errors() -> Iterator[None]:
+    "Turn DuckDB's errors into ours"
+    import duckdb
+    try: yield
+    except duckdb.Error as e:
+        says = str(e).split('\n')[0]
+        if 'No space left' in says: raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
+        raise TableError(f'DuckDB gave up: {says}') from None
 
 def sql_text(
     value: Any, # A path or a text
@@ -873,8 +904,9 @@ class DuckTable:
     ) -> StoredIds:
         "Write the distinct ids, sorted"
         path = self.folder/f'{role}s.parquet'
-        self.db.execute(f'COPY (SELECT DISTINCT {self.typed(role)} AS id FROM {self.files} '
-                        f'ORDER BY id) TO {sql_text(path)} (FORMAT parquet)')
+        query = f'SELECT DISTINCT {self.typed(role)} AS id FROM {self.files} ORDER BY id'
+        with duckdb_errors():
+            self.db.execute(f'COPY ({query}) TO {sql_text(path)} (FORMAT parquet)')
         return StoredIds(path)
 
     def rows(self) -> Iterator[np.ndarray]: # Rows of `row_type`
@@ -887,8 +919,9 @@ class DuckTable:
         numbers = ', '.join(f'{role}s.file_row_number + 1' for role in ('user', 'item'))
         rating = f'CAST({sql_name(self.columns.names["rating"])} AS FLOAT)'
         query = f'SELECT {numbers}, {rating} FROM {self.files} AS r{joins}'
-        for batch in self.db.sql(query).to_arrow_reader(batch_rows):
-            yield as_rows(*(o.to_numpy() for o in batch.columns))
+        with duckdb_errors():
+            for batch in self.db.sql(query).to_arrow_reader(batch_rows):
+                yield as_rows(*(o.to_numpy() for o in batch.columns))
 
 # %% ../nbs/library/ratings_index.ipynb #f3563d66
 def ids_and_rows(
@@ -907,7 +940,41 @@ def ids_and_rows(
     for role,o in ids.items(): check_several(len(o), survey.columns.names[role])
     return ids,rows
 
-# %% ../nbs/library/ratings_index.ipynb #e922f6e6
+# %% ../nbs/library/ratings_index.ipynb #a92b9a72
+def survey_files(
+    files: Any, # Parquet files: a file, a folder, a pattern, or a list of them
+    named: dict[str, str|None], # Roles with the columns that the caller named; None: guess
+    limits: tuple[float, float]|None, # (lowest, highest) rating allowed; None: any
+    ids: dict[str, Distinct], # Collections for user and item; empty: don't collect
+    say: Callable[[str], Any], # Function that is given a line about each file
+) -> Survey:
+    "Check every value of every file"
+    parts = [Part(path) for path in part_files(files)]
+    columns = same_columns(parts, column_names(parts[0], named))
+    survey = Survey(parts, columns, limits, ids)
+    for part in parts:
+        survey.read(part)
+        say(f'{part.name}: {part.n_rows:,} ratings checked')
+    survey.rating_range()
+    return survey
+
+def write_index(
+    folder: Path, # Where to write it; work is done in a folder next to it
+    survey: Survey, # What the first reading has learned
+    dealer: Dealer, # Who deals the ratings
+    duplicates: str, # Pairs rated twice: 'raise' an error or 'keep' both
+    say: Callable[[str], Any], # Function that is given a line about each step
+) -> dict[str, Any]: # Facts of the table
+    "Number, deal and write all ratings"
+    ids,batches = ids_and_rows(survey, folder.parent/'duckdb')
+    say(f'{len(ids["user"]):,} users and {len(ids["item"]):,} items: numbering the ratings')
+    for rows in batches: dealer.add(rows)
+    say(f'dealing {survey.n:,} ratings')
+    writer = Writer(folder, survey, ids, dealer)
+    writer.write(duplicates)
+    return writer.facts()
+
+# %% ../nbs/library/ratings_index.ipynb #2410a798
 def index_ratings(
     files: Any, # Parquet files: a file, a folder, a pattern, or a list of them
     out: str|os.PathLike, # Folder to make
@@ -932,31 +999,19 @@ def index_ratings(
     out = Path(out).expanduser()
     check_out(out)
     if engine=='duckdb': open_duckdb(out).close()
-    seed = secrets.randbits(31) if seed is None else int(seed)
     say = progress or (lambda line: None)
-    parts = [Part(path) for path in part_files(files)]
+    seed = secrets.randbits(31) if seed is None else int(seed)
     named = dict(user=user_name, item=item_name, rating=rating_name)
-    columns = same_columns(parts, column_names(parts[0], named))
     ids = {} if engine=='duckdb' else {role: Distinct() for role in ('user', 'item')}
-    survey = Survey(parts, columns, rating_range, ids)
-    for part in parts:
-        survey.read(part)
-        say(f'{part.name}: {part.n_rows:,} ratings checked')
-    survey.rating_range()
+    survey = survey_files(files, named, rating_range, ids, say)
     n_valid = count_valid(survey.n, valid_pct)
     with written_aside(out) as folder:
-        work = folder.parent/'work'
-        found,batches = ids_and_rows(survey, work/'duckdb')
-        dealer = Dealer(work, survey.n, n_valid, n_streams, seed)
-        say(f'{len(found["user"]):,} users and {len(found["item"]):,} items: numbering the ratings')
-        for rows in batches: dealer.add(rows)
-        say(f'dealing {survey.n:,} ratings to {n_streams} streams')
-        writer = Writer(folder, survey, found, dealer)
-        writer.write(duplicates)
-        write_facts(folder, seed=seed, n_streams=n_streams, **writer.facts())
+        dealer = Dealer(folder.parent/'work', survey.n, n_valid, n_streams, seed)
+        facts = write_index(folder, survey, dealer, duplicates, say)
+        write_facts(folder, seed=seed, n_streams=n_streams, **facts)
     return RatingsIndex(out)
 
-# %% ../nbs/library/ratings_index.ipynb #949eb99d
+# %% ../nbs/library/ratings_index.ipynb #77545c54
 part_numbers = dict(train=0, valid=1)
 
 def read_rows(
@@ -1007,7 +1062,7 @@ def slices(
         yield rows
         rows = rows[:0]
 
-# %% ../nbs/library/ratings_index.ipynb #09657db1
+# %% ../nbs/library/ratings_index.ipynb #2dd8bd33
 def stream_in(
     folder: Path, # A folder `stream=…`; it may be missing or empty
 ) -> Stream:
@@ -1050,13 +1105,14 @@ def read_facts(
     if not isinstance(facts, dict) or facts.get('format')!=index_format:
         raise TableError(f"{path} doesn't say what an index of ratings says: make it with "
                          'index_ratings')
-    if facts['version']!=index_version:
-        raise TableError(f'{folder} is an index of version {facts["version"]}, and this library '
+    version = facts.get('version')
+    if version!=index_version:
+        raise TableError(f'{folder} is an index of version {version}, and this library '
                          f'reads version {index_version}: update it, or index the table anew')
-    if facts['fingerprint']==fingerprint_of(facts): return facts
+    if facts.get('fingerprint')==fingerprint_of(facts): return facts
     raise TableError(f'{path} was changed after it was written: index the table anew')
 
-# %% ../nbs/library/ratings_index.ipynb #b1fc5992
+# %% ../nbs/library/ratings_index.ipynb #1a60d9f0
 class RatingsIndex:
     "A folder that `index_ratings` wrote"
     def __init__(self,
@@ -1178,7 +1234,7 @@ class RatingsIndex:
             at = end
         return pairs,ratings
 
-# %% ../nbs/library/ratings_index.ipynb #ecb94467
+# %% ../nbs/library/ratings_index.ipynb #1238c5c9
 def check_ids(
     ids: Ids, # Ids of a folder that another program wrote
     path: Path, # Where they are
@@ -1224,7 +1280,7 @@ def check_counts(
                              f'{counts[start+at]} training ratings. Count them again')
         start += len(written)
 
-# %% ../nbs/library/ratings_index.ipynb #4af122d6
+# %% ../nbs/library/ratings_index.ipynb #eab5ea6e
 class Recount:
     "What is in the streams of a folder that another program wrote"
     def __init__(self,
@@ -1254,7 +1310,7 @@ class Recount:
             self.digest.update(rows)
         return sum(o.n_rows for o in streams)
 
-# %% ../nbs/library/ratings_index.ipynb #bcde336e
+# %% ../nbs/library/ratings_index.ipynb #3f4d1c6b
 def describe_index(
     folder: str|os.PathLike, # Folder with `users.parquet`, `items.parquet`, `train` and `valid`
     user_name: str = 'user', # What the column of user ids is to be called

@@ -8,17 +8,19 @@
 # %% auto #0
 __all__ = ['history_version', 'counts_version', 'lists_version', 'report_numbers', 'meta_names', 'more_names', 'history_arrays',
            'count_arrays', 'rarely', 'own_names', 'time_words', 'ModelName', 'Reasons', 'check_names_are_text',
-           'check_ids_can_be_kept', 'check_can_be_kept', 'pack_history', 'pack_state', 'pack_lists', 'need',
-           'check_meta', 'check_lists_entry', 'has_history', 'check_report', 'check_columns_entry', 'parts_in',
-           'check_array_names', 'check_history', 'check_counts', 'unpack_history', 'check_mean_row', 'unpack_values',
-           'unpack_vocab', 'unpack_titles', 'unpack_state', 'part_of', 'unpack_lists', 'mean_row', 'rare_row',
-           'check_similar', 'warn_of_nothing_like', 'like_row', 'trained_vectors', 'usual_columns', 'column_names',
-           'is_of_clicks', 'rating_kind', 'check_split', 'feedback_for', 'checked_rows', 'check_reasons', 'Recommender']
+           'check_ids_can_be_kept', 'check_can_be_kept', 'pack_history', 'ids_to_pack', 'pack_state', 'pack_lists',
+           'need', 'check_meta', 'check_lists_entry', 'has_history', 'check_report', 'check_columns_entry', 'parts_in',
+           'check_array_names', 'check_history', 'check_counts', 'unpack_history', 'check_mean_row', 'check_bounds',
+           'unpack_values', 'unpack_index', 'unpack_vocab', 'unpack_titles', 'unpack_state', 'part_of', 'unpack_lists',
+           'mean_row', 'rare_row', 'check_done', 'served_shards', 'rated_parts', 'counts_in', 'biases_in', 'history_in',
+           'measured_shards', 'sharded_parts', 'check_similar', 'warn_of_nothing_like', 'like_row', 'trained_vectors',
+           'usual_columns', 'column_names', 'is_of_clicks', 'rating_kind', 'check_split', 'feedback_for',
+           'checked_rows', 'check_reasons', 'Recommender']
 
 # %% ../nbs/library/recommender.ipynb #87b60a98
 import collab_course.forks # noqa: F401
 import os
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,7 +38,8 @@ from .answers import stand_in_advice, stand_ins
 from .answers import reasons_by_factors, reasons_by_ratings, reasons_table
 from .answers import title_array, title_list, titled_like, titles_by_row
 from .answers import titles_of_table
-from .bundle import BundleError, load_bundle, pack_ids, save_bundle, unpack_ids
+from .bundle import BundleError, is_id_array, load_bundle
+from .bundle import pack_ids, save_bundle, unpack_ids, unpack_texts
 from .checks import Arg, ArgError, ArgTypeError, ArgWarning, as_list, brief
 from .checks import check_above, check_share
 from .checks import check_choice
@@ -47,7 +50,7 @@ from .distances import measures, nearest_rows
 from .extremes import Feedback, check_fit_options
 from .extremes import check_new_counts, note_of_unused
 from .extremes import feedback_note, feedback_of, feedbacks, model_names
-from .extremes import check_training_settings, understand, without_missing
+from .extremes import check_training_settings, understand, wider, without_missing
 from .folding import is_of_one
 from .frames import as_frame, plain_columns
 from .intervals import Intervals
@@ -58,7 +61,8 @@ from .list_models import Interests
 from .page_data import PageFile, check_place, page_data, write_page
 from .ranking import rank_items
 from .reading import candidates, unsure
-from .served import ServedModel, check_bound, from_state, is_span
+from .metrics import rmse
+from .served import DotProductTables, ServedModel, check_bound, from_state, is_span
 from .tables import is_half
 from .vocab import Vocab, id_dtypes, plain_kind
 
@@ -68,6 +72,7 @@ if TYPE_CHECKING:
     from torch import nn
     from collab_course.create_params import DotProductBias
     from collab_course.loaders import RatingsDataLoaders
+    from collab_course.ratings_index import RatingsIndex
 
 # %% ../nbs/library/recommender.ipynb #a9878d11
 history_version = 2 # Who rated what
@@ -123,6 +128,18 @@ def pack_history(
         arrays[f'history.{side}_means'] = getattr(history, f'{side}_means')
     return arrays
 
+def ids_to_pack(
+    index: pd.Index, # Ids of a vocabulary
+) -> Any: # numpy array, Arrow's text or a list
+    "Return ids as an array where they are one: a list of ten millions takes gigabytes"
+    if isinstance(index.dtype, np.dtype):
+        return index.to_numpy() if index.dtype.kind in 'if' else index.tolist()
+    if not isinstance(index.dtype, pd.StringDtype): return index.tolist()
+    import pyarrow as pa
+    try: texts = pa.array(index.array, pa.large_string())
+    except (pa.ArrowException, UnicodeError): return index.tolist() # half a character
+    return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+
 def pack_state(
     rec: 'Recommender', # What to keep
 ) -> tuple[dict[str, np.ndarray], dict]: # Arrays by name, and what JSON can hold about them
@@ -132,8 +149,8 @@ def pack_state(
     columns = [users.name, items.name, rec.rating_name]
     check_can_be_kept(columns, users.index, items.index)
     arrays = {f'model.{name}': array for name,array in rec.served.state().items()}
-    arrays |= pack_ids('users', users.index.tolist())
-    arrays |= pack_ids('items', items.index.tolist())
+    arrays |= pack_ids('users', ids_to_pack(users.index))
+    arrays |= pack_ids('items', ids_to_pack(items.index))
     arrays['mean.user'] = rec.mean_user
     arrays['mean.item'] = rec.mean_item
     arrays |= pack_history(rec.history)
@@ -329,12 +346,24 @@ def unpack_history(
 
 def check_mean_row(
     row: np.ndarray, # Mean row of a bundle
-    table: np.ndarray, # The rows that it's the mean of
+    model: ServedModel, # Its users are those that it's the mean of
 ):
     "Check a mean row of a bundle"
     wrong = 'its mean rows cannot be right'
-    need(row.shape==table.shape[1:] and row.dtype==np.float32, wrong)
+    _,*shape = model.some_users([0]).shape
+    need([*row.shape]==shape and row.dtype==np.float32, wrong)
     need(np.isfinite(row).all(), wrong)
+
+def check_bounds(
+    model: ServedModel, # The model
+    mean_user: np.ndarray, # Mean user's row
+    mean_item: np.ndarray, # Mean item's row
+):
+    "Check that float32 can hold every score, also those of the mean rows"
+    for_mean_user = model.with_user_rows(mean_user[None])
+    for one in (model, for_mean_user):
+        check_bound(one)
+        check_bound(one.mirrored().with_user_rows(mean_item[None]))
 
 # %% ../nbs/library/recommender.ipynb #660d9428
 def unpack_values(
@@ -348,6 +377,18 @@ def unpack_values(
         raise ArgError(f"its {name} hold half characters, which aren't text") from None
     return values
 
+def unpack_index(
+    side: str, # 'users' or 'items'
+    arrays: dict[str, np.ndarray], # What a bundle holds
+) -> Any: # int64 or float64 array, Index of text, or list
+    "Return ids of a bundle, not one by one where they are many"
+    if is_id_array(arrays.get(side)): return arrays[side]
+    dtype = pd.Index(['text']).dtype
+    texts = unpack_texts(side, arrays) if isinstance(dtype, pd.StringDtype) else None
+    if texts is None: return unpack_values(side, arrays)
+    import pyarrow as pa
+    return pd.Index(dtype.__from_arrow__(pa.chunked_array([texts])))
+
 def unpack_vocab(
     arrays: dict[str, np.ndarray], # What a bundle holds
     side: str, # 'users' or 'items'
@@ -355,7 +396,7 @@ def unpack_vocab(
     dtype: str|None, # dtype in which ids are given back
 ) -> Vocab:
     "Return a vocabulary of a bundle"
-    ids = unpack_values(side, arrays)
+    ids = unpack_index(side, arrays)
     vocab = Vocab(name, ids, dtype=dtype)
     need(len(vocab)>1 and vocab.kind is not None, f"its {side} aren't ids")
     return vocab
@@ -386,9 +427,9 @@ def unpack_state(
     served = from_state(part_of(arrays, 'model.'), meta, *sizes)
     mean_user = arrays['mean.user']
     mean_item = arrays['mean.item']
-    check_mean_row(mean_user, served.user_rows)
-    check_mean_row(mean_item, served.item_rows)
-    check_bound(served.with_row0(mean_user, mean_item))
+    check_mean_row(mean_user, served)
+    check_mean_row(mean_item, served.mirrored())
+    check_bounds(served, mean_user, mean_item)
     titles = unpack_titles(arrays, (users, items))
     more = unpack_lists(arrays, meta, sizes)
     return dict(served=served, users_vocab=users, items_vocab=items, history=history,
@@ -422,24 +463,154 @@ def unpack_lists(
 
 # %% ../nbs/library/recommender.ipynb #3aa89475
 def mean_row(
-    table: np.ndarray, # A row for each id
+    rows_at: Callable[[Any], np.ndarray], # Function from positions to rows
     counts: np.ndarray, # Training ratings of each row
+    block: int = 1<<13, # How many rows at a time: a copy of all may be too large
 ) -> np.ndarray: # float32
     "Compute the mean of the rows with training ratings"
-    trained = table[counts>0]
-    mean = trained.mean(axis=0, dtype=np.float64)
-    return mean.astype(np.float32)
+    trained = np.flatnonzero(counts)
+    total = 0
+    for at in range(0, len(trained), block):
+        total = total + rows_at(trained[at:at+block]).sum(axis=0, dtype=np.float64)
+    return (total/len(trained)).astype(np.float32)
 
 rarely = 3 # an item with at most so many training ratings is rarely rated
 
 def rare_row(
-    table: np.ndarray, # A row for each item
+    rows_at: Callable[[Any], np.ndarray], # Function from positions to rows of items
     counts: np.ndarray, # Training ratings of each row
     least: int = 10, # With fewer rows that are rarely rated, all rows count
 ) -> np.ndarray: # float32
     "Compute the mean of the rows with few training ratings, for items that have none"
     few = np.where(counts<=rarely, counts, 0)
-    return mean_row(table, few if (few>0).sum()>=least else counts)
+    return mean_row(rows_at, few if (few>0).sum()>=least else counts)
+
+# %% ../nbs/library/recommender.ipynb #63466ac4
+def check_done(
+    checkpoint: str|os.PathLike, # Folder of a training in pieces
+    index: 'RatingsIndex', # The ratings that it was to be trained on
+) -> dict[str, Any]: # Its report
+    "Check that a training is done, and was on these ratings"
+    from collab_course.checkpoints import read_report, read_run
+    run = read_run(checkpoint)
+    if run is None:
+        raise ArgError(f'{checkpoint} holds no training in pieces: name the folder that '
+                       'fit_sharded wrote its checkpoints to', arg='checkpoint')
+    if run.get('fingerprint')!=index.fingerprint:
+        raise ArgError(f'the model in {checkpoint} was trained on other ratings than those in '
+                       f"{index.path}, so its rows are other people's: give the index of that "
+                       'training', arg='index')
+    report = read_report(checkpoint)
+    if report is not None: return report
+    raise ArgError(f"the training in {checkpoint} isn't done: go on with it first",
+                   arg='checkpoint')
+
+def served_shards(
+    checkpoint: str|os.PathLike, # Folder of a training in pieces
+    index: 'RatingsIndex', # The ratings that it was trained on
+    n_factors: int, # Factors in a row; the bias comes after them, then padding
+) -> DotProductTables:
+    "Gather tables from a checkpoint, without the padding"
+    from collab_course.checkpoints import load_tables, used_rows
+    tables = load_tables(checkpoint)
+    parts = []
+    for name,n_rows in (('user', index.n_users), ('item', index.n_items)):
+        table = tables.pop(f'tables.{name}')
+        need(len(table)==n_rows, f'the checkpoint has {len(table):,} rows of the {name} side, '
+                                 f'and the index {n_rows:,}')
+        rows = used_rows(table, n_factors)
+        parts += [rows[:,:n_factors], rows[:,n_factors]]
+    return DotProductTables(*parts, y_range=wider(index.rating_range))
+
+def rated_parts(
+    index: 'RatingsIndex', # Ratings
+    part: str = 'train', # 'train' or 'valid'
+) -> Iterator[tuple[tuple[np.ndarray, np.ndarray], np.ndarray]]: # (users, items), ratings
+    "Read ratings file by file, as float64"
+    from collab_course.ratings_index import read_rows
+    for path in (path for stream in index.streams[part] for path in stream.files):
+        rows = read_rows(path)
+        yield (rows['user'], rows['item']), rows['rating'].astype(np.float64)
+
+def counts_in(
+    index: 'RatingsIndex', # Ratings
+) -> RatingCounts:
+    "Count training ratings and their means, file by file"
+    counts = (index.users.counts, index.items.counts)
+    sums = [np.zeros(len(count)) for count in counts]
+    for sides,ratings in rated_parts(index):
+        for total,rows in zip(sums, sides): np.add.at(total, rows, ratings)
+    with np.errstate(invalid='ignore'): means = [total/n for total,n in zip(sums, counts)]
+    return RatingCounts(index.n_train, counts, tuple(means), sums[0].sum()/index.n_train)
+
+def biases_in(
+    index: 'RatingsIndex', # Ratings
+    mean: float, # Mean of the training ratings
+    rounds: int = 10, # How often users and items take turns
+    shrink: tuple[float, float] = (15, 10), # Ratings of zero added to each user and to each item
+) -> tuple[float, np.ndarray, np.ndarray]: # Mean, user biases, item biases
+    "Fit biases as `fit_biases` does, file by file"
+    counts = (index.users.counts, index.items.counts)
+    biases = [np.zeros(len(count)) for count in counts]
+    for _ in range(rounds):
+        for side,other in ((1, 0), (0, 1)):
+            total = np.zeros(len(counts[side]))
+            for sides,ratings in rated_parts(index):
+                left = ratings - mean - biases[other][sides[other]]
+                np.add.at(total, sides[side], left)
+            biases[side] = total/(counts[side] + shrink[side])
+    return mean,*biases
+
+def history_in(
+    index: 'RatingsIndex', # Ratings
+    whole: bool, # Who rated what? Else counts and means
+) -> RatingHistory:
+    "Return what is known of the ratings of an index"
+    if not whole:
+        counts = counts_in(index)
+        counts.biases = biases_in(index, counts.mean)
+        return counts
+    parts = [index.rows(part) for part in ('train', 'valid')]
+    rows,ratings = [np.concatenate(arrays) for arrays in zip(*parts)]
+    return RatingHistory(rows, ratings, index.n_train, (index.n_users, index.n_items))
+
+def measured_shards(
+    served: DotProductTables, # The model
+    history: RatingHistory, # Its training ratings, or counts with biases
+    index: 'RatingsIndex', # Ratings, some of them kept back
+) -> tuple[dict[str, Any], Intervals|None]: # What `fit` reports; None: nothing was kept back
+    "Measure a model on the ratings kept back, as `fit` does"
+    rows,ratings = index.rows('valid')
+    rows = rows.astype(np.int64)
+    known = history.is_trained(rows)
+    counts = dict(n_train=index.n_train, n_valid=int(known.sum()), n_unknown=int((~known).sum()))
+    if not known.any():
+        return counts | dict.fromkeys(('valid_rmse', 'valid_mae', 'baseline_rmse')),None
+    rows,ratings = rows[known],ratings[known]
+    found = rating_errors(served, history, rows, ratings, index.rating_range)
+    baseline = rmse(history.baseline(rows, index.rating_range), ratings)
+    errors = served.predict(*rows.T) - ratings
+    report = dict(valid_rmse=found['rmse'], valid_mae=found['mae'], baseline_rmse=baseline)
+    return report | counts,Intervals.from_errors(errors, history.item_counts[rows[:,1]])
+
+def sharded_parts(
+    checkpoint: str|os.PathLike, # Folder of a training in pieces
+    index: 'str|os.PathLike|RatingsIndex', # The ratings that it was trained on
+    titles: Table|dict|None, # Item id → title, or a table
+    whole: bool, # With who rated what?
+) -> dict[str, Any]: # Arguments of `Recommender.from_parts`
+    "Put together what a training in pieces has left"
+    from collab_course.ratings_index import RatingsIndex
+    if not isinstance(index, RatingsIndex): index = RatingsIndex(index)
+    done = check_done(checkpoint, index)
+    served = served_shards(checkpoint, index, done['n_factors'])
+    history = history_in(index, whole)
+    measured,intervals = measured_shards(served, history, index)
+    settings = {name: done[name] for name in ('n_factors', 'n_epoch', 'bs', 'lr', 'wd', 'seed')}
+    report = measured | dict(refit=False, model='dot_product', workers=done['world']) | settings
+    return dict(served=served, users_vocab=index.users, items_vocab=index.items, history=history,
+                rating_name=index.names['rating'], titles=titles_by_row(titles, index.items),
+                rating_range=index.rating_range, report=report, intervals=intervals)
 
 # %% ../nbs/library/recommender.ipynb #dbb54bfe
 def check_similar(
@@ -680,8 +851,9 @@ class Recommender:
         if not rating_range: rating_range = (history.ratings.min(), history.ratings.max())
         lowest,highest = rating_range
         rec.rating_range = (float(lowest), float(highest))
-        if mean_user is None: mean_user = mean_row(served.user_rows, history.user_counts)
-        if mean_item is None: mean_item = rare_row(served.item_rows, history.item_counts)
+        if mean_user is None: mean_user = mean_row(served.some_users, history.user_counts)
+        if mean_item is None:
+            mean_item = rare_row(served.mirrored().some_users, history.item_counts)
         rec.mean_user = mean_user
         rec.mean_item = mean_item
         rec.report = report or {}
@@ -758,6 +930,17 @@ class Recommender:
         rates = feedback=='stars' and model!='lists'
         return cls.from_parts(*parts, table.rating_range, report=fitted.report, lists=lists,
                               rates=rates, intervals=fitted.intervals)
+
+    @classmethod
+    def from_shards(cls,
+        checkpoint: str|os.PathLike, # Folder in which `fit_sharded` saved, done with training
+        index: 'str|os.PathLike|RatingsIndex', # Folder of the ratings that it was trained on
+        titles: Table|dict|None = None, # Item id → title, or a table; None: ids alone
+        history: bool = True, # Keep who rated what? False: only counts and means of the ratings
+    ) -> 'Recommender':
+        "Create a Recommender from tables that several processes have trained"
+        check_flag(history=history)
+        return cls.from_parts(**sharded_parts(checkpoint, index, titles, history))
 
     @classmethod
     def load(cls,
@@ -1206,7 +1389,7 @@ class Recommender:
 
     def _mean_of(self, vectors, mean, counts):
         "Return the mean of the factors that tell what is near"
-        return mean if self._near is self.served else mean_row(vectors, counts)
+        return mean if self._near is self.served else mean_row(vectors.__getitem__, counts)
 
     @cached_property
     def _with_means(self) -> ServedModel:

@@ -83,6 +83,11 @@ class ServedModel(Protocol):
     ) -> dict|None: # item_bias and user_bias, floats; factors, float64. None: the score isn't a sum
         "Return the addends of a score"
 
+    def some_users(self,
+        which: Any, # Positions of users, or a slice
+    ) -> np.ndarray:
+        "Return rows of some users, as in `user_rows`, without a copy of the whole table"
+
     def with_user_rows(self,
         rows: np.ndarray, # Shape (users, width)
     ) -> 'ServedModel':
@@ -235,10 +240,16 @@ class DotProductTables(ServedModel):
         self.user_vectors = self.user_factors
         self.item_vectors = self.item_factors
 
+    def some_users(self,
+        which: Any, # Positions of users, or a slice
+    ) -> np.ndarray:
+        "Return factors of some users, then the bias"
+        return np.column_stack([self.user_factors[which], self.user_bias[which]])
+
     @property
     def user_rows(self) -> np.ndarray:
         "Factors of each user, then the bias"
-        return np.column_stack([self.user_factors, self.user_bias])
+        return self.some_users(slice(None))
 
     @property
     def item_rows(self) -> np.ndarray:
@@ -314,13 +325,10 @@ class DotProductTables(ServedModel):
         item_row: np.ndarray, # Factors, then bias
     ) -> 'DotProductTables':
         "Return the model with these rows for unknown ids"
-        users = self.user_rows
-        items = self.item_rows
-        users[0] = user_row
-        items[0] = item_row
-        user_tables = (users[:,:-1], users[:,-1])
-        item_tables = (items[:,:-1], items[:,-1])
-        return DotProductTables(*user_tables, *item_tables, self.y_range)
+        tables = [table.copy() for table in self.state().values()]
+        parts = [user_row[:-1], user_row[-1], item_row[:-1], item_row[-1]]
+        for table,first in zip(tables, parts): table[0] = first
+        return DotProductTables(*tables, self.y_range)
 
     def to_torch(self) -> 'nn.Module':
         "Build an equal `DotProductBias`"
@@ -406,12 +414,13 @@ class LevelTables(DotProductTables):
         self.levels = as_table(levels)
         self.turned = turned
 
-    @property
-    def user_rows(self) -> np.ndarray:
-        "Factors of each user, thresholds, then the bias"
+    def some_users(self,
+        which: Any, # Positions of users, or a slice
+    ) -> np.ndarray:
+        "Return factors of some users, thresholds, then the bias"
         parts = [self.user_factors, self.thresholds, self.user_bias]
         if self.turned: del parts[1]
-        return np.column_stack(parts)
+        return np.column_stack([table[which] for table in parts])
 
     @property
     def item_rows(self) -> np.ndarray:
@@ -741,6 +750,12 @@ class NetworkTables(ServedModel):
         item: int, # Item row
     ) -> None:
         "Return None: a network's score isn't a sum"
+
+    def some_users(self,
+        which: Any, # Positions of users, or a slice
+    ) -> np.ndarray:
+        "Return rows of some users"
+        return self.user_rows[which]
 
     def with_user_rows(self,
         rows: np.ndarray, # Shape (users, width)

@@ -25,7 +25,7 @@ from itertools import count
 from pathlib import Path
 from secrets import randbits
 from typing import Any, NamedTuple
-from .checkpoints import agreed, start_run
+from .checkpoints import agreed, bias_pace, start_run
 from .checks import check_whole, must_be
 from .extremes import as_stars, check_training_settings
 from .ratings_index import RatingsIndex
@@ -113,7 +113,7 @@ def streams_of(
     return range(rank*each, (rank+1)*each)
 
 # %% ../nbs/library/sharding.ipynb #67542ca0
-start_sd = 0.05 # standard deviation of factors before training
+start_sd = 0.01 # standard deviation of factors before training
 block_rows = 2**13 # rows that are drawn from one seed
 table_names = ('user', 'item')
 
@@ -200,6 +200,8 @@ class ShardedTables:
         self.n_factors = n_factors
         self.width = width_of(n_factors)
         self.device = engine_device()
+        self.paces = torch.ones(self.width, device=self.device)
+        self.paces[n_factors] = bias_pace
         sizes = dict(zip(table_names, (n_users, n_items)))
         self.collection = row_wise_collection(sizes, self.width, self.device)
         for name in table_names:
@@ -210,14 +212,14 @@ class ShardedTables:
     def rows(self,
         users: torch.Tensor, # Row numbers of this process's part of the batch
         items: torch.Tensor, # Row numbers, as many
-    ) -> tuple[torch.Tensor, torch.Tensor]: # Rows of users and of items, shape (n, width)
+    ) -> tuple[torch.Tensor, torch.Tensor]: # Rows as predictions use them, shape (n, width)
         "Fetch rows from the processes that hold them; `backward` trains them"
         from torchrec import KeyedJaggedTensor
         ids = torch.cat([users, items]).to(self.device)
         one_each = torch.ones(len(ids), dtype=torch.int32, device=self.device)
         asked = KeyedJaggedTensor(keys=[*table_names], values=ids, lengths=one_each)
         found = self.collection(asked).wait()
-        user_rows,item_rows = (found[name].values() for name in table_names)
+        user_rows,item_rows = (found[name].values()*self.paces for name in table_names)
         return user_rows,item_rows
 
     def set_rate(self,
@@ -326,8 +328,10 @@ def sharded_recipe(
     n_ratings: int, # Ratings to train on
 ) -> dict[str, Any]: # bs, n_epoch, lr, wd
     "Return settings for a table of this size"
-    few = n_ratings<1_000_000
-    return dict(bs=1024 if few else 16_384, n_epoch=10 if few else 5, lr=0.2, wd=0.1)
+    power = round(math.log2(max(n_ratings, 1)/160)) # about 160 batches an epoch
+    n_epoch,wd = (10, 0.1) if n_ratings<20_000 else (5, 0.05)
+    lr = 0.11 if n_ratings<300_000 else 0.15
+    return dict(bs=2**min(max(power, 6), 16), n_epoch=n_epoch, lr=lr, wd=wd)
 
 # %% ../nbs/library/sharding.ipynb #183b8d5b
 def settle_run(

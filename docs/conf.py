@@ -1,9 +1,11 @@
 "Sphinx reads the pages that `tools/docs.py` prepares; the page is furo's, the formulas are MathML"
-import json
+import json, sys
 from pathlib import Path
 
 import latex2mathml.converter
 from docutils.nodes import SkipNode
+
+sys.modules.setdefault('rfc3987_syntax', None)  # a grammar of addresses, as in tools/execute.py
 
 NAME = 'Collab course'
 project = html_title = NAME

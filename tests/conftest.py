@@ -8,6 +8,7 @@ from playwright.sync_api import Error, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT/'tools')]
+sys.modules.setdefault('rfc3987_syntax', None)  # a grammar of addresses, as in tools/execute.py
 os.environ.setdefault('MPLBACKEND', 'agg')
 os.environ['COLLAB_COURSE_PROGRESS'] = os.devnull + '/none' # whoever runs the tests may keep progress of their own
 # some tests fork, and a child cannot use the threads that OpenMP made in its parent: it would wait for ever

@@ -18,7 +18,8 @@ FIELDS = dict(version='version', description='description', long_description='re
               extras_require='optional-dependencies',
               entry_points={'nbdev': 'entry-points', 'console_scripts': 'scripts'}, packages=None)
 # what comes with a package that is required
-PACKAGE = dict(fastcore='fastai', fastprogress='fastai', numpy='pandas', IPython='fastcore', PIL='matplotlib')
+PACKAGE = dict(fastcore='fastai', fastprogress='fastai', numpy='pandas', IPython='fastcore', PIL='matplotlib',
+               fbgemm_gpu='fbgemm-gpu-cpu')
 
 @pytest.fixture(scope='module')
 def settings(root):
@@ -80,24 +81,31 @@ def test_status_is_a_known_classifier(kwargs):
 
 def test_license_file(root): assert 'Apache License' in (root/'LICENSE').read_text()
 
-def imports(path):
-    "Top-level packages that a module imports"
-    for n in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+def imports(path, at_once=False):
+    "Top-level packages that a module imports, in all or as soon as it's imported itself"
+    tree = ast.parse(path.read_text(encoding='utf-8'))
+    later = {o for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for o in ast.walk(f)} if at_once else ()
+    for n in ast.walk(tree):
+        if n in later: continue
         if isinstance(n, ast.Import): yield from (o.name.split('.')[0] for o in n.names)
         if isinstance(n, ast.ImportFrom) and not n.level: yield n.module.split('.')[0]
 
 def test_every_import_is_required(root, settings):
     lib = settings['lib_name']
     # Python 3.10 has no tomllib of its own
-    used = {o for p in (root/lib).rglob('*.py') for o in imports(p)} - {lib} - {*sys.stdlib_module_names, 'tomllib'}
-    missing = {o for o in used if canonicalize_name(PACKAGE.get(o, o)) not in names(settings['requirements'].split())}
-    assert used and not missing
+    own = {lib, *sys.stdlib_module_names, 'tomllib'}
+    have = names(settings['requirements'].split())
+    optional = have | names(settings['distributed_requirements'].split())
+    for p in (root/lib).rglob('*.py'):
+        for at_once,allowed in ((True, have), (False, optional)):
+            used = {*imports(p, at_once)} - own
+            assert not {o for o in used if canonicalize_name(PACKAGE.get(o, o)) not in allowed}, p
 
 def test_tools_are_required(root, kwargs):
     "What tools and tests import comes with the `dev` extra"
     have = names(kwargs['install_requires'] + kwargs['extras_require']['dev'])
     comes_with = dict(sklearn='fastai', scipy='fastai', PIL='fastai', nbformat='nbclient', jupyter_client='nbclient',
-                      jupyter_core='nbclient',
+                      jupyter_core='nbclient', zmq='nbclient',
                       fastcore='nbdev', packaging='build', tomli='build', numpy='pandas')
     own = {o.stem for d in ('tools', 'tests', 'bench') for o in (root/d).glob('*.py')} | {'tasks', 'setup',
         settings_name(root)}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from collab_course.checkpoints import last_step, load_tables, read_report, read_run
+from collab_course.checkpoints import bias_pace, last_step, load_tables, read_report, read_run
 from collab_course.ratings_index import RatingsIndex, index_ratings
 from collab_course.sharding import initial_rows
 from collab_course.steps import one_cycle
@@ -42,11 +42,13 @@ def plain_tables(index, n_factors, n_epoch, bs, lr, wd, seed):
     tables = [initial_rows(n, n_factors, seed, name)[:,:n_factors+1].clone().requires_grad_()
               for name,n in sizes.items()]
     sums = [torch.zeros(n) for n in sizes.values()]
+    pace = torch.ones(n_factors+1)
+    pace[n_factors] = bias_pace # the bias is stored larger than it's used
     rates = one_cycle(n_epoch*index.n_steps(bs), lr)
     batches = [o for epoch in range(n_epoch) for o in index.batches(range(8), bs, epoch, seed)]
     for (users,items,ratings),(rate,_) in zip(batches, rates, strict=True):
         ids = [torch.from_numpy(o) for o in (users, items)]
-        u,i = (table[rows] for table,rows in zip(tables, ids))
+        u,i = (table[rows]*pace for table,rows in zip(tables, ids))
         score = (u[:,:n_factors]*i[:,:n_factors]).sum(1) + u[:,n_factors] + i[:,n_factors]
         errors = 5.5*torch.sigmoid(score) - torch.from_numpy(ratings)
         (((errors**2).sum() + wd*((u**2).sum() + (i**2).sum()))/2).backward()

@@ -28,6 +28,8 @@ WIDE = {f'another column {i}': [i, i] for i in range(9)}
 TABLE = pd.DataFrame(dict(title=TITLES, mean=[4.03, -4.25], share=['12%', '—'], **WIDE), index=['first', 'second'])
 
 CONF = '''
+import sys
+sys.modules.setdefault('rfc3987_syntax', None)  # a grammar of addresses, as in tools/execute.py
 extensions = ['myst_nb']
 html_theme,html_static_path,html_css_files = 'furo',[{static!r}],['site.css']
 html_js_files = [(o, dict(defer='defer')) for o in ('site.js', 'keys.js', 'code.js', 'questions.js')]

@@ -32,9 +32,10 @@ def ready(tasks, monkeypatch):
         exe = tasks.Path(tasks.exe())
         exe.parent.mkdir(parents=True, exist_ok=True)
         if not exe.exists(): exe.symlink_to(sys.executable)
-    tasks.says, tasks.code, tasks.calls = 'Successfully installed', 0, 0
-    def installer():
+    tasks.says, tasks.code, tasks.calls, tasks.asked = 'Successfully installed', 0, 0, []
+    def installer(*what):
         tasks.calls += 1
+        tasks.asked.append(what)
         return [sys.executable, '-c', f'import sys; print({tasks.says!r}); sys.exit({tasks.code})']
     monkeypatch.setattr(tasks, 'make_venv', env)
     monkeypatch.setattr(tasks, 'installer', installer)
@@ -100,7 +101,7 @@ def test_a_failed_install_leaves_no_stamp(ready, copy):
 def test_metadata_changed_while_installing(ready, copy):
     "The stamp is of the metadata that was installed"
     ready.says = 'x'
-    ready.installer = lambda: [sys.executable, '-c', f'open({str(copy/"setup.py")!r}, "a").write("# changed")']
+    ready.installer = lambda *_: [sys.executable, '-c', f'open({str(copy/"setup.py")!r}, "a").write("# changed")']
     ready.setup()
     assert not ready.is_set_up()
 
@@ -202,6 +203,100 @@ def test_changes_by_export_are_named(ready, copy, monkeypatch):
     ready.same_after_export()
     monkeypatch.setattr(ready, 'export', lambda: (copy/'collab_course'/'tables.py').write_text('x'))
     with pytest.raises(ready.TaskError, match=r'changed collab_course.tables\.py'): ready.same_after_export()
+
+# ---- TorchRec ----
+
+def with_torch(tasks, version='2.14.1+cpu'):
+    "Put a PyTorch into the environment of a copy"
+    folder = tasks.site_packages()/'torch'
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder/'version.py').write_text(f"__all__ = []\n__version__ = '{version}'\ndebug = False\n")
+
+@pytest.fixture
+def on_linux(ready, monkeypatch):
+    "`ready`, set up with a PyTorch that TorchRec goes with, on Linux"
+    monkeypatch.setattr(ready.sys, 'platform', 'linux')
+    ready.setup()
+    with_torch(ready)
+    return ready
+
+def test_torchrec_is_installed_once_as_it_is_and_setup_knows_nothing_of_it(on_linux, capsys):
+    assert on_linux.main(['distributed'])==0
+    assert on_linux.asked[1:]==[('--no-deps', *on_linux.engine)] and 'TorchRec is there' in capsys.readouterr().out
+    assert on_linux.main(['distributed'])==0
+    assert on_linux.calls==2 and on_linux.is_set_up() and capsys.readouterr().out==''
+
+def test_torchrec_is_pinned_with_what_it_is_built_for(tasks, root):
+    pinned = dict(o.split('==') for o in tasks.engine if '==' in o)
+    assert {'torchrec', 'fbgemm-gpu-cpu', 'tensordict', 'duckdb'} <= set(pinned)
+    assert not [o for o in tasks.engine if o.startswith('torch=') or o=='fbgemm-gpu']
+    newest = int(tasks.engine_torch.split('.')[1]) + 1
+    assert f'torch<2.{newest};sys_platform=="linux"' in tasks.cfg['DEFAULT']['dev_requirements'].split()
+    assert f'\ntorch=={tasks.engine_torch}.' in (root/'constraints.txt').read_text()
+
+def test_torchrec_is_installed_again_where_the_environment_is_new_or_pytorch_another(on_linux):
+    on_linux.distributed()
+    with_torch(on_linux, '2.14.2')
+    on_linux.distributed()
+    shutil.rmtree(on_linux.venv)
+    on_linux.setup()
+    with_torch(on_linux)
+    on_linux.distributed()
+    assert [o[:1] for o in on_linux.asked]==[(), ('--no-deps',), ('--no-deps',), (), ('--no-deps',)]
+
+def test_a_failed_install_of_torchrec_is_one_sentence_and_leaves_no_stamp(on_linux, capsys):
+    on_linux.distributed()
+    with_torch(on_linux, '2.14.2')
+    on_linux.code, on_linux.says = 1, 'ERROR: No matching distribution found for torchrec==1.9.2'
+    assert on_linux.main(['test'])==1
+    assert 'no version of a package for this Python' in capsys.readouterr().err
+    assert not on_linux.engine_stamp.exists() and on_linux.is_set_up()
+
+def test_the_build_for_gpus_stays(on_linux):
+    (on_linux.site_packages()/'fbgemm_gpu-1.9.0.dist-info').mkdir()
+    on_linux.distributed()
+    assert not [o for o in on_linux.asked[-1] if 'fbgemm' in o] and on_linux.engine[0] in on_linux.asked[-1]
+
+@pytest.mark.parametrize('platform,version,says', [
+    ('darwin', '2.14.1', 'TorchRec comes for Linux only: here, one process trains a model.'),
+    ('linux', '2.4.0', "goes with PyTorch 2.14, and .venv holds 2.4.0: `.venv/bin/pip install 'torch==2.14.*'`"),
+    ('linux', '2.15.0+cu130', 'goes with PyTorch 2.14, and .venv holds 2.15.0+cu130')])
+def test_where_torchrec_is_not_to_be_had_what_needs_it_is_left_out_aloud(ready, monkeypatch, capsys, platform,
+                                                                         version, says):
+    ready.setup()
+    with_torch(ready, version)
+    monkeypatch.setattr(ready.sys, 'platform', platform)
+    assert ready.main(['distributed'])==1
+    assert says in (err := capsys.readouterr().err) and err.count('\n')==2 and ready.calls==1
+    seen = []
+    monkeypatch.setattr(ready, 'run', lambda cmd, todo, **env: seen.append([*map(str, cmd)]))
+    monkeypatch.setattr(ready, 'browser', lambda: None)
+    monkeypatch.setattr(ready, 'test', lambda: (ready.test_notebooks(), ready.pytest()))
+    monkeypatch.setitem(ready.tasks, 'test', lambda: ready.test())
+    assert ready.main(['test'])==0 and ready.calls==1
+    notebooks,tests = seen
+    assert re.match(notebooks[-1], '18_many_machines.ipynb') and not re.match(notebooks[-1], '03_loaders.ipynb')
+    assert 'not torchrec' in tests and 'Chapter 18 and the tests of it are left out.' in capsys.readouterr().out
+
+def test_all_notebooks_are_those_that_can_run(ready, copy, monkeypatch):
+    for o in ('nbs/01_a.ipynb', 'nbs/18_many_machines.ipynb', 'nbs/practice/18_many_machines.ipynb'):
+        (copy/o).parent.mkdir(parents=True, exist_ok=True)
+        (copy/o).touch()
+    monkeypatch.setattr(ready.sys, 'platform', 'darwin')
+    assert ready.runs_here(())==[copy/'nbs'/'01_a.ipynb'] and ready.runs_here(['18'])==['18']
+    monkeypatch.setattr(ready.sys, 'platform', 'linux')
+    assert ready.runs_here(())==()
+
+def test_tasks_that_run_notebooks_get_torchrec_first(on_linux, monkeypatch):
+    assert on_linux.uses_engine==('test', 'course', 'drift', 'bench', 'practice')
+    for o in on_linux.tasks: monkeypatch.setitem(on_linux.tasks, o, lambda: None)
+    assert on_linux.main(['lab'])==on_linux.main(['docs'])==0 and on_linux.calls==1
+    assert on_linux.main(['drift'])==0 and on_linux.calls==2
+
+def test_the_notebooks_that_need_torchrec_are_there(root, tasks):
+    "A name that is mistyped would leave nothing out"
+    there = {o.stem for o in (root/'nbs').rglob('*.ipynb')}
+    assert set(tasks.engine_notebooks) <= there
 
 def test_unknown_task(copy):
     r = run(copy, 'nonsense')

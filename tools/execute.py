@@ -5,6 +5,8 @@ from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 
+# jsonschema would build a grammar of web addresses for 1.5 s, and the form of notebooks asks for none
+sys.modules.setdefault('rfc3987_syntax', None)
 import nbformat, zmq
 from fastcore.nbio import nb2str
 from jupyter_client import AsyncKernelManager
