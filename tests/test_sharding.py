@@ -130,4 +130,4 @@ def test_a_process_holds_half_of_the_rows_and_half_of_the_memory(runs):
     for rank in (0, 1):
         two = json.loads((runs/f'memory-two-{rank}.json').read_text())
         assert two['rows']==two['due']<=-(-one['rows']//2)
-        assert two['growth']<=0.6*one['growth']
+        assert two['growth']<=0.6*one['growth'], (two, one)

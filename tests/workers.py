@@ -62,7 +62,7 @@ def measure_memory(folder, name):
         ids = torch.arange(1000)
         batch_loss(tables, ShardBatch(ids*1000, ids, torch.full((1000,), 3.), 1), 0.1).backward()
         save_step(folder/name, 1, tables.state())
-        held = tables.state()['tables.user'].local_shards()[0].tensor
+        held = tables.parts()['tables.user'].local_shards()[0].tensor
         found = dict(rows=len(held), due=len(rows_of(rank, world, 1_000_001)), growth=peak() - before, total=peak())
         (folder/f'{name}-{rank}.json').write_text(json.dumps(found))
 
