@@ -205,7 +205,9 @@ def in_pieces(
         n = max(-(-n_rows//n_pieces), least_piece*n_rows//max(part.tensor.nbytes, 1), 1)
         for k,rows in enumerate(part.tensor.split(n)):
             pieces.append(Shard.from_tensor_and_offsets(rows, [first + k*n, *left], rank))
-    return init_from_local_shards(pieces, *table.size())
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore') # DTensor is to take its place, but TorchRec has none here
+        return init_from_local_shards(pieces, *table.size())
 
 # %% ../nbs/library/sharding.ipynb #103b2750
 class ShardedTables:
