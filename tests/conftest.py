@@ -25,7 +25,8 @@ LONG = [f'test_{o}' for o in ('docs', 'sharding', 'bundle', 'lab', 'tasks', 'pra
 # Python would look through what the libraries and the tests have made again and again, for nothing: it stays to the end
 gc.disable()
 
-def pytest_collection_finish():
+@pytest.hookimpl(tryfirst=True)  # before xdist's own, which runs the tests
+def pytest_runtestloop():
     gc.freeze()
     gc.enable()
 
