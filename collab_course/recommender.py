@@ -62,7 +62,8 @@ from .page_data import PageFile, check_place, page_data, write_page
 from .ranking import rank_items
 from .reading import candidates, unsure
 from .metrics import rmse
-from .served import DotProductTables, ServedModel, check_bound, from_state, is_span
+from .served import DotProductTables, ServedModel, as_table, check_bound
+from .served import from_state, is_span
 from .tables import is_half
 from .vocab import Vocab, id_dtypes, plain_kind
 
@@ -515,11 +516,10 @@ def served_shards(
     tables = load_tables(checkpoint)
     parts = []
     for name,n_rows in (('user', index.n_users), ('item', index.n_items)):
-        table = tables.pop(f'tables.{name}')
-        need(len(table)==n_rows, f'the checkpoint has {len(table):,} rows of the {name} side, '
-                                 f'and the index {n_rows:,}')
-        rows = used_rows(table, n_factors)
-        parts += [rows[:,:n_factors], rows[:,n_factors]]
+        rows = used_rows(tables.pop(f'tables.{name}'), n_factors)
+        need(len(rows)==n_rows, f'the checkpoint has {len(rows):,} rows of the {name} side, '
+                                f'and the index {n_rows:,}')
+        parts += [as_table(rows[:,:n_factors]), as_table(rows[:,n_factors])]
     return DotProductTables(*parts, y_range=wider(index.rating_range))
 
 def rated_parts(
