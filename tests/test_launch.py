@@ -220,7 +220,7 @@ def test_a_training_that_is_not_done_makes_no_model(trained, tmp_path):
 
 @pytest.mark.torchrec
 @pytest.mark.parametrize('flags,says', [
-    (['--lr', '0.4'], 'was started with --lr 0.11, not 0.4'),
+    (['--lr', '0.4'], 'was started with --lr 0.2, not 0.4'),
     (['--factors', '7'], 'was started with --factors 6, not 7'),
     (['--seed', '6'], 'was started with --seed 5, not 6')])
 def test_a_training_goes_on_with_its_own_settings(trained, capsys, tmp_path, flags, says):
