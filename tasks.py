@@ -238,8 +238,8 @@ def setup(*args):
 
 engine = cfg['DEFAULT']['distributed_requirements'].split()
 engine_torch = cfg['DEFAULT']['distributed_torch']
-# notebooks that need it, by name in each folder of nbs/
-engine_notebooks = ('18_many_machines', 'sharding')
+# notebooks that need it, in any folder and with any number
+engine_notebooks = ('many_machines', 'sharding')
 
 def site_packages():
     "Where packages are in `.venv`, on Linux"
@@ -289,13 +289,19 @@ def with_engine():
     else: say(f'{problem} Chapter 18 and the tests of it are left out.')
     return not problem
 
+def needs_engine(
+    path,  # a notebook
+):
+    "Whether TorchRec runs in a notebook"
+    return re.sub(r'^\d+_', '', path.stem) in engine_notebooks
+
 def runs_here(
     args,  # notebooks that were asked for
 ):
     "The notebooks asked for, or else all, without those that need TorchRec where it isn't to be had"
     if args or not no_engine(): return args
     paths = sorted((root/'nbs').rglob('*.ipynb'))
-    return [o for o in paths if o.stem not in engine_notebooks and '.ipynb_checkpoints' not in o.parts]
+    return [o for o in paths if not needs_engine(o) and '.ipynb_checkpoints' not in o.parts]
 
 # ---- JupyterLab ----
 
@@ -471,7 +477,7 @@ def test_notebooks():
     "Every cell of every notebook runs"
     workers,threads = notebook_workers()
     names = '|'.join(engine_notebooks)
-    skip = ['--skip-file-re', rf'^[_.]|^({names})\.ipynb$'] if no_engine() else []
+    skip = ['--skip-file-re', rf'^[_.]|^(?:\d+_)?(?:{names})\.ipynb$'] if no_engine() else []
     run([exe('nbdev-test'), '--n-workers', workers, *skip], 'the traceback above names notebook and cell.',
         OMP_NUM_THREADS=threads, MPLBACKEND='agg')
 
@@ -570,6 +576,7 @@ def bench(*args):
     files = [Path(o).resolve() for o in args] or sorted(o for o in (root/'bench').glob('*')
                                                         if o.suffix in ('.py', '.ipynb') and o.name[0] not in '_.')
     for o in files:
+        if not args and no_engine() and needs_engine(o): continue
         if o.suffix=='.ipynb': tool('execute', o, '--workers', 1, todo='the message above names the cell.')
         else: run([exe(), o], 'see the message above.')
 

@@ -12,7 +12,8 @@ from collab_course.steps import one_cycle
 from collab_course.tables import planted_ratings
 from workers import KILLS, SETTINGS
 
-pytestmark = pytest.mark.skipif(sys.platform!='linux', reason='TorchRec has wheels for Linux only')
+pytestmark = [pytest.mark.torchrec,
+              pytest.mark.skipif(sys.platform!='linux', reason='TorchRec has wheels for Linux only')]
 WORKERS = Path(__file__).with_name('workers.py')
 
 def start(log, *args):
