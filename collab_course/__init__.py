@@ -23,6 +23,8 @@ Where to look:
 - newcomers: `newcomers` (`fold_in`, `signup_questions`, `MetadataModel`), `folding`
 - lists, and interests without stars: `lists` (`rank_fit`), `list_models` (`EASE`, `WeightedALS`), `ranking` (`top_k`)
 - to measure: `evaluation` (`evaluate_lists`, `paired`), `scoring` (`cross_validate`), `metrics`, `baselines`, `intervals`
+- tables beyond one machine: `ratings_index` (`index_ratings`), `distributed` (`fit_sharded`), `sharding`,
+  `checkpoints`, `launch`
 - lists that learn from themselves: `feedback` (`feedback_loop`)
 - to save: `bundle` (`save_bundle`, `load_bundle`), `files`; to show it to others: `page`, `page_data`, `page_view`
 - to practise: `course.exercises` (`practice`), `course.progress` (`keep_progress`), `course.standing` (`progress`)

@@ -481,7 +481,7 @@ def fit_command(
     print(rec.save(args.out, history=not args.no_history))
     say(args, *next_step(args, rec))
 
-# %% ../nbs/library/command_line.ipynb #08c120aa
+# %% ../nbs/library/command_line.ipynb #0adfcc9d
 def check_pieces(
     args: Namespace, # The command line of `fit`
 ):
@@ -540,7 +540,7 @@ def training_folder(
     with tempfile.TemporaryDirectory(prefix='.training-', dir=beside_model) as folder:
         yield Path(folder)
 
-# %% ../nbs/library/command_line.ipynb #9eca0b25
+# %% ../nbs/library/command_line.ipynb #b92c53b1
 usual_streams = 8 # to which ratings are dealt
 
 def is_parquet(
@@ -628,7 +628,7 @@ def index_table(
         how = how | dict(progress=None) # it would name a file that nobody knows
         return index_ratings(str(path), out, **columns, **how),titles
 
-# %% ../nbs/library/command_line.ipynb #ab986254
+# %% ../nbs/library/command_line.ipynb #0b576772
 def indexed(
     args: Namespace, # The command line of `fit`
     folder: Path, # Folder of the training
@@ -1686,10 +1686,10 @@ def add_fit(
                     ['fit ratings.csv --out model.safetensors',
                      'fit clicks.csv --out clicks.safetensors',
                      'fit plays.tsv --feedback counts --out plays.safetensors',
-                     'fit ratings/*.parquet --workers 4 --checkpoint saved --out model.safetensors',
-                     'fit --resume --checkpoint saved --out model.safetensors',
                      'fit books.tsv.gz --user reader --item isbn --rating score '
-                     '--out books.safetensors --seed 0'])
+                     '--out books.safetensors --seed 0'],
+                    'For tables that are too large for one process, and on Linux: '
+                    '--workers, --checkpoint and --resume.')
     add_table(p, 'user', 'item', 'rating', 'title', several=True, optional=True)
     p.add_argument('--out', metavar='FILE', required=True,
                    help='file for the model; a model that is there is replaced')
@@ -1903,7 +1903,7 @@ def run(
         args.run(args)
     return 0
 
-# %% ../nbs/library/command_line.ipynb #73f17ea7
+# %% ../nbs/library/command_line.ipynb #4e249646
 def what_is_left(
     argv: Sequence[str], # Arguments
 ) -> str:

@@ -62,7 +62,8 @@ from .page_data import PageFile, check_place, page_data, write_page
 from .ranking import rank_items
 from .reading import candidates, unsure
 from .metrics import rmse
-from .served import DotProductTables, ServedModel, check_bound, from_state, is_span
+from .served import DotProductTables, ServedModel, as_table, check_bound
+from .served import from_state, is_span
 from .tables import is_half
 from .vocab import Vocab, id_dtypes, plain_kind
 
@@ -463,11 +464,12 @@ def unpack_lists(
 
 # %% ../nbs/library/recommender.ipynb #3aa89475
 def mean_row(
-    rows_at: Callable[[Any], np.ndarray], # Function from positions to rows
+    table: np.ndarray|Callable[[Any], np.ndarray], # Rows, or a function from positions to rows
     counts: np.ndarray, # Training ratings of each row
     block: int = 1<<13, # How many rows at a time: a copy of all may be too large
 ) -> np.ndarray: # float32
     "Compute the mean of the rows with training ratings"
+    rows_at = table if callable(table) else table.__getitem__
     trained = np.flatnonzero(counts)
     total = 0
     for at in range(0, len(trained), block):
@@ -477,13 +479,13 @@ def mean_row(
 rarely = 3 # an item with at most so many training ratings is rarely rated
 
 def rare_row(
-    rows_at: Callable[[Any], np.ndarray], # Function from positions to rows of items
+    table: np.ndarray|Callable[[Any], np.ndarray], # Rows of items, as for `mean_row`
     counts: np.ndarray, # Training ratings of each row
     least: int = 10, # With fewer rows that are rarely rated, all rows count
 ) -> np.ndarray: # float32
     "Compute the mean of the rows with few training ratings, for items that have none"
     few = np.where(counts<=rarely, counts, 0)
-    return mean_row(rows_at, few if (few>0).sum()>=least else counts)
+    return mean_row(table, few if (few>0).sum()>=least else counts)
 
 # %% ../nbs/library/recommender.ipynb #63466ac4
 def check_done(
@@ -515,11 +517,10 @@ def served_shards(
     tables = load_tables(checkpoint)
     parts = []
     for name,n_rows in (('user', index.n_users), ('item', index.n_items)):
-        table = tables.pop(f'tables.{name}')
-        need(len(table)==n_rows, f'the checkpoint has {len(table):,} rows of the {name} side, '
-                                 f'and the index {n_rows:,}')
-        rows = used_rows(table, n_factors)
-        parts += [rows[:,:n_factors], rows[:,n_factors]]
+        rows = used_rows(tables.pop(f'tables.{name}'), n_factors)
+        need(len(rows)==n_rows, f'the checkpoint has {len(rows):,} rows of the {name} side, '
+                                f'and the index {n_rows:,}')
+        parts += [as_table(rows[:,:n_factors]), as_table(rows[:,n_factors])]
     return DotProductTables(*parts, y_range=wider(index.rating_range))
 
 def rated_parts(
@@ -1389,7 +1390,7 @@ class Recommender:
 
     def _mean_of(self, vectors, mean, counts):
         "Return the mean of the factors that tell what is near"
-        return mean if self._near is self.served else mean_row(vectors.__getitem__, counts)
+        return mean if self._near is self.served else mean_row(vectors, counts)
 
     @cached_property
     def _with_means(self) -> ServedModel:

@@ -18,13 +18,15 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE') # threads that wait should s
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # these take longest, however few tests they are: started last, one of them would keep a single worker busy at the end
-LONG = [f'test_{o}' for o in ('docs', 'bundle', 'lab', 'tasks', 'page_view', 'practice', 'execute', 'recommender',
-                              'command_line', 'exercises', 'figures', 'threads', 'site', 'extremes')]
+LONG = [f'test_{o}' for o in ('docs', 'sharding', 'bundle', 'lab', 'tasks', 'practice', 'recommender', 'command_line',
+                              'launch', 'page_view', 'figures', 'execute', 'ratings_index', 'site', 'exercises',
+                              'extremes', 'threads', 'movielens')]
 
 # Python would look through what the libraries and the tests have made again and again, for nothing: it stays to the end
 gc.disable()
 
-def pytest_collection_finish():
+@pytest.hookimpl(tryfirst=True)  # before xdist's own, which runs the tests
+def pytest_runtestloop():
     gc.freeze()
     gc.enable()
 

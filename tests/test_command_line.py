@@ -990,7 +990,7 @@ def test_results_that_find_no_room_are_an_error():
 @pytest.mark.skipif(os.name=='nt', reason='Windows has no SIGINT for one process')
 def test_ctrl_c_is_a_word_and_130():
     p = process('fit', '-', '--out', 'm', stdin=subprocess.PIPE)
-    p.stdin.write(b'user,item,rating\n')
+    p.stdin.write(b'user,item,rating\n' + b'1,2,3\n'*2**17)  # more than a pipe holds: now it's reading
     p.stdin.flush()
     with pytest.raises(subprocess.TimeoutExpired): p.wait(1.5)
     p.send_signal(signal.SIGINT)

@@ -47,6 +47,8 @@ QUESTIONS = {
         {'02_dot_product': '49e67e32 6ef02ecc', '03_loaders': '05418835', '05_create_params': '48c58c40'},
     'How do I train on clicks, without stars?': {'12_lists': 'c9171193'},
     'How do I show a model to somebody who has no Python?': {'17_page': 'b15c2a22 f170702a'},
+    'What do I do when the tables are too large for one machine?':
+        {'18_many_machines': '0759b667 0baa75cd c5ef06d9 d6d7ae7b'},
 }
 
 @pytest.fixture(scope='module')
@@ -56,7 +58,7 @@ def cells(root):
 
 def answers(question): return [(nb, i) for nb,ids in QUESTIONS[question].items() for i in ids.split()]
 
-def test_all_questions_are_there(): assert len(QUESTIONS)==23
+def test_all_questions_are_there(): assert len(QUESTIONS)==24
 
 @pytest.mark.parametrize('question', QUESTIONS)
 def test_a_question_is_answered_by_cells_that_run(question, cells):

@@ -12,7 +12,8 @@ from collab_course.steps import one_cycle
 from collab_course.tables import planted_ratings
 from workers import KILLS, SETTINGS
 
-pytestmark = pytest.mark.skipif(sys.platform!='linux', reason='TorchRec has wheels for Linux only')
+pytestmark = [pytest.mark.torchrec,
+              pytest.mark.skipif(sys.platform!='linux', reason='TorchRec has wheels for Linux only')]
 WORKERS = Path(__file__).with_name('workers.py')
 
 def start(log, *args):
@@ -111,9 +112,9 @@ def test_without_the_optimizers_sums_a_checkpoint_leads_elsewhere(tables):
 def test_a_mean_in_each_process_depends_on_their_number(tables):
     assert difference(tables['one-means'], tables['two-means'])>1e-3
 
-def test_without_a_prefix_for_each_attempt_a_restart_fails(runs):
-    assert (runs/'no-prefix-failed').exists()
-    assert 'Gloo connectFullMesh failed' in (runs/'alone.log').read_text()
+def test_only_with_a_prefix_for_each_attempt_is_the_store_empty_after_a_restart(runs):
+    "In PyTorch's own, new processes read the addresses of dead ones: gloo can't connect, or waits for five minutes"
+    assert json.loads((runs/'stores.json').read_text())==dict(plain=True, ours=False)
 
 def test_killed_while_it_saves_nothing_is_lost(runs):
     *kills,after = json.loads((runs/'saving.json').read_text())
@@ -130,4 +131,4 @@ def test_a_process_holds_half_of_the_rows_and_half_of_the_memory(runs):
     for rank in (0, 1):
         two = json.loads((runs/f'memory-two-{rank}.json').read_text())
         assert two['rows']==two['due']<=-(-one['rows']//2)
-        assert two['growth']<=0.6*one['growth']
+        assert two['growth']<=0.6*one['growth'], (two, one)

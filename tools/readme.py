@@ -5,6 +5,7 @@ from pathlib import Path
 from posixpath import join, normpath
 from shutil import rmtree
 
+sys.modules.setdefault('rfc3987_syntax', None)  # a grammar of addresses, as in tools/execute.py
 import nbformat
 from nbconvert import MarkdownExporter
 
