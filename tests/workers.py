@@ -11,7 +11,7 @@ from collab_course import distributed
 from collab_course.checkpoints import last_step, load_step, load_tables, save_step, step_folder, steps_in
 from collab_course.distributed import batch_loss, fit_sharded
 from collab_course.sharding import ShardBatch, ShardedTables, attempt, import_engine, process_group, rows_of
-from collab_course.sharding import store_of_attempt
+from collab_course.sharding import fresh_store
 
 SETTINGS = dict(n_factors=5, n_epoch=4, bs=40, lr=0.3, wd=0.1, seed=7)
 KILLS = 5
@@ -84,7 +84,7 @@ def launch(job, *args, world=2, restarts=0, **kwargs):
 
 def look_after_restart(folder):
     "Leave a name in both stores, PyTorch's own and ours, and die; then look whether the next attempt finds it"
-    stores = dict(plain=next(dist.rendezvous('env://'))[0], ours=store_of_attempt())
+    stores = dict(plain=next(dist.rendezvous('env://'))[0], ours=fresh_store())
     if attempt()==0:
         for store in stores.values(): store.set('address of the dead', 'here')
         os.kill(os.getpid(), signal.SIGKILL)
