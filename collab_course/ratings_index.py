@@ -1084,6 +1084,25 @@ def check_streams(
     if streams and ok and len({*streams})==len(streams): return [*map(int, streams)]
     raise must_be('streams', f'different numbers from 0 to {n-1}', streams)
 
+def check_workers(
+    workers: int, # How many processes
+    n_streams: int, # In how many streams the ratings lie
+):
+    "Check that each process has as many streams to read as the others"
+    check_whole(workers=workers)
+    if n_streams%workers==0: return
+    fit = [n for n in range(1, n_streams+1) if n_streams%n==0]
+    raise must_be('workers', f'one of {fit}, since the ratings lie in {n_streams} streams', workers)
+
+def slice_size(
+    bs: int, # Ratings in a global batch
+    n_streams: int, # In how many streams the ratings lie
+) -> int:
+    "Compute how many rows of a batch come from each stream"
+    check_whole(bs=bs)
+    if bs%n_streams==0: return bs//n_streams
+    raise must_be('bs', f'a multiple of {n_streams}, the number of streams', bs)
+
 def columns_of(
     parts: list[np.ndarray], # Rows of `row_type`
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # int64 users, int64 items, float32 ratings
@@ -1182,20 +1201,12 @@ class RatingsIndex:
         "Find the files of each stream and count their rows"
         return [stream_in(self.path/part/f'stream={k}') for k in range(self.n_streams)]
 
-    def slice_rows(self,
-        bs: int, # Ratings in a global batch
-    ) -> int:
-        "Compute how many rows of a batch come from each stream"
-        check_whole(bs=bs)
-        if bs%self.n_streams==0: return bs//self.n_streams
-        raise must_be('bs', f'a multiple of {self.n_streams}, the number of streams', bs)
-
     def n_steps(self,
         bs: int, # Ratings in a global batch
         part: str = 'train', # 'train' or 'valid'
     ) -> int:
         "Count the batches of an epoch"
-        n = self.slice_rows(bs)
+        n = slice_size(bs, self.n_streams)
         check_choice('part', part, [*part_numbers])
         return max(-(-o.n_rows//n) for o in self.streams[part])
 
@@ -1211,7 +1222,7 @@ class RatingsIndex:
         streams = check_streams(streams, self.n_streams)
         check_whole(0, epoch=epoch, seed=seed, start=start)
         n_steps = self.n_steps(bs, part)
-        n = self.slice_rows(bs)
+        n = slice_size(bs, self.n_streams)
         keys = [[seed, epoch, part_numbers[part], k] for k in streams]
         all_streams = self.streams[part]
         feeds = [slices(all_streams[key[-1]].shuffled(key, start*n), n) for key in keys]

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['engine_packages', 'engine_torch', 'start_sd', 'block_rows', 'table_names', 'n_pieces', 'least_piece', 'stars',
-           'engine_problem', 'check_engine', 'engine_device', 'attempt', 'answer_all', 'name_of_start',
-           'store_of_start', 'process_group', 'rows_of', 'streams_of', 'width_of', 'fill_rows', 'initial_rows',
+           'engine_problem', 'check_engine', 'engine_device', 'attempt', 'tell_prefix', 'ask_prefix', 'fresh_store',
+           'process_group', 'rows_of', 'check_cut', 'streams_of', 'width_of', 'fill_rows', 'initial_rows',
            'import_engine', 'row_wise_collection', 'in_pieces', 'ShardedTables', 'ShardBatch', 'ShardReader', 'rate_at',
-           'sharded_recipe', 'settle_run', 'check_sound']
+           'sharded_recipe', 'was_restarted', 'settle_run', 'check_sound']
 
 # %% ../nbs/library/sharding.ipynb #334d7cee
 import logging
@@ -26,10 +26,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from secrets import randbits, token_hex
 from typing import Any, NamedTuple
-from .checkpoints import agreed, bias_pace, start_run
-from .checks import check_whole, must_be
+from .checkpoints import agreed, bias_pace, is_alone, read_run, start_run
+from .checks import ArgError, check_whole
 from .extremes import as_stars, check_training_settings
-from .ratings_index import RatingsIndex
+from .ratings_index import RatingsIndex, check_workers
 
 # %% ../nbs/library/sharding.ipynb #e785b49e
 engine_packages = ('torchrec', 'fbgemm_gpu')
@@ -57,53 +57,51 @@ def engine_device() -> torch.device:
     "Return where tables live: this process's GPU if FBGEMM was built for one, else the CPU"
     try: version('fbgemm-gpu')
     except PackageNotFoundError: return torch.device('cpu')
-    if not torch.cuda.is_available(): return torch.device('cpu')
-    return torch.device('cuda', int(os.environ.get('LOCAL_RANK', 0)))
+    n_gpus = torch.cuda.device_count()
+    if not n_gpus: return torch.device('cpu')
+    here = int(os.environ.get('LOCAL_RANK', 0))
+    if here<n_gpus: return torch.device('cuda', here)
+    raise ArgError(f'each process needs a GPU of its own, and this machine has {n_gpus}: start '
+                   'as many processes on it', arg='workers', expected=f'at most {n_gpus}')
 
 # %% ../nbs/library/sharding.ipynb #caa19745
 def attempt() -> int:
-    "Return how often torchrun has started processes anew on this machine"
+    "Return how often torchrun has started the processes of this machine anew"
     return int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0))
 
-def answer_all(
-    store: dist.Store, # Where all read and write
-    name: str, # What to answer
+def tell_prefix(
+    store: dist.Store, # Store of all processes, perhaps with names of dead ones
     world: int, # Number of processes
-):
-    "Answer every process that asks, until all have heard it"
-    left = [*range(1, world)]
-    while left:
-        for rank in left:
-            if not store.check([f'ask-{rank}']): continue
-            number = store.get(f'ask-{rank}').decode()
-            store.set(f'answer-{number}', name)
-        left = [rank for rank in left if not store.check([f'heard-{name}-{rank}'])]
-        time.sleep(0.01)
+) -> str: # The prefix
+    "Draw a prefix and tell it to the others, as the first process"
+    prefix = token_hex(8)
+    store.set('prefix', prefix)
+    for rank in range(1, world):
+        word = store.get(f'{prefix}/{rank}').decode()
+        store.set(f'{prefix}/{word}', 'yes')
+    return prefix
 
-def name_of_start(
-    store: dist.Store, # Where all read and write, and where dead processes have
-    rank: int, # Number of this process
-    world: int, # Number of processes
-) -> str:
-    "Agree with the others on a name that no earlier start had"
-    own = token_hex(8)
-    if rank==0:
-        answer_all(store, own, world)
-        return own
-    store.set(f'ask-{rank}', own)
-    name = store.get(f'answer-{own}').decode() # waits for it
-    store.set(f'heard-{name}-{rank}', '')
-    return name
+def ask_prefix(
+    store: dist.Store, # Store of all processes, perhaps with names of dead ones
+    rank: int, # Number of this process, not the first
+) -> str: # The prefix
+    "Ask the first process for the prefix, until it answers"
+    word = token_hex(8)
+    while True:
+        prefix = store.get('prefix').decode()
+        store.set(f'{prefix}/{rank}', word)
+        if store.check([f'{prefix}/{word}']): return prefix
+        time.sleep(0.1) # perhaps a dead process drew it
 
-def store_of_start() -> dist.Store:
-    "Return the store of torchrun, with names that belong to this start"
+def fresh_store() -> dist.Store:
+    "Return the store of torchrun, with names that no process had before"
     env = os.environ
     rank = int(env['RANK'])
     world = int(env['WORLD_SIZE'])
     agent = env.get('TORCHELASTIC_USE_AGENT_STORE')=='True' # torchrun has started the server
     store = dist.TCPStore(env['MASTER_ADDR'], int(env['MASTER_PORT']), world,
-                          is_master=not agent and rank==0)
-    return dist.PrefixStore(name_of_start(store, rank, world), store)
+                          is_master=rank==0 and not agent)
+    return dist.PrefixStore(ask_prefix(store, rank) if rank else tell_prefix(store, world), store)
 
 @contextmanager
 def process_group() -> Iterator[tuple[int, int]]: # Rank of this process, number of processes
@@ -113,7 +111,7 @@ def process_group() -> Iterator[tuple[int, int]]: # Rank of this process, number
     backend = 'cpu:gloo,cuda:nccl' if device.type=='cuda' else 'gloo'
     if device.type=='cuda': torch.cuda.set_device(device)
     started = 'RANK' in os.environ
-    store = store_of_start() if started else dist.HashStore()
+    store = fresh_store() if started else dist.HashStore()
     rank = int(os.environ['RANK']) if started else 0
     world = int(os.environ['WORLD_SIZE']) if started else 1
     dist.init_process_group(backend, store=store, rank=rank, world_size=world)
@@ -130,15 +128,23 @@ def rows_of(
     size = -(-n_rows//world)
     return range(min(rank*size, n_rows), min((rank+1)*size, n_rows))
 
+def check_cut(
+    sizes: dict[str, int], # Rows of each table by its name
+    world: int, # Number of processes
+):
+    "Check that each process holds a row, which FBGEMM needs"
+    if any(rows_of(world-1, world, n_rows) for n_rows in sizes.values()): return
+    rows = ' and '.join(f'{n_rows:,}' for n_rows in sizes.values())
+    raise ArgError(f'tables of {rows} rows leave some of {world} processes without any: '
+                   'start fewer processes', arg='workers', got=world)
+
 def streams_of(
     rank: int, # Number of a process
     world: int, # Number of processes
     n_streams: int, # Streams of the index
 ) -> range: # Numbers of streams
     "Return the streams that a process reads"
-    if n_streams%world:
-        fit = [n for n in range(1, n_streams+1) if n_streams%n==0]
-        raise must_be('workers', f'one of {fit}, since the index has {n_streams} streams', world)
+    check_workers(world, n_streams)
     each = n_streams//world
     return range(rank*each, (rank+1)*each)
 
@@ -254,6 +260,7 @@ class ShardedTables:
         self.paces = torch.ones(self.width, device=self.device)
         self.paces[n_factors] = bias_pace
         sizes = dict(zip(table_names, (n_users, n_items)))
+        check_cut(sizes, dist.get_world_size())
         self.collection = row_wise_collection(sizes, self.width, self.device)
         for name in table_names:
             for part in self.parts()[f'tables.{name}'].local_shards():
@@ -389,6 +396,12 @@ def sharded_recipe(
     return dict(bs=2**min(max(power, 6), 16), n_epoch=n_epoch, lr=lr, wd=wd)
 
 # %% ../nbs/library/sharding.ipynb #183b8d5b
+def was_restarted() -> bool:
+    "Test whether processes were started anew, on any machine"
+    times = torch.tensor(attempt())
+    if not is_alone(): dist.all_reduce(times, dist.ReduceOp.MAX)
+    return bool(times)
+
 def settle_run(
     index: RatingsIndex, # Ratings to train on
     checkpoint: str|Path, # Folder of the checkpoints
@@ -399,10 +412,11 @@ def settle_run(
     check_training_settings(**{name: o for name,o in asked.items() if o is not None})
     def tuned(): return dict(n_factors=50, seed=randbits(31), **sharded_recipe(index.n_train))
     known = asked | dict(fingerprint=index.fingerprint)
-    restarts = torch.tensor(attempt())
-    dist.all_reduce(restarts, dist.ReduceOp.MAX)
-    again = resume or bool(restarts) # after a restart the run is there
-    return agreed(lambda: start_run(checkpoint, known, tuned, again))
+    again = resume or was_restarted() # then the run is there
+    run = agreed(lambda: start_run(checkpoint, known, tuned, again))
+    if read_run(checkpoint)==run: return run
+    raise ArgError(f"{checkpoint} isn't one folder that all processes see: name a folder on a "
+                   'disk that all machines share', arg='checkpoint')
 
 def check_sound(
     tables: ShardedTables, # Tables in training
