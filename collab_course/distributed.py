@@ -177,13 +177,11 @@ def main(
     settings = vars(shard_parser().parse_args(args))
     progress = settings.pop('progress')
     first = os.environ.get('RANK', '0')=='0'
-    first_here = os.environ.get('LOCAL_RANK', '0')=='0' # of this machine
     def say(epoch, report): print(epoch_line(epoch, report), flush=True)
     on_step = step_watcher() if first and progress else None
     try: fit_sharded(**settings, on_step=on_step, on_epoch=say if first else None)
     except (ArgError, ImportError, OSError) as error:
-        if first_here or isinstance(error, OSError):
-            print(f'error: {error}', file=sys.stderr, flush=True)
+        sys.stderr.write(f'error: {error}\n') # in one piece, since others may write as well
         return 1
     return 0
 

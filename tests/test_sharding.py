@@ -110,6 +110,13 @@ def test_only_with_a_prefix_for_each_attempt_is_the_store_empty_after_a_restart(
     "In PyTorch's own, new processes read the addresses of dead ones: gloo can't connect, or waits for five minutes"
     assert json.loads((runs/'stores.json').read_text())==dict(plain=True, ours=False)
 
+def test_the_only_process_that_finds_a_damaged_file_says_so(runs):
+    path = runs/'damaged/train/stream=7/part-00000.parquet'
+    lines = (runs/'all.log').read_text().splitlines()
+    found = [line for line in lines if line.startswith('error: ')]
+    assert len(found)==1 and found[0].startswith(f"error: {path} isn't a Parquet file, or a damaged one")
+    assert 'the processes ended' in lines
+
 def test_killed_while_it_saves_nothing_is_lost(runs):
     *kills,after = json.loads((runs/'saving.json').read_text())
     assert len(kills)==20 and all(o['died'] for o in kills)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from collab_course import distributed
 from collab_course.checkpoints import last_step, load_step, load_tables, save_step, step_folder, steps_in
@@ -93,6 +94,15 @@ def look_after_restart(folder):
     found = {name: store.check(['address of the dead']) for name,store in stores.items()}
     (folder/'stores.json').write_text(json.dumps(found))
 
+def read_damaged(folder):
+    "Run torchrun's program where only the second process comes upon a page that can't be read"
+    path = folder/'damaged/train/stream=7/part-00000.parquet'
+    if os.environ['RANK']=='1':
+        data = bytearray(path.read_bytes())
+        data[4:60] = bytes(56)
+        path.write_bytes(data)
+    sys.exit(distributed.main([str(folder/'damaged'), f'--checkpoint={folder/"no"}']))
+
 def save_and_die(folder, fatal):
     "In a fork: save the next step and die at an event of the file system; return how many there were"
     events = count()
@@ -168,6 +178,9 @@ def main(folder):
     launch(fit, folder, 'four', world=4)
     launch(fit, folder, 'killed', every=3, on_step=partial(kill_some, folder=folder), restarts=KILLS)
     launch(look_after_restart, folder, world=1, restarts=1)
+    shutil.copytree(folder/'index', folder/'damaged')
+    try: launch(read_damaged, folder)
+    except ChildFailedError: print('the processes ended', flush=True)
     alone(folder)
 
 if __name__=='__main__': main(Path(sys.argv[1]))
