@@ -327,17 +327,18 @@ def check_pairs(
 # %% ../nbs/library/command_line.ipynb #3e2cb87c
 def check_folder(
     path: Path, # File to write
+    flag: str = '--out', # Option that names it
 ):
     "Check that files can be made where a file is to be written"
     there = next(p for p in path.absolute().parents if p.exists())
     if not there.is_dir():
-        raise CommandError(f'{there} is a file, and --out names a file in a folder')
+        raise CommandError(f'{there} is a file, and {flag} names a file in a folder')
     try:
         if not os.access(there, os.W_OK): raise PermissionError
         with tempfile.TemporaryFile(dir=there): pass
     except OSError as e:
         if e.errno==errno.ENOSPC: raise
-        words = f'nothing can be written into {there}: name another place with --out'
+        words = f'nothing can be written into {there}: name another place with {flag}'
         raise CommandError(words) from None
 
 def check_out(
@@ -515,6 +516,7 @@ def check_checkpoint(
     "Check that a training can start in a folder, or go on there"
     if path.exists() and not path.is_dir():
         raise CommandError(f'{path} is a file, and --checkpoint names a folder')
+    check_folder(path/'last', '--checkpoint')
     if (path/'run.json').exists() or is_index(path/'index'):
         if resume: return
         raise CommandError(f'{path} holds a training already: go on with it by --resume, '
@@ -771,10 +773,10 @@ def train_pieces(
     try: run_workers(index.path, folder, workers, on_line=partial(say_line, args), progress=True,
                      **asked)
     except WorkersFailed as e:
-        again = f'{folder/"workers.log"} says more; --resume goes on with what was saved'
-        if args.checkpoint is None: again = 'with --checkpoint, another try could go on'
+        again = f'See {folder/"workers.log"}; --resume goes on with what was saved'
+        if args.checkpoint is None: again = 'With --checkpoint, another try could go on'
         raise CommandError(f'the training failed, and no model was saved: {e.why}. '
-                           f'{again[0].upper()}{again[1:]}') from None
+                           f'{again}') from None
 
 def check_can_train(
     args: Namespace, # The command line of `fit`
@@ -815,6 +817,7 @@ def index_command(
     args: Namespace, # The command line
 ):
     "Check ratings, and index them for many processes"
+    check_folder(home_path(args.out))
     index,_ = write_index(args, home_path(args.out), args.streams, args.engine)
     print(index.path)
     say(args, f'{index.n_train:,} ratings to train and {index.n_valid:,} kept back, '

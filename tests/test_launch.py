@@ -83,7 +83,7 @@ def test_all_end_with_their_parent_however_it_ends(stand_in, sig):
 
 @linux
 def test_a_command_that_does_not_start_is_a_failure(tmp_path):
-    assert follow([sys.executable, '-c', 'import sys; sys.exit(7)'], worker_environ(1), tmp_path/'log', print)==7
+    assert follow([sys.executable, '-c', 'import sys; sys.exit(7)'], worker_environ(1), tmp_path/'log', print)==(7, [])
 
 def test_the_user_decides_on_threads_and_network(monkeypatch):
     for name in ('OMP_NUM_THREADS', 'GLOO_SOCKET_IFNAME'): monkeypatch.setenv(name, 'mine')
