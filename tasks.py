@@ -34,6 +34,7 @@ log = venv/'setup.log'
 engine_stamp = venv/'distributed.stamp'
 lib = root/cfg['DEFAULT']['lib_name']
 GB = 2**30
+limit = Path('/sys/fs/cgroup/memory.max')  # of a container
 meanwhile = threading.local()  # `.out`: file for what steps of this thread say; none: they say it here
 # fastai's own: a torch function that it uses is to go; pandas 3 hands it arrays that are read-only
 QUIET = 'ignore::FutureWarning:torch.jit._script,ignore:The given NumPy array is not writable:UserWarning'
@@ -516,9 +517,11 @@ def pytest(*args):
         'see the failures above.', MPLBACKEND='agg')
 
 def memory():
-    "Bytes of memory that this machine has; 0 where it does not say"
-    try: return os.sysconf('SC_PAGE_SIZE')*os.sysconf('SC_PHYS_PAGES')
+    "Bytes of memory that we may use, in a container what it's given; 0 where the system does not say"
+    try: there = os.sysconf('SC_PAGE_SIZE')*os.sysconf('SC_PHYS_PAGES')
     except (AttributeError, ValueError, OSError): return 0
+    with suppress(OSError, ValueError): there = min(there, int(limit.read_text(encoding='utf-8'))) # 'max': no limit
+    return there
 
 def side_by_side(
     unseen,  # a step; what it says is shown at the end if it fails

@@ -38,6 +38,7 @@ Modules:
 - `collab_course.answers`: Tables that answer questions: who rated what, lists for unknown users, newcomers, reasons, errors
 - `collab_course.baselines`: What averages, biases, popularity and similar items predict
 - `collab_course.bundle`: Saved models: one file, no code in it, never half written, nothing believed before it is checked
+- `collab_course.checkpoints`: Keep a training's state in steps, so that a killed one goes on where it was
 - `collab_course.checks`: Checks that say which argument, what came and what is allowed
 - `collab_course.choices`: What may be listed, for everybody and for each person
 - `collab_course.command_line`: From a file of ratings to recommendations without a notebook
@@ -95,6 +96,7 @@ Modules:
 - `collab_course.recommender`: From a table of ratings to recommendations that can be explained, saved and served
 - `collab_course.scoring`: Scores of the whole catalogue and lists for everybody, from any model; and what a comparison must keep to
 - `collab_course.served`: Trained models as plain tables that numpy can score
+- `collab_course.sharding`: Tables of users and items cut by rows over processes, on TorchRec
 - `collab_course.side_features`: `CollabNN` with known features of user and item beside their learned rows
 - `collab_course.steps`: What `lean_fit` and `fit_rows` do in a step: schedule, gradients by hand, AdamW in one call, row-wise Adagrad
 - `collab_course.svdpp`: A person is also what they rated, a film also who rated it

@@ -747,13 +747,11 @@ def check_settings(
 ):
     "Check settings of a training in several processes"
     from collab_course.extremes import check_training_settings
-    from collab_course.launch import check_workers
+    from collab_course.ratings_index import check_workers, slice_size
     given = {name: value for name,value in asked_settings(args).items() if value is not None}
     check_training_settings(**given)
     if args.workers: check_workers(args.workers, n_streams)
-    if given.get('bs', 0)%n_streams==0: return
-    raise CommandError(f'--batch-size must be a multiple of {n_streams}, the number of streams '
-                       f'in which the ratings lie, not {given["bs"]}')
+    if args.batch_size: slice_size(args.batch_size, n_streams)
 
 def train_pieces(
     args: Namespace, # The command line of `fit`

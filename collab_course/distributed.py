@@ -181,8 +181,7 @@ def main(
     on_step = step_watcher() if first and progress else None
     try: fit_sharded(**settings, on_step=on_step, on_epoch=say if first else None)
     except (ArgError, ImportError, OSError) as error:
-        if first or isinstance(error, OSError):
-            print(f'error: {error}', file=sys.stderr, flush=True)
+        sys.stderr.write(f'error: {error}\n') # in one piece, since others may write as well
         return 1
     return 0
 

@@ -8,7 +8,7 @@ a failure into one sentence. Lesson: chapter 18."""
 # %% auto #0
 __all__ = ['trainer', 'setting_flags', 'final_line', 'error_line', 'no_cause', 'killed_by', 'setting_words', 'launch_command',
            'n_cores', 'worker_environ', 'says_why', 'why_failed', 'WorkersFailed', 'die_with_parent', 'listen',
-           'follow', 'check_workers', 'run_workers']
+           'follow', 'run_workers']
 
 # %% ../nbs/library/launch.ipynb #0251ae7e
 import os, re, signal, subprocess, sys
@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from .checks import ArgError, check_whole, must_be
+from .checks import ArgError, check_whole
 from .files import make_folder
 
 # %% ../nbs/library/launch.ipynb #eab05860
@@ -153,16 +153,6 @@ def follow(
         process.terminate()
         process.wait()
         listener.join()
-
-def check_workers(
-    workers: int, # How many processes
-    n_streams: int, # In how many streams the ratings lie
-):
-    "Check that each process has as many streams to read as the others"
-    check_whole(workers=workers)
-    if n_streams%workers==0: return
-    fit = [n for n in range(1, n_streams+1) if n_streams%n==0]
-    raise must_be('workers', f'one of {fit}, since the ratings lie in {n_streams} streams', workers)
 
 def run_workers(
     index: str|os.PathLike, # Folder that `index_ratings` wrote

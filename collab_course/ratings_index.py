@@ -10,6 +10,7 @@ __all__ = ['index_ratings', 'RatingsIndex', 'describe_index']
 
 # %% ../nbs/library/ratings_index.ipynb #c68327f8
 import errno, glob, hashlib, json, math, os, secrets, shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -63,10 +64,9 @@ def part_files(
     several = files if isinstance(files, (list, tuple)) else [files]
     found = [path for o in several for path in files_of(o)]
     if not found: raise must_be('files', 'a file or several', files)
-    real = [path.resolve() for path in found]
-    twice = [path for i,path in enumerate(found) if real[i] in real[:i]]
-    if not twice: return found
-    raise TableError(f'{twice[0]} is given twice: name each file once', arg='files')
+    real,n = Counter(path.resolve() for path in found).most_common(1)[0]
+    if n==1: return found
+    raise TableError(f'{real} is given twice: name each file once', arg='files')
 
 # %% ../nbs/library/ratings_index.ipynb #61de8177
 batch_rows = 2**20
@@ -366,7 +366,7 @@ def row_finder(
 row_type = np.dtype([('user', np.int32), ('item', np.int32), ('rating', np.float32)])
 bucket_rows = 2**20
 part_rows = 2**19
-most_buckets = 256
+most_buckets = 4096
 
 def as_rows(
     user: np.ndarray, # Row numbers
@@ -655,8 +655,7 @@ class Dealer:
         self.n = n
         self.n_valid = n_valid
         self.rng = np.random.default_rng(seed)
-        n_users = min(most_buckets, n_buckets(n, bucket_rows))
-        self.by_user = Buckets(folder/'by_user', n_users)
+        self.by_user = Buckets(folder/'by_user', min(most_buckets, n_buckets(n, bucket_rows)))
         sizes = dict(train=n - n_valid, valid=n_valid)
         self.deals = {o: Deal(folder/o, size, n_streams) for o,size in sizes.items()}
 
@@ -684,11 +683,11 @@ def repeated_pair(
     rows: np.ndarray, # Sorted rows
     at: int, # Position of a row that repeats the pair before
     columns: Columns, # What the columns are called
-    id_of: Callable[[str, int], Any], # Function from role and row number to an id
+    ids: dict[str, Any], # `Ids` of user and item
 ) -> ArgError:
     "Make the error about a pair that was rated twice"
     first,second = rows[at-1:at+1]
-    pair = [f'{columns.names[role]} {brief(id_of(role, int(first[role])))}'
+    pair = [f'{columns.names[role]} {brief(ids[role].id(int(first[role])))}'
             for role in ('user', 'item')]
     return ArgError(f'{pair[0]} has rated {pair[1]} more than once, with {first["rating"]:g} and '
                     f'{second["rating"]:g}. Merge them, or pass ', Arg('duplicates', 'keep'),
@@ -792,20 +791,13 @@ class Writer:
         self.counts = {role: np.zeros(len(o)+1, dtype=np.int64) for role,o in ids.items()}
         self.digest = hashlib.sha256()
 
-    def id_of(self,
-        role: str, # 'user' or 'item'
-        row: int, # Row number
-    ) -> Any: # int or str
-        "Return the id of a row"
-        return self.ids[role].id(row)
-
     def write(self,
         duplicates: str, # Pairs rated twice: 'raise' an error or 'keep' both
     ):
         "Deal and write all ratings, then the ids with their counts"
         for rows,again in self.dealer.deal():
             if not len(again) or duplicates=='keep': continue
-            raise repeated_pair(rows, again[0], self.survey.columns, self.id_of)
+            raise repeated_pair(rows, again[0], self.survey.columns, self.ids)
         for part,deal in self.dealer.deals.items():
             for rows in deal.write(self.folder/part, self.dealer.rng, self.digest):
                 if part=='train': count_rows(self.counts, rows)
@@ -1086,6 +1078,25 @@ def check_streams(
     if streams and ok and len({*streams})==len(streams): return [*map(int, streams)]
     raise must_be('streams', f'different numbers from 0 to {n-1}', streams)
 
+def check_workers(
+    workers: int, # How many processes
+    n_streams: int, # In how many streams the ratings lie
+):
+    "Check that each process has as many streams to read as the others"
+    check_whole(workers=workers)
+    if n_streams%workers==0: return
+    fit = [n for n in range(1, n_streams+1) if n_streams%n==0]
+    raise must_be('workers', f'one of {fit}, since the ratings lie in {n_streams} streams', workers)
+
+def slice_size(
+    bs: int, # Ratings in a global batch
+    n_streams: int, # In how many streams the ratings lie
+) -> int:
+    "Compute how many rows of a batch come from each stream"
+    check_whole(bs=bs)
+    if bs%n_streams==0: return bs//n_streams
+    raise must_be('bs', f'a multiple of {n_streams}, the number of streams', bs)
+
 def columns_of(
     parts: list[np.ndarray], # Rows of `row_type`
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # int64 users, int64 items, float32 ratings
@@ -1184,20 +1195,12 @@ class RatingsIndex:
         "Find the files of each stream and count their rows"
         return [stream_in(self.path/part/f'stream={k}') for k in range(self.n_streams)]
 
-    def slice_rows(self,
-        bs: int, # Ratings in a global batch
-    ) -> int:
-        "Compute how many rows of a batch come from each stream"
-        check_whole(bs=bs)
-        if bs%self.n_streams==0: return bs//self.n_streams
-        raise must_be('bs', f'a multiple of {self.n_streams}, the number of streams', bs)
-
     def n_steps(self,
         bs: int, # Ratings in a global batch
         part: str = 'train', # 'train' or 'valid'
     ) -> int:
         "Count the batches of an epoch"
-        n = self.slice_rows(bs)
+        n = slice_size(bs, self.n_streams)
         check_choice('part', part, [*part_numbers])
         return max(-(-o.n_rows//n) for o in self.streams[part])
 
@@ -1213,22 +1216,28 @@ class RatingsIndex:
         streams = check_streams(streams, self.n_streams)
         check_whole(0, epoch=epoch, seed=seed, start=start)
         n_steps = self.n_steps(bs, part)
-        n = self.slice_rows(bs)
+        n = slice_size(bs, self.n_streams)
         keys = [[seed, epoch, part_numbers[part], k] for k in streams]
         all_streams = self.streams[part]
         feeds = [slices(all_streams[key[-1]].shuffled(key, start*n), n) for key in keys]
         return (columns_of([next(feed) for feed in feeds]) for _ in range(start, n_steps))
 
+    def chunks(self,
+        part: str = 'train', # 'train' or 'valid'
+    ) -> Iterator[np.ndarray]: # Rows of `row_type`
+        "Read the ratings of a part file by file, stream by stream"
+        check_choice('part', part, [*part_numbers])
+        return (read_rows(path) for stream in self.streams[part] for path in stream.files)
+
     def rows(self,
         part: str = 'train', # 'train' or 'valid'
     ) -> tuple[np.ndarray, np.ndarray]: # int32 (n, 2) rows of users and items; float32 ratings
         "Read all ratings of a part, stream by stream"
-        check_choice('part', part, [*part_numbers])
+        chunks = self.chunks(part)
         pairs = np.empty((self.facts[f'n_{part}'], 2), dtype=np.int32)
         ratings = np.empty(len(pairs), dtype=np.float32)
         at = 0
-        for path in (o for stream in self.streams[part] for o in stream.files):
-            rows = read_rows(path)
+        for rows in chunks:
             end = at + len(rows)
             pairs[at:end, 0] = rows['user']
             pairs[at:end, 1] = rows['item']
@@ -1242,14 +1251,15 @@ def check_ids(
     path: Path, # Where they are
 ):
     "Check that ids are sorted and different"
+    import pyarrow as pa, pyarrow.compute as pc
     last = []
     for some in ids.slices():
-        values = last + (some.tolist() if isinstance(some, np.ndarray) else some.to_pylist())
-        for a,b in zip(values, values[1:]):
-            if a is None or b is None or not a<b:
-                raise TableError(f'{path}: {brief(b)} comes after {brief(a)}: write different ids, '
-                                 'sorted')
-        last = values[-1:]
+        values = pa.concat_arrays([*last, pa.array(some)])
+        wrong = pc.greater_equal(values[:-1], values[1:]).to_numpy(False)
+        if wrong.any():
+            first,second = (brief(o.as_py()) for o in values.slice(int(wrong.argmax()), 2))
+            raise TableError(f'{path}: {second} comes after {first}: write different ids, sorted')
+        last = [values[-1:]]
 
 def check_rows(
     path: Path, # A part of a stream

@@ -528,9 +528,7 @@ def rated_parts(
     part: str = 'train', # 'train' or 'valid'
 ) -> Iterator[tuple[tuple[np.ndarray, np.ndarray], np.ndarray]]: # (users, items), ratings
     "Read ratings file by file, as float64"
-    from collab_course.ratings_index import read_rows
-    for path in (path for stream in index.streams[part] for path in stream.files):
-        rows = read_rows(path)
+    for rows in index.chunks(part):
         yield (rows['user'], rows['item']), rows['rating'].astype(np.float64)
 
 def counts_in(

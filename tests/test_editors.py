@@ -6,8 +6,8 @@ import pytest
 
 from collab_course.recommender import Recommender
 
-METHODS = ['fit', 'from_model', 'from_parts', 'load', 'save', 'predict', 'recommend', 'recommend_all', 'similar',
-           'similar_users', 'user_vectors', 'item_vectors', 'fold_in', 'update', 'explain', 'evaluate',
+METHODS = ['fit', 'from_model', 'from_shards', 'from_parts', 'load', 'save', 'predict', 'recommend', 'recommend_all',
+           'similar', 'similar_users', 'user_vectors', 'item_vectors', 'fold_in', 'update', 'explain', 'evaluate',
            'without_history', 'to_html']
 PROPERTIES = ['users', 'items', 'users_vocab', 'items_vocab', 'user_name', 'item_name', 'rating_name', 'rating_range',
               'n_train', 'history', 'served', 'lists', 'rates', 'feedback', 'intervals', 'model', 'dls',

@@ -16,14 +16,6 @@ pytestmark = [pytest.mark.torchrec,
               pytest.mark.skipif(sys.platform!='linux', reason='TorchRec has wheels for Linux only')]
 WORKERS = Path(__file__).with_name('workers.py')
 
-def start(log, *args):
-    "Run a program to its end, and show what it wrote if it fails"
-    env = os.environ | dict(PYTHONPATH=os.pathsep.join(map(str, [WORKERS.parents[1], *sys.path])))
-    r = subprocess.run([sys.executable, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                       env=env)
-    log.write_text(r.stdout)
-    assert r.returncode==0, r.stdout[-6000:]
-
 @pytest.fixture(scope='module')
 def runs(tmp_path_factory):
     "A folder where processes have trained: 31 × 20 rows, 193 ratings, in batches of 40 whose last ones are ragged"
@@ -32,9 +24,11 @@ def runs(tmp_path_factory):
     folder.mkdir()
     planted_ratings(30, 20, 203, rating_range=(1, 5), step=1., seed=0).ratings.to_parquet(folder/'ratings.parquet')
     index_ratings(folder/'ratings.parquet', folder/'index', valid_pct=0.05, seed=0)
-    torchrun = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', 2]
-    start(folder/'together.log', *torchrun, WORKERS, 'together', folder)
-    start(folder/'alone.log', WORKERS, 'alone', folder)
+    env = os.environ | dict(PYTHONPATH=os.pathsep.join(map(str, [WORKERS.parents[1], *sys.path])))
+    r = subprocess.run([sys.executable, WORKERS, folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                       env=env)
+    (folder/'all.log').write_text(r.stdout)
+    assert r.returncode==0, r.stdout[-6000:]
     return folder
 
 def plain_tables(index, n_factors, n_epoch, bs, lr, wd, seed):
@@ -98,7 +92,7 @@ def test_training_moved_the_tables(runs, tables):
     assert read_run(runs/'two')==read_run(runs/'one')
 
 def test_killed_at_five_random_steps_it_ends_as_if_nothing_had_happened(runs, tables):
-    assert (runs/'alone.log').read_text().count('(exitcode: -9)')>=KILLS
+    assert len([*runs.glob('kill-*')])==KILLS
     assert difference(tables['killed'], tables['two'])==0, runs.name
     assert difference(tables['killed'], tables['two'], 'sums')==0, runs.name
 
@@ -115,6 +109,13 @@ def test_a_mean_in_each_process_depends_on_their_number(tables):
 def test_only_with_a_prefix_for_each_attempt_is_the_store_empty_after_a_restart(runs):
     "In PyTorch's own, new processes read the addresses of dead ones: gloo can't connect, or waits for five minutes"
     assert json.loads((runs/'stores.json').read_text())==dict(plain=True, ours=False)
+
+def test_the_only_process_that_finds_a_damaged_file_says_so(runs):
+    path = runs/'damaged/train/stream=7/part-00000.parquet'
+    lines = (runs/'all.log').read_text().splitlines()
+    found = [line for line in lines if line.startswith('error: ')]
+    assert len(found)==1 and found[0].startswith(f"error: {path} isn't a Parquet file, or a damaged one")
+    assert 'the processes ended' in lines
 
 def test_killed_while_it_saves_nothing_is_lost(runs):
     *kills,after = json.loads((runs/'saving.json').read_text())

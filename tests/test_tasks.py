@@ -220,6 +220,13 @@ def test_notebooks_and_tests_run_at_once_where_there_is_memory(tasks, monkeypatc
         out = capfd.readouterr().out
         assert 'tests said' in out and ('notebooks said' in out)==(codes[0]>0)
 
+def test_a_container_has_the_memory_that_it_is_given(tasks, monkeypatch, tmp_path):
+    monkeypatch.setattr(tasks, 'limit', tmp_path/'memory.max')
+    whole = tasks.memory()
+    for text,expected in (('max\n', whole), ('1048576\n', min(whole, 2**20)), (f'{2**70}\n', whole)):
+        tasks.limit.write_text(text)
+        assert tasks.memory()==expected
+
 def test_where_memory_is_short_they_run_in_turn(tasks, monkeypatch):
     seen = []
     for name in ('test_notebooks', 'pytest'): monkeypatch.setattr(tasks, name, lambda o=name: seen.append(o))

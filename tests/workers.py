@@ -1,4 +1,4 @@
-"What tests/test_sharding.py runs in processes of its own: `python tests/workers.py JOB FOLDER`, also under torchrun"
+"What tests/test_sharding.py runs in processes of its own: `python tests/workers.py FOLDER`"
 import json, os, random, re, shutil, signal, sys
 from functools import partial
 from itertools import count
@@ -6,12 +6,13 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from collab_course import distributed
 from collab_course.checkpoints import last_step, load_step, load_tables, save_step, step_folder, steps_in
 from collab_course.distributed import batch_loss, fit_sharded
 from collab_course.sharding import ShardBatch, ShardedTables, attempt, import_engine, process_group, rows_of
-from collab_course.sharding import store_of_start
+from collab_course.sharding import fresh_store
 
 SETTINGS = dict(n_factors=5, n_epoch=4, bs=40, lr=0.3, wd=0.1, seed=7)
 KILLS = 5
@@ -66,11 +67,13 @@ def measure_memory(folder, name):
         found = dict(rows=len(held), due=len(rows_of(rank, world, 1_000_001)), growth=peak() - before, total=peak())
         (folder/f'{name}-{rank}.json').write_text(json.dumps(found))
 
-def kill_some(step, n_steps, *, seed):
-    "Kill one process in each attempt but the last: the first, the second, and again"
-    steps = sorted(random.Random(seed).sample(range(1, n_steps), KILLS))
+def kill_some(step, n_steps, *, folder):
+    "Kill one process in each attempt but the last: the first, the second, and again; leave a note each time"
+    steps = sorted(random.Random(folder.name).sample(range(1, n_steps), KILLS))
     k = attempt()
-    if k<KILLS and step==steps[k] and dist.get_rank()==k%2: os.kill(os.getpid(), signal.SIGKILL)
+    if k==KILLS or step!=steps[k] or dist.get_rank()!=k%2: return
+    (folder/f'kill-{k}').touch()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 def run(job, args, kwargs): job(*args, **kwargs)
 
@@ -84,12 +87,21 @@ def launch(job, *args, world=2, restarts=0, **kwargs):
 
 def look_after_restart(folder):
     "Leave a name in both stores, PyTorch's own and ours, and die; then look whether the next attempt finds it"
-    stores = dict(plain=next(dist.rendezvous('env://'))[0], ours=store_of_start())
+    stores = dict(plain=next(dist.rendezvous('env://'))[0], ours=fresh_store())
     if attempt()==0:
         for store in stores.values(): store.set('address of the dead', 'here')
         os.kill(os.getpid(), signal.SIGKILL)
     found = {name: store.check(['address of the dead']) for name,store in stores.items()}
     (folder/'stores.json').write_text(json.dumps(found))
+
+def read_damaged(folder):
+    "Run torchrun's program where only the second process comes upon a page that can't be read"
+    path = folder/'damaged/train/stream=7/part-00000.parquet'
+    if os.environ['RANK']=='1':
+        data = bytearray(path.read_bytes())
+        data[4:60] = bytes(56)
+        path.write_bytes(data)
+    sys.exit(distributed.main([str(folder/'damaged'), f'--checkpoint={folder/"no"}']))
 
 def save_and_die(folder, fatal):
     "In a fork: save the next step and die at an event of the file system; return how many there were"
@@ -140,7 +152,7 @@ def kill_while_saving(folder, name):
     (folder/f'{name}.json').write_text(json.dumps(seen))
 
 def together(folder):
-    "Everything that two processes do under torchrun"
+    "What two processes do one after the other, joining again for each"
     fit(folder, 'two')
     fit(folder, 'two-exact', n_factors=3)
     fit_half(folder, 'half')
@@ -148,12 +160,7 @@ def together(folder):
     measure_memory(folder, 'memory-two')
 
 def alone(folder):
-    "Everything else, from one process that imports once"
-    import_engine()
-    kill_while_saving(folder, 'saving')
-    launch(fit, folder, 'four', world=4)
-    launch(fit, folder, 'killed', every=3, on_step=partial(kill_some, seed=folder.name), restarts=KILLS)
-    launch(look_after_restart, folder, world=1, restarts=1)
+    "What one process does, with what two have left as well"
     shutil.copytree(folder/'half', folder/'half-without')
     fit(folder, 'one')
     fit(folder, 'one-exact', n_factors=3)
@@ -162,6 +169,18 @@ def alone(folder):
     fit(folder, 'half')
     measure_memory(folder, 'memory-one')
 
-if __name__=='__main__':
+def main(folder):
+    "Import once: all processes are forks of this one"
     torch.set_num_threads(1)
-    globals()[sys.argv[1]](Path(sys.argv[2]))
+    import_engine()
+    kill_while_saving(folder, 'saving')
+    launch(together, folder)
+    launch(fit, folder, 'four', world=4)
+    launch(fit, folder, 'killed', every=3, on_step=partial(kill_some, folder=folder), restarts=KILLS)
+    launch(look_after_restart, folder, world=1, restarts=1)
+    shutil.copytree(folder/'index', folder/'damaged')
+    try: launch(read_damaged, folder)
+    except ChildFailedError: print('the processes ended', flush=True)
+    alone(folder)
+
+if __name__=='__main__': main(Path(sys.argv[1]))

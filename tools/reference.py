@@ -9,7 +9,7 @@ from examples import Example, Library, all_uses, best, homes, modules
 
 # what one does with it; other classes have a plain table of methods
 TASKS = {'Recommender': {
-    'Train': 'fit update from_model from_parts',
+    'Train': 'fit update from_model from_shards from_parts',
     'Ask': 'recommend recommend_all predict similar similar_users',
     'Serve newcomers': 'fold_in',
     'Explain': 'explain',
