@@ -327,17 +327,18 @@ def check_pairs(
 # %% ../nbs/library/command_line.ipynb #3e2cb87c
 def check_folder(
     path: Path, # File to write
+    flag: str = '--out', # Option that names it
 ):
     "Check that files can be made where a file is to be written"
     there = next(p for p in path.absolute().parents if p.exists())
     if not there.is_dir():
-        raise CommandError(f'{there} is a file, and --out names a file in a folder')
+        raise CommandError(f'{there} is a file, and {flag} names a file in a folder')
     try:
         if not os.access(there, os.W_OK): raise PermissionError
         with tempfile.TemporaryFile(dir=there): pass
     except OSError as e:
         if e.errno==errno.ENOSPC: raise
-        words = f'nothing can be written into {there}: name another place with --out'
+        words = f'nothing can be written into {there}: name another place with {flag}'
         raise CommandError(words) from None
 
 def check_out(
@@ -515,6 +516,7 @@ def check_checkpoint(
     "Check that a training can start in a folder, or go on there"
     if path.exists() and not path.is_dir():
         raise CommandError(f'{path} is a file, and --checkpoint names a folder')
+    check_folder(path/'last', '--checkpoint')
     if (path/'run.json').exists() or is_index(path/'index'):
         if resume: return
         raise CommandError(f'{path} holds a training already: go on with it by --resume, '
@@ -534,7 +536,10 @@ def training_folder(
     "Return the folder for index and checkpoints: the one named, or one that is gone at the end"
     from collab_course.files import make_folder
     if args.checkpoint is not None:
-        yield make_folder(home_path(args.checkpoint))
+        folder = make_folder(home_path(args.checkpoint))
+        try: yield folder
+        finally:
+            if not any(folder.iterdir()): folder.rmdir()
         return
     beside_model = make_folder(home_path(args.out).absolute().parent)
     with tempfile.TemporaryDirectory(prefix='.training-', dir=beside_model) as folder:
@@ -629,6 +634,48 @@ def index_table(
         return index_ratings(str(path), out, **columns, **how),titles
 
 # %% ../nbs/library/command_line.ipynb #0b576772
+@contextmanager
+def cures_of_fit() -> Iterator[None]:
+    "Say how `fit` merges pairs that were rated twice, where `index` would keep both"
+    try: yield
+    except ArgError as e:
+        if e.arg!='duplicates': raise
+        what,_,_ = str(e).partition('. Merge them')
+        raise CommandError(f'{what}. Merge them with --duplicates first, last or mean') from None
+
+def noted(
+    folder: Path, # Folder of a training
+) -> dict[str, Any]:
+    "Return what the command line has noted about a training"
+    from collab_course.checkpoints import read_json
+    return read_json(folder/'fit.json') or {}
+
+def note(
+    folder: Path, # Folder of a training
+    **facts: Any, # What to add
+):
+    "Note something about a training, for when it goes on"
+    from collab_course.checkpoints import write_json
+    write_json(folder/'fit.json', noted(folder) | facts)
+
+def sources_of(
+    args: Namespace, # The command line of `fit`
+) -> list[str]:
+    "Return the full names of the files with ratings"
+    from collab_course.ratings_index import part_files
+    files = part_files(args.ratings) if is_parquet(args) else map(home_path, args.ratings)
+    return sorted(str(path.resolve()) for path in files)
+
+def check_same_files(
+    args: Namespace, # The command line of `fit`
+    folder: Path, # Folder of the training
+):
+    "Check that a training goes on with the files that it began with"
+    before = noted(folder).get('files')
+    if before is None or sources_of(args)==before: return
+    raise CommandError(f'the training in {folder} began with other files, such as {before[0]}: '
+                       'leave the files out to go on with it, or give another --checkpoint')
+
 def indexed(
     args: Namespace, # The command line of `fit`
     folder: Path, # Folder of the training
@@ -639,11 +686,14 @@ def indexed(
     if named and is_index(named): return RatingsIndex(named)
     own = folder/'index'
     if is_index(own):
-        if args.ratings: say(args, f'the ratings are indexed in {own} already, and not read again')
+        if args.ratings:
+            check_same_files(args, folder)
+            say(args, f'the ratings are indexed in {own} already, and not read again')
         return RatingsIndex(own)
     if not args.ratings: raise CommandError(f'there are no ratings in {folder}: name their index')
-    index,titles = write_index(args, own)
+    with cures_of_fit(): index,titles = write_index(args, own)
     if titles is not None: write_whole(folder/'titles.parquet', [titles.to_parquet()])
+    note(folder, files=sources_of(args))
     return index
 
 def titles_of_pieces(
@@ -679,10 +729,9 @@ def workers_of(
     folder: Path, # Folder of the training
 ) -> int:
     "Return how many processes train: as many as before, if the command doesn't say"
-    from collab_course.checkpoints import read_json, write_json
-    before = read_json(folder/'fit.json') or dict(workers=1)
-    workers = args.workers or before['workers']
-    write_json(folder/'fit.json', dict(workers=workers))
+    before = noted(folder)
+    workers = args.workers or before.get('workers', 1)
+    note(folder, workers=workers)
     return workers
 
 def asked_settings(
@@ -718,13 +767,14 @@ def train_pieces(
     if run and read_report(folder): return
     check_settings(args, index.n_streams)
     workers = workers_of(args, folder)
+    say(args, f'training with {counted(workers, "worker")}')
     try: run_workers(index.path, folder, workers, on_line=partial(say_line, args), progress=True,
                      **asked)
     except WorkersFailed as e:
-        again = f'{folder/"workers.log"} says more; --resume goes on with what was saved'
-        if args.checkpoint is None: again = 'with --checkpoint, another try could go on'
+        again = f'See {folder/"workers.log"}; --resume goes on with what was saved'
+        if args.checkpoint is None: again = 'With --checkpoint, another try could go on'
         raise CommandError(f'the training failed, and no model was saved: {e.why}. '
-                           f'{again[0].upper()}{again[1:]}') from None
+                           f'{again}') from None
 
 def check_can_train(
     args: Namespace, # The command line of `fit`
@@ -753,9 +803,11 @@ def fit_in_pieces(
         titles = titles_of_pieces(args, folder, index)
         train_pieces(args, folder, index)
         from collab_course.recommender import Recommender
-        rec = Recommender.from_shards(folder, index, titles, history=not args.no_history)
+        with aside(args):
+            rec = Recommender.from_shards(folder, index, titles, history=not args.no_history)
         print(rec.save(args.out, history=not args.no_history))
     say_report(args, rec.report)
+    if index.n_valid: say(args, 'it has not seen those: --valid-pct 0 would train on all')
     say(args, 'the model is the dot product with biases, and its predictions make the lists',
         *next_step(args, rec))
 
@@ -763,6 +815,7 @@ def index_command(
     args: Namespace, # The command line
 ):
     "Check ratings, and index them for many processes"
+    check_folder(home_path(args.out))
     index,_ = write_index(args, home_path(args.out), args.streams, args.engine)
     print(index.path)
     say(args, f'{index.n_train:,} ratings to train and {index.n_valid:,} kept back, '

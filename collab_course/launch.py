@@ -13,6 +13,7 @@ __all__ = ['trainer', 'setting_flags', 'final_line', 'error_line', 'no_cause', '
 # %% ../nbs/library/launch.ipynb #0251ae7e
 import os, re, signal, subprocess, sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -88,6 +89,8 @@ def why_failed(
         name,message = found[-1].groups()
         if name=='MemoryError' or 'allocate memory' in str(message):
             return 'there is not enough memory for that'
+        if 'inline_container' in str(message): # PyTorch's writer, where a write was cut short
+            return 'a checkpoint could not be written, perhaps because the disk is full'
         return message or name
     signals = [number for line in lines for pair in killed_by.findall(line) for number in pair]
     signals = [int(number) for number in signals if number]
@@ -119,30 +122,33 @@ def die_with_parent() -> Callable[[], Any]:
 def listen(
     process: subprocess.Popen, # torchrun
     log: Path, # File for what it and its children write on standard error
+    lines: list[str], # The same lines, also where the disk is full
 ):
     "Keep what processes complain about, and end them where trying again can't help"
-    with log.open('w', encoding='utf-8') as f:
-        for line in process.stderr:
-            f.write(line)
-            if final_line.match(line.rstrip()): process.terminate()
+    for line in process.stderr:
+        lines.append(line.rstrip())
+        with suppress(OSError), log.open('a', encoding='utf-8') as f: f.write(line)
+        if final_line.match(lines[-1]): process.terminate()
 
 def follow(
     command: list[str], # As `launch_command` makes it
     environ: dict[str, str], # As `worker_environ` makes it
     log: Path, # File for what the processes write on standard error
     on_line: Callable[[str], Any], # Called with each line of standard output
-) -> int: # Exit code
+) -> tuple[int, list[str]]: # Exit code, lines of standard error
     "Run a command to its end, or end it"
+    lines = []
+    with suppress(OSError): log.write_text('')
     process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True, encoding='utf-8',
                                errors='replace', start_new_session=True,
                                preexec_fn=die_with_parent())
-    listener = Thread(target=listen, args=(process, log), daemon=True)
+    listener = Thread(target=listen, args=(process, log, lines), daemon=True)
     listener.start()
     try:
         for line in process.stdout: on_line(line.rstrip('\n'))
         listener.join()
-        return process.wait()
+        return process.wait(),lines
     finally:
         process.terminate()
         process.wait()
@@ -164,5 +170,5 @@ def run_workers(
     log = make_folder(checkpoint)/'workers.log'
     command = launch_command(index, checkpoint, workers, max_restarts, settings, module)
     if progress: command.append('--progress')
-    code = follow(command, worker_environ(workers), log, on_line)
-    if code: raise WorkersFailed(workers, why_failed(log.read_text('utf-8').splitlines()), log)
+    code,lines = follow(command, worker_environ(workers), log, on_line)
+    if code: raise WorkersFailed(workers, why_failed(lines), log)

@@ -530,8 +530,10 @@ def check_out(
     "Check that nothing has the name yet, other than an empty folder"
     if not os.path.lexists(out): return
     if out.is_dir() and not out.is_symlink() and not any(out.iterdir()): return
-    open_it = f', or open it with RatingsIndex({str(out)!r})' if (out/facts_name).exists() else ''
-    raise ArgError(f'{out} is there already: remove it, give another ', Arg('out'), open_it,
+    comma,open_it = ' or',''
+    if (out/facts_name).exists():
+        comma,open_it = '',f', or open it with RatingsIndex({str(out)!r})'
+    raise ArgError(f'{out} is there already: remove it,{comma} give another ', Arg('out'), open_it,
                    arg='out', got=str(out))
 
 facts_name = 'facts.json'

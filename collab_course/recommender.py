@@ -13,9 +13,9 @@ __all__ = ['history_version', 'counts_version', 'lists_version', 'report_numbers
            'check_array_names', 'check_history', 'check_counts', 'unpack_history', 'check_mean_row', 'check_bounds',
            'unpack_values', 'unpack_index', 'unpack_vocab', 'unpack_titles', 'unpack_state', 'part_of', 'unpack_lists',
            'mean_row', 'rare_row', 'check_done', 'served_shards', 'rated_parts', 'counts_in', 'biases_in', 'history_in',
-           'measured_shards', 'sharded_parts', 'check_similar', 'warn_of_nothing_like', 'like_row', 'trained_vectors',
-           'usual_columns', 'column_names', 'is_of_clicks', 'rating_kind', 'check_split', 'feedback_for',
-           'checked_rows', 'check_reasons', 'Recommender']
+           'measured_shards', 'warn_of_shards', 'sharded_parts', 'check_similar', 'warn_of_nothing_like', 'like_row',
+           'trained_vectors', 'usual_columns', 'column_names', 'is_of_clicks', 'rating_kind', 'check_split',
+           'feedback_for', 'checked_rows', 'check_reasons', 'Recommender']
 
 # %% ../nbs/library/recommender.ipynb #87b60a98
 import collab_course.forks # noqa: F401
@@ -592,6 +592,17 @@ def measured_shards(
     report = dict(valid_rmse=found['rmse'], valid_mae=found['mae'], baseline_rmse=baseline)
     return report | counts,Intervals.from_errors(errors, history.item_counts[rows[:,1]])
 
+def warn_of_shards(
+    report: dict[str, Any], # What was measured
+):
+    "Warn if biases alone are as good as a model that several processes have trained"
+    from collab_course.fitting import beats_biases, four_digits
+    if not report['n_valid'] or beats_biases(report): return
+    errors = [four_digits(report[name]) for name in ('valid_rmse', 'baseline_rmse')]
+    warnings.warn(f"on {report['n_valid']:,} ratings kept back the model (RMSE {errors[0]}) is no "
+                  f'better than biases alone ({errors[1]}): bring more ratings, or let one '
+                  'process train, which falls back on biases')
+
 def sharded_parts(
     checkpoint: str|os.PathLike, # Folder of a training in pieces
     index: 'str|os.PathLike|RatingsIndex', # The ratings that it was trained on
@@ -605,6 +616,7 @@ def sharded_parts(
     served = served_shards(checkpoint, index, done['n_factors'])
     history = history_in(index, whole)
     measured,intervals = measured_shards(served, history, index)
+    warn_of_shards(measured)
     settings = {name: done[name] for name in ('n_factors', 'n_epoch', 'bs', 'lr', 'wd', 'seed')}
     report = measured | dict(refit=False, model='dot_product', workers=done['world']) | settings
     return dict(served=served, users_vocab=index.users, items_vocab=index.items, history=history,

@@ -196,7 +196,10 @@ def import_engine() -> Any: # The package torchrec
     check_engine()
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        import torchrec
+        try: import torchrec
+        except (ImportError, OSError) as e:
+            raise ImportError(f"TorchRec is installed, but can't be imported ({e}): "
+                              'install it again with `make distributed`') from None
     from torchrec.distributed.comm_ops import set_gradient_division
     set_gradient_division(False) # it divides gradients by the number of processes
     logging.getLogger('torch.fx._symbolic_trace').setLevel(logging.ERROR)

@@ -93,7 +93,7 @@ def test_all_end_with_their_parent_however_it_ends(stand_in, sig):
 
 @linux
 def test_a_command_that_does_not_start_is_a_failure(tmp_path):
-    assert follow([sys.executable, '-c', 'import sys; sys.exit(7)'], worker_environ(1), tmp_path/'log', print)==7
+    assert follow([sys.executable, '-c', 'import sys; sys.exit(7)'], worker_environ(1), tmp_path/'log', print)==(7, [])
 
 def test_the_user_decides_on_threads_and_network(monkeypatch):
     for name in ('OMP_NUM_THREADS', 'GLOO_SOCKET_IFNAME'): monkeypatch.setenv(name, 'mine')
@@ -107,6 +107,11 @@ def test_flags_of_the_launcher_are_those_of_the_trainer():
     settings = dict(n_factors=3, n_epoch=2, bs=64, lr=.5, wd=.25, seed=7, every=11)
     found = vars(shard_parser().parse_args(['index', '--checkpoint=c', *setting_words(settings)]))
     assert {name: found[name] for name in settings}==settings
+
+def test_a_full_disk_under_the_log_hides_no_reason(tmp_path):
+    says = "import sys; sys.exit('RuntimeError: [enforce fail at inline_container.cc:672] . unexpected pos 704')"
+    code,lines = follow([sys.executable, '-c', says], worker_environ(1), tmp_path/'gone'/'log', print)
+    assert code==1 and why_failed(lines)=='a checkpoint could not be written, perhaps because the disk is full'
 
 def test_a_line_of_a_traceback_is_no_reason():
     assert why_failed(['Traceback (most recent call last):', '  raise ValueError: x', 'see Error: y']) == \
@@ -238,7 +243,25 @@ def test_a_training_goes_on_with_its_own_settings(trained, capsys, tmp_path, fla
     assert code==1 and says in err and not (tmp_path/'m').exists()
     assert read_report(folder/'ckpt')['lr']==0.2
 
+@pytest.mark.torchrec
+def test_a_training_goes_on_with_its_own_files(trained, parts, capsys, tmp_path):
+    folder,*_ = trained
+    goes_on = ('--resume', '--checkpoint', folder/'ckpt', '--out', tmp_path/'m')
+    code,_,err = program(capsys, 'fit', parts/'part-1.parquet', *goes_on)
+    assert code==1 and 'began with other files, such as' in err and 'part-0.parquet' in err
+    assert not (tmp_path/'m').exists()
+    assert program(capsys, 'fit', parts/'part-1.parquet', parts/'part-0.parquet', *goes_on)[0]==0
+
 # ---- what is refused, before anything is read ----
+
+def test_pairs_rated_twice_name_the_cures_of_fit(parts, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr('collab_course.sharding.engine_problem', lambda: None)
+    df = pd.read_parquet(parts/'part-0.parquet')
+    pd.concat([df, df.head(1)]).to_parquet(tmp_path/'twice.parquet')
+    code,_,err = program(capsys, 'fit', tmp_path/'twice.parquet', '--workers', 2, '--out', tmp_path/'model',
+                         '--checkpoint', tmp_path/'ckpt')
+    assert code==1 and 'Merge them with --duplicates first, last or mean' in err and '--duplicates keep' not in err
+    assert [o.name for o in tmp_path.iterdir()]==['twice.parquet']
 
 @pytest.mark.parametrize('flags,says', [
     (['--resume'], '--resume goes on with a training: name its folder with --checkpoint'),

@@ -388,7 +388,7 @@ def test_an_index_that_is_there_is_refused_and_kept(parts, tmp_path):
     with pytest.raises(ValueError, match=r"out is there already: remove it, give another out, or open it with Rating"):
         index_ratings(parts, tmp_path/'out')
     (tmp_path/'file').touch()
-    with pytest.raises(ValueError, match='file is there already: remove it, give another out$'):
+    with pytest.raises(ValueError, match='file is there already: remove it, or give another out$'):
         index_ratings(parts, tmp_path/'file')
     assert RatingsIndex(tmp_path/'out').fingerprint==first.fingerprint and sorted(os.listdir(tmp_path))==['file', 'out']
 
