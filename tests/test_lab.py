@@ -283,8 +283,11 @@ def environ(clone):
 def free_port():
     with socket.create_server(('127.0.0.1', 0)) as s: return s.getsockname()[1]
 
+# the environment is shared: a clone must not install itself into it, whatever its metadata say
+TASKS = [sys.executable, '-c', 'import sys, tasks; tasks.setup = lambda: None; sys.exit(tasks.main(sys.argv[1:]))']
+
 def run(clone, *args):
-    return subprocess.run([sys.executable, 'tasks.py', 'lab', *args], cwd=clone, env=environ(clone),
+    return subprocess.run([*TASKS, 'lab', *args], cwd=clone, env=environ(clone),
                           capture_output=True, text=True, encoding='utf-8', timeout=900)
 
 def address(folder): return rf'http://(?:localhost|127\.0\.0\.1):(\d+)/lab/tree/{folder}/index\.ipynb\?token=(\w{{16,}})'
@@ -321,7 +324,7 @@ def test_a_copy_that_cannot_be_written_is_one_sentence(clone, tmp_path):
 def lab(clone):
     "JupyterLab on the copy: its address, and the lines it says in the terminal; the port asked for is taken"
     port = free_port()
-    cmd = [sys.executable, 'tasks.py', 'lab', '--no-browser', '--port', str(port)]
+    cmd = [*TASKS, 'lab', '--no-browser', '--port', str(port)]
     with hold(port), subprocess.Popen(cmd, cwd=clone, env=environ(clone), stdout=subprocess.PIPE,
                                       stderr=subprocess.STDOUT, text=True, encoding='utf-8') as p:
         lines,opened = [],threading.Event()
