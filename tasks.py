@@ -23,8 +23,7 @@ def _too_old():
 
 if sys.version_info[:2] < min_python: sys.exit(_too_old())
 
-import hashlib, json, os, platform, re, secrets, shutil, subprocess, tempfile, threading, time  # noqa: E402
-from concurrent.futures import ThreadPoolExecutor  # noqa: E402
+import hashlib, json, os, platform, re, secrets, shutil, subprocess, time  # noqa: E402
 from contextlib import suppress  # noqa: E402
 from urllib.request import ProxyHandler, Request, build_opener  # noqa: E402
 
@@ -34,8 +33,6 @@ log = venv/'setup.log'
 engine_stamp = venv/'distributed.stamp'
 lib = root/cfg['DEFAULT']['lib_name']
 GB = 2**30
-limit = Path('/sys/fs/cgroup/memory.max')  # of a container
-meanwhile = threading.local()  # `.out`: file for what steps of this thread say; none: they say it here
 # fastai's own: a torch function that it uses is to go; pandas 3 hands it arrays that are read-only
 QUIET = 'ignore::FutureWarning:torch.jit._script,ignore:The given NumPy array is not writable:UserWarning'
 
@@ -80,8 +77,7 @@ def run(
     **env,  # environment variables to set
 ):
     "Runs a step in the repository; its failing ends the task"
-    out = getattr(meanwhile, 'out', None)
-    code = subprocess.run([str(o) for o in cmd], cwd=root, env=environ(**env), stdout=out, stderr=out).returncode
+    code = subprocess.run([str(o) for o in cmd], cwd=root, env=environ(**env)).returncode
     if code: raise TaskError(f'`{Path(cmd[0]).stem} {" ".join(map(str, cmd[1:]))}` failed: {todo}', code)
 
 def tool(name, *args, todo): run([exe(), root/'tools'/f'{name}.py', *args], todo)
@@ -469,14 +465,10 @@ def cores():
     "How many processor cores we may use"
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
-def notebook_workers():
-    "How many notebooks to run at a time, and the threads of each"
-    threads = os.environ.get('OMP_NUM_THREADS') or '1'
-    return (max(1, min(4, cores()//int(threads))) if threads.isdigit() else 1), threads
-
 def test_notebooks():
     "Every cell of every notebook runs"
-    workers,threads = notebook_workers()
+    threads = os.environ.get('OMP_NUM_THREADS') or '1'
+    workers = max(1, min(4, cores()//int(threads))) if threads.isdigit() else 1
     names = '|'.join(engine_notebooks)
     skip = ['--skip-file-re', rf'^[_.]|^(?:\d+_)?(?:{names})\.ipynb$'] if no_engine() else []
     run([exe('nbdev-test'), '--n-workers', workers, *skip], 'the traceback above names notebook and cell.',
@@ -505,52 +497,17 @@ def browser():
     attempt(['apt-get', 'update', '-qq'], DEBIAN_FRONTEND='noninteractive')
     attempt(['apt-get', 'install', '-y', '-qq', 'chromium'], DEBIAN_FRONTEND='noninteractive')
 
-def test_workers():
-    "How many files of tests to run at a time, one more than there are cores: some wait for browsers and processes"
-    return min(4, cores() + 1)
-
 def pytest(*args):
-    "The tests of tests/"
+    "The tests of tests/, one file more at a time than there are cores: some wait for browsers and processes"
     browser()
     marked = ['-m', 'not torchrec'] if no_engine() else []
-    run([exe(), '-m', 'pytest', '-q', '-n', test_workers(), '--dist', 'loadfile', *marked, *args],
+    run([exe(), '-m', 'pytest', '-q', '-n', min(4, cores() + 1), '--dist', 'loadfile', *marked, *args],
         'see the failures above.', MPLBACKEND='agg')
-
-def memory():
-    "Bytes of memory that we may use, in a container what it's given; 0 where the system does not say"
-    try: there = os.sysconf('SC_PAGE_SIZE')*os.sysconf('SC_PHYS_PAGES')
-    except (AttributeError, ValueError, OSError): return 0
-    with suppress(OSError, ValueError): there = min(there, int(limit.read_text(encoding='utf-8'))) # 'max': no limit
-    return there
-
-def side_by_side(
-    unseen,  # a step; what it says is shown at the end if it fails
-    seen,    # another
-):
-    "Runs two steps at once: where one waits, the other computes"
-    with tempfile.TemporaryFile() as out, ThreadPoolExecutor(1) as pool:
-        def begin():
-            meanwhile.out = out
-            unseen()
-        begun,errors = pool.submit(begin),[]
-        for wait in (seen, begun.result):
-            try: wait()
-            except TaskError as e: errors.append(e)
-        out.seek(0)
-        if begun.exception(): say(out.read().decode(errors='replace'))
-    if errors: raise TaskError(' '.join(map(str, errors)), errors[0].code)
-
-def notebooks_and_tests():
-    "Runs all notebooks and all tests, at once where there is memory for both"
-    workers = notebook_workers()[0] + test_workers()
-    if memory()>=2*GB*workers: return side_by_side(test_notebooks, pytest)
-    test_notebooks()
-    pytest()
 
 def test(*args):
     "everything that must hold: export, README, lint, notebooks, tests"
     steps = [('export and clean', same_after_export), ('README', same_readme), ('ruff', lint),
-             ('notebooks and tests', notebooks_and_tests)]
+             ('notebooks', test_notebooks), ('tests', pytest)]
     done = []
     for i,(name,f) in enumerate(steps):
         say(f'[{i+1}/{len(steps)}] {name}')

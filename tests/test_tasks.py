@@ -195,45 +195,7 @@ def test_a_failing_step_says_which_and_what_is_left(ready, monkeypatch, capsys):
                         lambda: ready.run([sys.executable, '-c', 'raise SystemExit(7)'], 'run `make readme`.'))
     assert ready.main(['test'])==7
     err = capsys.readouterr().err
-    assert 'Step "README" failed' in err and 'run `make readme`.' in err
-    assert 'Not run: ruff, notebooks and tests.' in err
-
-def python(code): return [sys.executable, '-c', code]
-
-def test_notebooks_and_tests_run_at_once_where_there_is_memory(tasks, monkeypatch, capfd, tmp_path):
-    "Each waits for a file that the other writes; what notebooks say is heard only if they fail"
-    def step(folder, mine, other, code):
-        wait = (f'import pathlib, sys, time\nprint("{mine} said")\npathlib.Path("{folder}/{mine}").touch()\n'
-                f'end = time.time()+60\nwhile not pathlib.Path("{folder}/{other}").exists() and time.time()<end: '
-                f'time.sleep(.05)\nsys.exit({code} if time.time()<end else 9)')
-        return lambda: tasks.run(python(wait), f'mend {mine}.')
-    monkeypatch.setattr(tasks, 'memory', lambda: 64*tasks.GB)
-    for codes in ((0, 0), (0, 3), (4, 0), (4, 3)):
-        (folder := tmp_path/'-'.join(map(str, codes))).mkdir()
-        monkeypatch.setattr(tasks, 'test_notebooks', step(folder, 'notebooks', 'tests', codes[0]))
-        monkeypatch.setattr(tasks, 'pytest', step(folder, 'tests', 'notebooks', codes[1]))
-        error = None
-        try: tasks.notebooks_and_tests()
-        except tasks.TaskError as e: error = e
-        assert [f'mend {o}.' in str(error) for o in ('notebooks', 'tests')]==[c>0 for c in codes]
-        assert (error.code if error else 0)==(codes[1] or codes[0])
-        out = capfd.readouterr().out
-        assert 'tests said' in out and ('notebooks said' in out)==(codes[0]>0)
-
-def test_a_container_has_the_memory_that_it_is_given(tasks, monkeypatch, tmp_path):
-    monkeypatch.setattr(tasks, 'limit', tmp_path/'memory.max')
-    whole = tasks.memory()
-    for text,expected in (('max\n', whole), ('1048576\n', min(whole, 2**20)), (f'{2**70}\n', whole)):
-        tasks.limit.write_text(text)
-        assert tasks.memory()==expected
-
-def test_where_memory_is_short_they_run_in_turn(tasks, monkeypatch):
-    seen = []
-    for name in ('test_notebooks', 'pytest'): monkeypatch.setattr(tasks, name, lambda o=name: seen.append(o))
-    monkeypatch.setattr(tasks, 'memory', lambda: 0)
-    monkeypatch.setattr(tasks, 'side_by_side', lambda *steps: seen.append('both'))
-    tasks.notebooks_and_tests()
-    assert seen==['test_notebooks', 'pytest']
+    assert 'Step "README" failed' in err and 'run `make readme`.' in err and 'Not run: ruff, notebooks, tests.' in err
 
 def test_changes_by_export_are_named(ready, copy, monkeypatch):
     (copy/'nbs').mkdir()
