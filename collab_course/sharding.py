@@ -49,7 +49,7 @@ def engine_problem() -> str|None:
                 'install what is missing with `make distributed`')
     if version('torch').startswith(f'{engine_torch}.'): return None
     return (f"TorchRec is built for torch {engine_torch}, and this is torch {version('torch')}: "
-            'install both with `make distributed`')
+            f"run `pip install 'torch=={engine_torch}.*'`, then `make distributed`")
 
 def check_engine():
     "Raise an error if TorchRec can't be used here"
