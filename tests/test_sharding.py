@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from collab_course import sharding
 from collab_course.checkpoints import bias_pace, last_step, load_tables, read_report, read_run
 from collab_course.ratings_index import RatingsIndex, index_ratings
-from collab_course import sharding
 from collab_course.sharding import initial_rows
 from collab_course.steps import one_cycle
 from collab_course.tables import planted_ratings
@@ -135,7 +135,6 @@ def test_a_process_holds_half_of_the_rows_and_half_of_the_memory(runs):
         assert two['rows']==two['due']<=-(-one['rows']//2)
         assert two['growth']<=0.6*one['growth'], (two, one)
 
-@pytest.mark.torchrec
 def test_another_version_of_pytorch_is_one_sentence_with_the_commands(monkeypatch):
     monkeypatch.setattr(sharding, 'version', lambda name: '2.15.0')
     with pytest.raises(ImportError, match="this is torch 2.15.0: run `pip install 'torch==2.14.*'`, then `make dist"):
