@@ -359,6 +359,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'collab_course/command_line.py'),
                                             'collab_course.command_line.add_pieces': ( 'library/command_line.html#add_pieces',
                                                                                        'collab_course/command_line.py'),
+                                            'collab_course.command_line.add_range': ( 'library/command_line.html#add_range',
+                                                                                      'collab_course/command_line.py'),
                                             'collab_course.command_line.add_recommend': ( 'library/command_line.html#add_recommend',
                                                                                           'collab_course/command_line.py'),
                                             'collab_course.command_line.add_similar': ( 'library/command_line.html#add_similar',

@@ -1700,6 +1700,14 @@ def add_pieces(
                    help='go on with the training in --checkpoint; its files need not be named '
                         'again')
 
+def add_range(
+    p: ArgumentParser, # Parser of a command that reads ratings
+    usual: str, # What it is if it isn't given, in words
+):
+    "Add the argument for the ends of the ratings"
+    p.add_argument('--range', type=finite, nargs=2, metavar=('LOWEST', 'HIGHEST'),
+                   help=f'the lowest and the highest rating that there can be (default: {usual})')
+
 def add_index(
     sub: Any, # What `add_subparsers` returned
 ):
@@ -1711,17 +1719,15 @@ def add_index(
                     'On several machines, torchrun … -m collab_course.distributed trains on it.')
     add_table(p, 'user', 'item', 'rating', several=True)
     p.add_argument('--out', metavar='FOLDER', required=True, help='folder to make')
-    p.add_argument('--range', type=finite, nargs=2, metavar=('LOWEST', 'HIGHEST'),
-                   help='the lowest and the highest rating that there can be '
-                        '(default: as in the files)')
+    add_range(p, 'as in the files')
     p.add_argument('--duplicates', choices=('error', 'keep'), default='error',
                    help='what to do about pairs that were rated twice (default: error)')
     p.add_argument('--valid-pct', type=finite, default=0.1, metavar='SHARE',
                    help='share of ratings kept back to measure a model, at most a million; 0: '
                         'none (default: 0.1)')
-    p.add_argument('--streams', type=positive, default=8, metavar='N',
+    p.add_argument('--streams', type=positive, default=usual_streams, metavar='N',
                    help='streams to deal the ratings to: as many processes can read them, or half '
-                        'as many … (default: 8)')
+                        f'as many … (default: {usual_streams})')
     p.add_argument('--engine', choices=('pyarrow', 'duckdb'), default='pyarrow',
                    help='duckdb: sort ids on disk, if they are too many for the memory')
     p.add_argument('--seed', type=whole, metavar='N',
@@ -1747,9 +1753,7 @@ def add_fit(
     p.add_argument('--titles', metavar='FILE',
                    help='file with item ids and titles, such as movies.csv; --title then names '
                         'its column')
-    p.add_argument('--range', type=finite, nargs=2, metavar=('LOWEST', 'HIGHEST'),
-                   help='the lowest and the highest rating that there can be '
-                        '(default: as in the file)')
+    add_range(p, 'as in the file')
     p.add_argument('--duplicates', choices=('error', 'first', 'last', 'mean'), default='error',
                    help='which rating of a pair that was rated twice to keep; counts and '
                         'clicks are added up instead (default: error)')
