@@ -260,3 +260,24 @@ def test_without_the_guard_the_migration_would_overwrite_them(root, tmp_path):
     (tmp_path/'settings.ini').write_text('\n'.join(o for o in lines if not o.startswith('repo =')))
     nbdev_migrate_config.__wrapped__(tmp_path)
     assert '[tool.ruff]' not in (tmp_path/'pyproject.toml').read_text()
+
+# ---- on the website ----
+
+@pytest.mark.parametrize('repo', ['someone/course', None])
+def test_the_guide_is_a_page_whose_links_hold(root, texts, repo):
+    import guide, path
+    pages = path.sources()
+    page = guide.written(root, pages, repo, 'main')['contributing']
+    to = re.findall(r'\]\(([^)\s]+)\)', prose(page))
+    inside = {o for o in to if not o.startswith('https:')}
+    assert inside=={'course/exercises.ipynb', 'course/pages.ipynb'} and {o[:-6] for o in inside} <= set(pages)
+    assert ('https://github.com/someone/course/blob/main/SECURITY.md' in to)==bool(repo)
+    plain = lambda text: re.sub(r'\[([^\]]+)\]\([^)]*\)', r'\1', text)
+    assert plain(page)==plain(texts['CONTRIBUTING.md'])
+
+@pytest.mark.parametrize('html,name', [(False, 'contributing.md'), (True, 'contributing.html')])
+def test_a_link_to_the_guide_leads_to_its_page(html, name):
+    import links, path
+    files = {}
+    assert links.site_link('../CONTRIBUTING.md#nbdev-here', html, 'map', path.sources(), files)==f'{name}#nbdev-here'
+    assert not files
