@@ -470,8 +470,9 @@ def test_notebooks():
     threads = os.environ.get('OMP_NUM_THREADS') or '1'
     workers = max(1, min(4, cores()//int(threads))) if threads.isdigit() else 1
     names = '|'.join(engine_notebooks)
-    skip = ['--skip-file-re', rf'^[_.]|^(?:\d+_)?(?:{names})\.ipynb$'] if no_engine() else []
-    run([exe('nbdev-test'), '--n-workers', workers, *skip], 'the traceback above names notebook and cell.',
+    # plain `nbdev-test` passes over the cells that need TorchRec
+    which = ['--skip-file-re', rf'^[_.]|^(?:\d+_)?(?:{names})\.ipynb$'] if no_engine() else ['--flags', 'torchrec']
+    run([exe('nbdev-test'), '--n-workers', workers, *which], 'the traceback above names notebook and cell.',
         OMP_NUM_THREADS=threads, MPLBACKEND='agg')
 
 def has_chromium():
