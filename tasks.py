@@ -454,7 +454,7 @@ def same_readme():
     "README.md is what the index makes"
     tool('readme', '--check', todo='run `make readme`.')
 
-def lint():
+def lint(*args):
     "ruff on notebooks, library and everything else; lines of notebooks end at 100 characters"
     run([exe('ruff'), 'check', '--quiet', 'nbs', lib.name, 'tasks.py', 'tools', 'tests', 'bench', 'docs', 'setup.py'],
         'mend what is named above.')
@@ -566,7 +566,7 @@ def clean(*args):
     for o in dirs: shutil.rmtree(o, ignore_errors=True)
 
 tasks = dict(lab=lab, test=test, course=course, drift=drift, bench=bench, readme=readme, practice=practice, docs=docs,
-             export=export, setup=setup, distributed=distributed, clean=clean)
+             export=export, lint=lint, setup=setup, distributed=distributed, clean=clean)
 uses_engine = ('test', 'course', 'drift', 'bench', 'practice')
 
 def main(

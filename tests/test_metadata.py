@@ -204,3 +204,23 @@ def test_the_job_with_the_lowest_versions_asks_for_each_lower_bound(root, settin
     out = subprocess.run([sys.executable, root/'tools'/'constraints.py', '--lowest'], capture_output=True, text=True)
     bounds = [o.replace('>=', '==') for o in settings['requirements'].split() if '>=' in o]
     assert out.stdout.split()==bounds and 'torch==2.4' in bounds
+
+LEAVES = """from nbdev.quarto import nbdev_sidebar, refresh_quarto_yml
+from nbdev.release import write_requirements
+refresh_quarto_yml()
+nbdev_sidebar.__wrapped__()
+write_requirements.__wrapped__()"""
+
+def test_git_ignores_what_commands_of_nbdev_leave(root, tmp_path):
+    "`nbdev-prepare` and others write files for Quarto first; a run of git says what is new"
+    for o in ('.gitignore', 'pyproject.toml', 'nbs/index.ipynb', 'collab_course/__init__.py'):
+        (tmp_path/o).parent.mkdir(exist_ok=True)
+        (tmp_path/o).write_bytes((root/o).read_bytes())
+    def do(*cmd): return subprocess.run(cmd, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    do('git', 'init', '--quiet')
+    before = do('git', 'status', '--porcelain', '--untracked-files=all')
+    do(sys.executable, '-c', LEAVES)
+    left = {o.relative_to(tmp_path).as_posix() for o in tmp_path.rglob('*') if o.name in ('_quarto.yml', 'nbdev.yml',
+        'sidebar.yml', 'requirements.txt')}
+    assert left=={'nbs/_quarto.yml', 'nbs/nbdev.yml', 'nbs/sidebar.yml', 'requirements.txt'}
+    assert do('git', 'status', '--porcelain', '--untracked-files=all')==before

@@ -65,7 +65,8 @@ def test_the_source_package_is_lean(sdist, files):
     "What the wheel is built from; tests, notebooks and tools need the whole repository"
     made = ('PKG-INFO', 'setup.cfg', 'collab_course.egg-info')
     rest = {o for o in sdist if o!='collab_course' and not o.startswith('collab_course/') and not o.startswith(made)}
-    assert rest=={'LICENSE', 'MANIFEST.in', 'README.md', 'pyproject.toml', 'settings.ini', 'setup.py'}
+    text = {'CHANGELOG.md', 'CITATION.cff', 'LICENSE', 'README.md'}
+    assert rest==text | {'MANIFEST.in', 'pyproject.toml', 'settings.ini', 'setup.py'}
     assert {o for o in files if '.dist-info/' not in o} <= {*sdist}
 
 def test_license_is_inside(files): assert any(re.search(r'\.dist-info/.*LICENSE$', o) for o in files)
