@@ -17,8 +17,9 @@ pythons = [f'Programming Language :: Python :: {o}' for o in ('3', '3 :: Only', 
 
 def readme():
     "README.md; on GitHub, where its address is known, its links are made whole: PyPI shows the text without the files"
-    text = (root/'README.md').read_text(encoding='utf-8')
-    if not (repo := os.environ.get('GITHUB_REPOSITORY')): return text
+    path,repo = root/'README.md',os.environ.get('GITHUB_REPOSITORY')
+    text = path.read_text(encoding='utf-8') if path.exists() else ''
+    if not repo: return text
     files,pictures = f'https://github.com/{repo}/blob/v{version}/',f'https://github.com/{repo}/raw/v{version}/'
     text = re.sub(r'(!\[[^]]*\]\()(?!\w+:|#)', rf'\g<1>{pictures}', text)
     return re.sub(r'((?<!!)\[[^]]*\]\()(?!\w+:|#)', rf'\g<1>{files}', text)
@@ -34,7 +35,8 @@ setup(
     keywords=meta['keywords'].split(),
     classifiers=[*meta['classifiers'].strip().split('\n'), *pythons],
     packages=find_packages(include=[lib, f'{lib}.*']),
-    # types are for all to see; the style of all figures; tasks, hints and questions of the exercises
+    # types are for all to see; the style of all figures; tasks, hints and questions of the exercises. Those come along
+    # with their answers, for notebooks on Colab: nothing but `collab_course.course` imports them
     package_data={lib: ['py.typed'], f'{lib}.course': ['*.mplstyle'], f'{lib}.course.practice': ['*.md']},
     install_requires=meta['requirements'].split(),
     extras_require={'course': course, 'docs': docs, 'dev': course + docs + dev},
