@@ -1459,7 +1459,7 @@ def wrong_place(
     if role=='rating': names = names[2:]
     return TableError(says, 'Name the right ones by number: ', *names, *no_ratings)
 
-time_text = re.compile(r'\d{4}-\d\d-\d\d([T ]\d.*)?|\d\d?/\d\d?/\d{4}( .*)?')
+time_text = re.compile(r'\d{4}-\d\d-\d\d([T ]\d.*)?|\d\d?([/.])\d\d?\2\d{4}( .*)?')
 fraction = re.compile(r'[+-]?\d*\.\d*[1-9]\d*')
 
 def why_no_ids(
@@ -1568,6 +1568,83 @@ def add_titles(
     df[col.name] = plain_text(col.values).cast(pa.string()).to_pandas()
     return drop_titles(df, item, col.name) if guessed else []
 
+# %% ../nbs/library/reading.ipynb #cb6a0b95
+# a day of the week, day and month in either order, year, time
+date_parts = re.compile(r'(?:[^\W\d]+\.?,?\s+)?(\d{1,2})([./ -])\s*(\d{1,2})(?:\2|,)\s*'
+                        r'(\d{4}|\d\d)(?!\d),?(.*)')
+
+def is_day_first(
+    texts: Sequence[str], # Dates
+) -> bool|None: # None: nothing tells
+    "Find out whether dates of numbers have the day before the month"
+    dates = [date for date in map(date_parts.fullmatch, texts) if date]
+    pairs = [(int(date[1]), int(date[3])) for date in dates]
+    days = sum(first>12>=second for first,second in pairs)
+    months = sum(second>12>=first for first,second in pairs)
+    if days!=months: return days>months
+    if {date[2] for date in dates}<={'.'} or all(one==two for one,two in pairs): return True
+    return None
+
+def with_year_first(
+    text: str, # A date
+    day_first: bool, # Does the day come before the month?
+) -> str: # Empty: it isn't one in that order
+    "Write a date of numbers with the year first"
+    date = date_parts.fullmatch(text)
+    if not date: return ''
+    day,month = (date[1], date[3]) if day_first else (date[3], date[1])
+    if int(month)>12: return ''
+    year = date[4] if len(date[4])==4 else ('20' if date[4]<'69' else '19') + date[4]
+    return f'{year}-{month:0>2}-{day:0>2}{date[5]}'
+
+def parse_dates(
+    texts: 'pd.Series', # Dates, the year first or the month in letters
+) -> 'pd.Series': # NaT where there is none
+    "Read dates whose order is certain"
+    import pandas as pd
+    times = pd.to_datetime(texts, format='ISO8601', errors='coerce', utc=True)
+    rest = times.isna() & ~texts.str.match(r'\d{4}\D(1[3-9]|[2-9]\d)\D') # no such month
+    if rest.any():
+        some = pd.to_datetime(texts[rest], format='mixed', errors='coerce', utc=True)
+        times = times.mask(rest, some)
+    return times.dt.tz_localize(None)
+
+def dates_from_text(
+    col: Column, # A column of dates
+    texts: 'pd.Series', # The distinct ones
+) -> 'tuple[pd.Series, str]': # NaT where there is none; a note on what comes first
+    "Read dates in the order that all of them show"
+    in_numbers = [text for text in texts if date_parts.fullmatch(text)]
+    if not in_numbers: return parse_dates(texts),''
+    one = in_numbers[0]
+    day_first = is_day_first(in_numbers)
+    if day_first is None:
+        year_first = with_year_first(one, True)
+        raise col.of_type(f'dates such as {one!r}, and no row tells whether the day or the month '
+                          f'comes first. Write them with the year first, such as {year_first!r}')
+    written = texts.map(lambda text: with_year_first(text, day_first))
+    what = 'day' if day_first else 'month'
+    example = next(text for text in in_numbers if with_year_first(text, day_first))
+    note = (f'times have the {what} first: {example} is read as '
+            f'{with_year_first(example, day_first)}')
+    return parse_dates(written),note
+
+def times_from_text(
+    col: Column, # A column of times as text
+) -> 'tuple[pd.Series, str]': # Numbers, or dates; a note on what comes first in them
+    "Read numbers or dates"
+    import pandas as pd
+    codes,texts = encode_texts(col.values)
+    texts = pd.Series(texts.to_pylist(), dtype=object).str.strip()
+    if (texts=='').any(): raise col.wrong((texts=='').to_numpy()[codes].nonzero()[0],
+                                          'there is no time')
+    times,note = pd.to_numeric(texts, errors='coerce'),''
+    if times.isna().any(): times,note = dates_from_text(col, texts)
+    bad = times.isna().to_numpy()[codes].nonzero()[0]
+    if not len(bad): return times.take(codes).reset_index(drop=True),note
+    why = f"{brief(texts[codes[bad[0]]])} isn't a time"
+    raise col.wrong(bad, f'{why}, though {note}' if note else why)
+
 # %% ../nbs/library/reading.ipynb #f227c5b3
 def read_columns(
     src: Source, # A table
@@ -1595,16 +1672,15 @@ def reading_notes(
 
 def times_of(
     col: Column, # A column of times
-) -> 'pd.Series': # Numbers, or dates
+) -> 'tuple[pd.Series, str]': # Numbers, or dates; a note on what comes first in them
     "Read times that rows can be ordered by"
+    if is_text(value_type(col, 'time')): return times_from_text(col)
     import pandas as pd
-    values = plain_text(col.values).to_pandas()
-    if is_text(col.values.type) or values.dtype==object:
-        numbers = pd.to_numeric(values, errors='coerce')
-        values = numbers if numbers.notna().all() else pd.to_datetime(values, errors='coerce')
+    values = col.values.to_pandas()
+    if values.dtype==object: values = pd.to_datetime(values, errors='coerce')
     bad = values.isna().to_numpy()
     if bad.any(): raise col.wrong(bad.nonzero()[0], "there isn't a time")
-    return values
+    return values,''
 
 def ratings_table(
     src: Source, # A table
@@ -1635,7 +1711,8 @@ def ratings_table(
     args = dict(user_name=user.name, item_name=item.name)
     if 'time' in cols:
         args['time_name'] = cols['time'].name
-        df[cols['time'].name] = times_of(cols['time'])
+        df[cols['time'].name],time_note = times_of(cols['time'])
+        if time_note: notes.append(time_note)
     if rating: args['rating_name'] = rating.name
     if 'title' in cols and cols['title'].name in df: args['titles'] = cols['title'].name
     return RatingsTable(df, args, notes)

@@ -8,8 +8,8 @@ split it; `planted_ratings` makes one whose truth is known. Lesson: chapter 11."
 # %% auto #0
 __all__ = ['count_reach', 'is_plain', 'check_one_kind', 'is_half', 'check_text_ids', 'check_ids', 'has_fractions', 'are_counts',
            'check_order', 'number_span', 'id_codes', 'all_differ', 'repeats_error', 'merge_pairs', 'validate_ratings',
-           'Split', 'is_new', 'unseen', 'split_by', 'share_of', 'random_split', 'user_split', 'check_times',
-           'time_split', 'ends_of_each', 'leave_k_split', 'canonical_fold', 'check_known', 'Planted',
+           'Split', 'is_new', 'unseen', 'split_by', 'share_of', 'random_split', 'user_split', 'time_cure',
+           'check_times', 'time_split', 'ends_of_each', 'leave_k_split', 'canonical_fold', 'check_known', 'Planted',
            'popularity_weights', 'lottery_pairs', 'drawn_pairs', 'draw_pairs', 'to_stars', 'draw_truth',
            'planted_ratings']
 
@@ -24,6 +24,7 @@ from .checks import (Arg, ArgError, brief, check_above, check_choice, check_colu
                                   check_seed, check_share, check_values, check_whole, rows_error,
                                   shown_rows, some_rows)
 from .frames import as_frame, plain_columns
+from .reading import date_parts, is_day_first
 
 # %% ../nbs/library/tables.ipynb #5e008827
 def is_plain(
@@ -335,6 +336,18 @@ def user_split(
     return split_by(ratings, in_test, user_name, item_name)
 
 # %% ../nbs/library/tables.ipynb #4197a7e9
+def time_cure(
+    times: pd.Series, # Text in a column of times
+) -> str:
+    "Say how text becomes times"
+    texts = times.dropna().astype(str).str.strip().unique()
+    code = f'pd.to_datetime(ratings[{times.name!r}]'
+    if not any(map(date_parts.fullmatch, texts)): return f'convert it, e.g. with {code})'
+    day_first = is_day_first(texts)
+    if day_first is None:
+        return f'convert it with {code}, dayfirst=True), or without dayfirst if months come first'
+    return f'convert it with {code}, dayfirst={day_first})'
+
 def check_times(
     df: pd.DataFrame, # Ratings, a row each
     col: Hashable, # Column of times
@@ -343,7 +356,7 @@ def check_times(
     times = df[col]
     if not pd.api.types.is_numeric_dtype(times) and not pd.api.types.is_datetime64_any_dtype(times):
         raise ArgError(f'column {col!r} holds {brief(times.iloc[0])}, and text sorts by letters: '
-                       'convert it, e.g. with pd.to_datetime', arg='time_name')
+                       f'{time_cure(times)}', arg='time_name')
     missing = times.isna()
     if missing.any():
         raise ArgError(f'column {col!r} is missing in {some_rows(df, missing)}Drop them',
