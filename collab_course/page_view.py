@@ -471,7 +471,7 @@ function star_control(item) {
 // A box of numbers, from the highest down; a preset may bring a number between the steps
 function number_control(item) {
   const box = make('select', {className: 'number', ariaLabel: `Your rating of ${names[item]}`})
-  const option = value => make('option', {value}, show(value, value%1 ? 2 : 0))
+  const option = value => make('option', {value}, say(value))
   box.append(make('option', {value: ''}, '\u2013'), ...[...steps].reverse().map(option))
   box.addEventListener('change', () => give(item, box.value == '' ? null : Number(box.value)))
   box.paint = value => {
