@@ -4304,6 +4304,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'collab_course.vocab.as_column': ('library/vocab.html#as_column', 'collab_course/vocab.py'),
                                      'collab_course.vocab.check_sort': ('library/vocab.html#check_sort', 'collab_course/vocab.py'),
                                      'collab_course.vocab.distinct': ('library/vocab.html#distinct', 'collab_course/vocab.py'),
+                                     'collab_course.vocab.Vocab.is_title': ('library/vocab.html#vocab.is_title', 'collab_course/vocab.py'),
                                      'collab_course.vocab.distinct_numbers': ( 'library/vocab.html#distinct_numbers',
                                                                                'collab_course/vocab.py'),
                                      'collab_course.vocab.fitting_dtype': ('library/vocab.html#fitting_dtype', 'collab_course/vocab.py'),

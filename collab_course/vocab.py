@@ -358,6 +358,14 @@ class Vocab:
         if not len(ids): return 'there are no ids yet'
         return f'the ids are such as {listed(ids[:3].tolist())}'
 
+    def is_title(self,
+        asked: Any, # An unknown id
+        similar: Callable[[str], list]|None = None, # Function from a title to ids
+    ) -> bool:
+        "Test whether an unknown id is like a title, and like no id"
+        if not isinstance(asked, str) or similar is None or not similar(asked): return False
+        return not close_matches(asked, [o for o in self.index.tolist() if isinstance(o, str)])
+
     def unknown_error(self,
         ids: pd.Series, # The unknown ids
         rows: Sequence[int], # Their rows: 0, or one without training ratings
@@ -373,6 +381,9 @@ class Vocab:
                     f'so its row is still random{many}')
         elif self.name is None:
             says = f'{brief(first)} is not in the vocabulary{many}; {self.hint(first, similar)}'
+        elif self.is_title(first, similar):
+            return ArgError(f'there is no {self.name} {brief(first)}{many}: '
+                            f'{advice_for(first, self.name, similar)}', arg=self.name, got=first)
         else: says = f'there is no {self.name} {brief(first)}{many}; {self.hint(first, similar)}'
         parts = advice if isinstance(advice, tuple) else (advice,)
         return ArgError(says, *([': ', *parts] if advice else []), arg=self.name, got=first)
