@@ -536,6 +536,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                             'collab_course.command_line.ratings_in_file': ( 'library/command_line.html#ratings_in_file',
                                                                                             'collab_course/command_line.py'),
                                             'collab_course.command_line.ratings_like': ( 'library/command_line.html#ratings_like',
+                                            'collab_course.command_line.program': ( 'library/command_line.html#program',
+                                                                                    'collab_course/command_line.py'),
                                                                                          'collab_course/command_line.py'),
                                             'collab_course.command_line.reason': ( 'library/command_line.html#reason',
                                                                                    'collab_course/command_line.py'),

@@ -1992,4 +1992,13 @@ def main(
         return 1
 
 # %% ../nbs/library/command_line.ipynb #39ec02a5
-if __name__=='__main__' and '__file__' in globals(): sys.exit(main())
+if __name__=='__main__' and '__file__' in globals(): program()
+# %% ../nbs/library/command_line.ipynb #68e8e821
+def program():
+    "Run `collab-course`, and end the process at once"
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        try: stream.flush()
+        except (AttributeError, OSError, ValueError): pass # closed, or nobody reads
+    os._exit(code)
+

@@ -67,3 +67,12 @@ def test_ratings_from_which_nothing_can_be_learned_are_refused_before_torch_is_i
     stars = ['--feedback', 'stars']*words.startswith('all') # else they are clicks
     code,_,said,modules = loaded_by('fit', tmp_path/'r.csv', '--out', tmp_path/'m', *stars)
     assert code==1 and words in said and not {'torch', 'fastai'} & modules
+
+@pytest.mark.parametrize('args,code,words', [('--version', 0, 'collab-course '), ('info nowhere', 1, 'there is no file nowhere')])
+def test_what_a_library_does_at_the_end_of_python_cannot_change_the_exit_code(args, code, words):
+    program = f'''import atexit, os, runpy, sys
+atexit.register(os.abort) # as a thread of pyarrow does that comes too late
+sys.argv = ['collab-course', *{args.split()!r}]
+runpy.run_module('collab_course.command_line', run_name='__main__')'''
+    p = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
+    assert p.returncode==code and words in p.stdout + p.stderr
