@@ -17,8 +17,8 @@ __all__ = ['most_rounding', 'least_spread', 'most_stretch', 'rare_share', 'few_r
            'fall_off', 'without_odd', 'look_like_counts', 'is_named_as_count', 'feedback_of', 'thousands',
            'note_of_stars', 'feedback_note', 'check_own_numbers', 'check_counts', 'check_new_counts', 'summed_pairs',
            'check_interests', 'Understood', 'notes_of_pairs', 'understand_interests', 'understand', 'says_of_range',
-           'check_missing', 'without_missing', 'wider', 'as_stars', 'check_training_settings', 'check_fit_options',
-           'note_of_unused']
+           'check_missing', 'without_missing', 'check_rated', 'wider', 'as_stars', 'check_training_settings',
+           'check_fit_options', 'note_of_unused']
 
 # %% ../nbs/library/extremes.ipynb #3b8e6f3e
 import warnings
@@ -737,6 +737,20 @@ def without_missing(
     if n==len(y): raise ArgError('all ratings are ', Arg('missing', missing), ': none is left')
     if n==0: warnings.warn(ArgWarning('no rating is ', Arg('missing', missing)))
     return ratings[~drop],n
+
+def check_rated(
+    ratings: pd.DataFrame, # One row a rating
+    rating_name: Hashable|None, # Column of ratings; None: there is none
+):
+    "Check that each row has a rating, and say how rows without one are left out"
+    if rating_name is None or rating_name not in ratings or not ratings.columns.is_unique: return
+    y = plain_values(ratings[rating_name])
+    gaps = y.isna()
+    if not gaps.any(): return
+    ratings = ratings.copy(deep=False)
+    ratings[rating_name] = y
+    raise rows_error(ratings, gaps, f'column {rating_name!r} has no rating', 'Drop them, or leave '
+                     'them out with ', Arg('missing', float('nan')))
 
 # %% ../nbs/library/extremes.ipynb #2edbeabb
 def wider(

@@ -48,7 +48,7 @@ from .checks import check_values, check_whole, is_number, must_be, type_name
 from .choices import ItemChoice, check_one_id, listable_items
 from .distances import measures, nearest_rows
 from .extremes import Feedback, check_fit_options
-from .extremes import check_new_counts, note_of_unused
+from .extremes import check_new_counts, check_rated, note_of_unused
 from .extremes import feedback_note, feedback_of, feedbacks, model_names
 from .extremes import check_training_settings, understand, wider, without_missing
 from .folding import is_of_one
@@ -913,6 +913,7 @@ class Recommender:
         if time_name is not None: check_columns(df, time_name=time_name)
         names = column_names(df, user_name, item_name, rating_name, feedback)
         df,n_missing = without_missing(df, names[2], missing)
+        check_rated(df, names[2])
         feedback = feedback_for(df, names[2], model, feedback, rating_range)
         if feedback!='stars' or model=='lists':
             given = dict(n_epoch=n_epoch, bs=bs, lr=lr, wd=wd, user_features=user_features,
