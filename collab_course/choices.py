@@ -8,7 +8,8 @@ a mask for everybody or for each person. Lesson: chapter 15."""
 # %% auto #0
 __all__ = ['ItemChoice', 'check_is_no_mask', 'id_column', 'rows_of_ids', 'mask_of_ids', 'flags_in_order', 'mask_of_flags',
            'check_choice_table', 'check_people', 'history_of_table', 'Listable', 'joined_histories', 'chosen_items',
-           'no_choice', 'warn_of_nothing', 'warn_of_people', 'check_one_id', 'check_no_people', 'listable_items']
+           'no_choice', 'warn_of_nothing', 'warn_of_people', 'warn_of_seen', 'check_one_id', 'check_no_people',
+           'listable_items']
 
 # %% ../nbs/library/choices.ipynb #91b105c5
 from collections.abc import Callable, Collection, Hashable, Mapping
@@ -258,6 +259,27 @@ def warn_of_people(
         people = f'{int(empty.sum()):,} of {len(asked):,} people, such as {user_name} '
         warnings.warn(ArgWarning(arg, says + people + brief(first)))
         return
+
+def warn_of_seen(
+    which: np.ndarray, # Positions of the people whose lists aren't empty
+    listable: Listable, # What may be listed for each of them, rated or not
+    asked: pd.Series, # The people asked for
+    user_name: Hashable, # Column of users
+    allowed: ItemChoice, # What was passed
+):
+    "Warn if lists are empty since people have rated all that is allowed"
+    if allowed is None: return
+    empty = np.bincount(which, minlength=len(asked))==0
+    if not empty.any(): return
+    empty &= listable.left(len(asked))
+    if not empty.any(): return
+    says = [' leaves only what is rated already for ', '']
+    if isinstance(allowed, pd.DataFrame):
+        says = [f' names items for each person, in column {user_name!r}, and{says[0]}',
+                ': for the same items for everybody, pass their ids alone']
+    first = brief(asked[empty].tolist()[0])
+    people = f'{int(empty.sum()):,} of {len(asked):,} people, such as {user_name} {first}'
+    warnings.warn(ArgWarning(Arg('allowed'), says[0] + people + says[1]))
 
 def check_one_id(
     **asked: Any, # Argument name with what was passed

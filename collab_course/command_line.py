@@ -1057,7 +1057,10 @@ def chosen_in_file(
     say(args, f'{careful}{src.name}: {src.form}, {counted(len(items), "item")}, '
               f'{n:,} of them in the model')
     if rec.user_name not in df: return df[rec.item_name].tolist()
-    if people: return df
+    if people:
+        say(args, f'{src.name} is read for each person in column {rec.user_name!r}; '
+                  'for the same items for everybody, give the column of items alone')
+        return df
     raise CommandError(f'{path} has a column {rec.user_name!r}: for this command, '
                        'name the items alone')
 

@@ -45,7 +45,7 @@ from .checks import check_above, check_share
 from .checks import check_choice
 from .checks import check_columns, check_flag, check_long
 from .checks import check_values, check_whole, is_number, must_be, type_name
-from .choices import ItemChoice, check_one_id, listable_items
+from .choices import ItemChoice, check_one_id, listable_items, warn_of_seen
 from .distances import measures, nearest_rows
 from .extremes import Feedback, check_fit_options
 from .extremes import check_new_counts, check_rated, note_of_unused
@@ -1168,13 +1168,14 @@ class Recommender:
         model = self.served.with_user_rows(new.rows)
         names = pd.Series(new.names)
         listable = self._listable(allowed, exclude, min_count, names)
-        if exclude_seen: listable = listable.without(new.seen())
+        unseen = listable.without(new.seen()) if exclude_seen else listable
         interests = self.lists and new_interests(self.lists, new)
         ranked_by = scores_to_rank(model, self.lists, interests, self.history.item_counts,
                                    popularity_discount)
         everybody = np.arange(len(new.names))
-        which,items,scores = rank_items(ranked_by, everybody, n, listable.mask, listable.hidden,
-                                        listable.only)
+        which,items,scores = rank_items(ranked_by, everybody, n, unseen.mask, unseen.hidden,
+                                        unseen.only)
+        warn_of_seen(which, listable, names, self.user_name, allowed)
         users = {self.user_name: names.take(which).reset_index(drop=True)}
         stars = {}
         if self._shows_stars: stars['prediction'] = self._in_range(model.predict(which, items))
@@ -1428,8 +1429,9 @@ class Recommender:
         rows = self.users_vocab.rows(asked, 'raise' if strict else 'na', trained=strict,
                                      advice=stand_in_advice)
         listable = self._listable(*choices, pd.Series(asked))
-        if exclude_seen: listable = self._hide_seen(listable, rows)
-        which,items,scores = self._lists(rows, n, listable, on_unknown, discount)
+        unseen = self._hide_seen(listable, rows) if exclude_seen else listable
+        which,items,scores = self._lists(rows, n, unseen, on_unknown, discount)
+        warn_of_seen(which, listable, pd.Series(asked), self.user_name, choices[0])
         if rows.all(): ids = self.users_vocab.ids(rows[which])
         else: ids = pd.Series(asked).take(which).reset_index(drop=True)
         users = {self.user_name: ids}

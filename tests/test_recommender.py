@@ -235,10 +235,12 @@ def test_an_empty_list_says_why(kw, msg):
     with pytest.warns(UserWarning) as said: assert not len(rec.recommend(1, **kw))
     assert len(said)==1 and msg in str(said[0].message)
 
-def test_full_lists_and_people_who_have_rated_everything_say_nothing(recwarn):
+def test_full_lists_say_nothing_and_an_empty_one_says_that_all_is_rated(recwarn):
     rec.recommend_all(3, allowed=all_pairs, exclude=planted)
+    assert not recwarn.list
     seen_by_one = planted[planted.user==1].movie
-    assert not len(rec.recommend(1, allowed=seen_by_one)) and not recwarn.list
+    with pytest.warns(UserWarning, match='leaves only what is rated already for 1 of 1 people, such as user 1'):
+        assert not len(rec.recommend(1, allowed=seen_by_one))
 
 def test_people_whose_lists_are_empty_are_counted():
     with pytest.warns(UserWarning, match='for 38 of 40 people, such as user 2'):
