@@ -504,6 +504,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                     'collab_course/command_line.py'),
                                             'collab_course.command_line.new_ratings': ( 'library/command_line.html#new_ratings',
                                                                                         'collab_course/command_line.py'),
+                                            'collab_course.command_line.ndcg_of_lists': ( 'library/command_line.html#ndcg_of_lists',
+                                                                                          'collab_course/command_line.py'),
                                             'collab_course.command_line.next_step': ( 'library/command_line.html#next_step',
                                                                                       'collab_course/command_line.py'),
                                             'collab_course.command_line.no_known_pair': ( 'library/command_line.html#no_known_pair',

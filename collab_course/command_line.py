@@ -223,6 +223,17 @@ def say_epoch(
     say(args, f'epoch {epoch+1}: RMSE {train**.5:.4f} in training{kept}')
 
 def say_report(
+def ndcg_of_lists(
+    report: dict, # What was measured
+) -> tuple[str, float, dict[str, float]]: # What makes the lists, their NDCG, and that of others
+    "Return the NDCG of the lists that are served"
+    others = {'most rated': report['popular_ndcg']}
+    predicted = report.get('predicted_ndcg')
+    if predicted is None: return '',report['valid_ndcg'],others
+    if report['lists_by']=='predictions':
+        return ' by predictions',predicted,others | {'the list model': report['valid_ndcg']}
+    return ' by the list model',report['valid_ndcg'],others | {'predictions': predicted}
+
     args: Namespace, # The command line
     report: dict, # What was measured
 ):
@@ -232,8 +243,9 @@ def say_report(
         measured.append(f'RMSE on {report["n_valid"]:,} ratings kept back: '
                         f'{report["valid_rmse"]:.4f}; biases alone: {report["baseline_rmse"]:.4f}')
     if report.get('n_lists'):
-        measured.append(f'NDCG@10 of {counted(report["n_lists"], "list")}: '
-                        f'{report["valid_ndcg"]:.3f}; most rated: {report["popular_ndcg"]:.3f}')
+        maker,ndcg,others = ndcg_of_lists(report)
+        marks = ''.join(f'; {other}: {mark:.3f}' for other,mark in others.items())
+        measured.append(f'NDCG@10 of {counted(report["n_lists"], "list")}{maker}: {ndcg:.3f}{marks}')
     say(args, *measured or ['the model is not measured'])
     if report['refit']: say(args, 'and again, on all rows')
 
@@ -1335,9 +1347,10 @@ def measured_facts(
                                   'ratings kept back')
         facts[biases] = f'{report["baseline_rmse"]:.4f}'
     if report.get('n_lists'):
-        facts[f'NDCG@10{before}'] = (f'{report["valid_ndcg"]:.4f} of '
-                                     f'{counted(report["n_lists"], "list")}')
-        facts['NDCG@10 of the most rated'] = f'{report["popular_ndcg"]:.4f}'
+        maker,ndcg,others = ndcg_of_lists(report)
+        facts[f'NDCG@10{before}'] = f'{ndcg:.4f} of {counted(report["n_lists"], "list")}{maker}'
+        for other,mark in others.items():
+            facts[f'NDCG@10 of {other.replace("most", "the most")}'] = f'{mark:.4f}'
     return facts or {'RMSE': 'not measured'}
 
 def training_facts(
