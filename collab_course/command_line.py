@@ -23,7 +23,7 @@ import collab_course
 from collab_course.checks import Arg, ArgError, close_matches, did_you_mean, one_of
 from collab_course.files import write_whole
 from collab_course.reading import RatingsTable, Source, beside, counted, has_nan, home_path
-from collab_course.reading import is_plain_number, no_rating, without_gaps
+from collab_course.reading import is_comma_number, is_plain_number, no_rating, without_gaps
 from collab_course.reading import join_ratings, match_titles, open_table, place_in, ratings_table
 from collab_course.reading import read_like, read_titles, wrong_rows
 if TYPE_CHECKING:
@@ -1146,7 +1146,7 @@ def refuse_rows(
     why: str, # What is wrong
 ):
     "Check that no row is wrong"
-    if bad.any(): raise wrong_rows([src], bad.to_numpy().nonzero()[0], name, why)
+    if bad.any(): raise wrong_rows([src], bad.index[bad].tolist(), name, why)
 
 def check_new_rows(
     df: 'pd.DataFrame', # Items and ratings, perhaps users
@@ -1173,9 +1173,12 @@ def ratings_in_file(
     if rec.feedback=='clicks': del names['rating']
     known = dict(user=rec.users[rec.user_name], item=rec.items[rec.item_name])
     kinds = {role: str if ids.dtype.kind=='O' else None for role,ids in known.items()}
-    df,src = read_like(args.ratings, names, kinds, args.encoding)
-    ids = pd.Series(items_of_file(args, rec, df[rec.item_name], src))
-    df = df.assign(**{rec.item_name: ids})
+    df,src = read_like(args.ratings, names, kinds, args.encoding, has_nan(args.missing))
+    table = RatingsTable(df, {f'{role}_name': name for role,name in names.items()}, [])
+    df,_,notes = without_gaps(table, args.missing)
+    say(args, *notes)
+    ids = items_of_file(args, rec, df[rec.item_name], src)
+    df = df.assign(**{rec.item_name: pd.Series(ids, index=df.index)})
     if rec.feedback=='clicks': df[rec.rating_name] = 1.
     check_new_rows(df, src, rec)
     return df
@@ -1611,6 +1614,13 @@ def add_form(
     json_help = 'results as JSON'
     if lists:
         p.add_argument('--csv', dest='form', action='store_const', const='csv',
+    add_missing(p)
+    add_encoding(p)
+
+def add_missing(
+    p: ArgumentParser, # Parser of a command
+):
+    "Add the ratings that mean not rated"
                        help='results as CSV; at a terminal, characters that would command '
                             'it are replaced')
         json_help += ', one object a line (JSON Lines)'
@@ -1839,6 +1849,7 @@ def add_similar(
                       help='words of its title; may be given several times')
     p.add_argument('--by', choices=('cosine', 'euclidean', 'dot'), default='cosine',
                    help='measure; euclidean lists distances, the smallest first (default: cosine)')
+    add_missing(p)
     add_choices(p, least=5)
 
 # %% ../nbs/library/command_line.ipynb #df34e04e

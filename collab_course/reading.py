@@ -1313,12 +1313,7 @@ truth_note = 'ratings are true or false: read as 1 and 0'
 
 no_rating = ('', 'nan', 'na', 'n/a', '<na>', 'null', 'none')
 
-def gap_cure(
-    col: Column, # A column of ratings
-) -> list[str|Arg]: # Parts of a message
-    "Say what to do about rows without a rating, if the caller can"
-    if not col.choice: return []
-    return [', or leave out all without a rating with ', Arg('missing', float('nan'))]
+gap_cure = (', or leave out all without a rating with ', Arg('missing', float('nan')))
 
 def check_numbers(
     col: Column, # A column of ratings
@@ -1335,7 +1330,7 @@ def check_numbers(
     rows = bad[codes].nonzero()[0]
     text = texts[codes[rows[0]]]
     why = f"{text[:80]!r} isn't a number" if text else 'there is no rating'
-    if text.lower() in no_rating: raise col.wrong(rows, why, *gap_cure(col))
+    if text.lower() in no_rating: raise col.wrong(rows, why, *gap_cure)
     no_names = no_ratings if col.src.columns is None and col.choice else ()
     cure = (', or name the column with the ratings by ', Arg('rating_name')) if col.choice else ()
     raise col.wrong(rows, why, *cure, *no_names)
@@ -1367,7 +1362,7 @@ def ratings_of(
 ) -> 'tuple[np.ndarray, str]': # Ratings, whole where all are; a note if written unusually
     "Read ratings"
     import pyarrow as pa
-    value = value_type(col, 'rating', *gap_cure(col), gaps=gaps)
+    value = value_type(col, 'rating', *gap_cure, gaps=gaps)
     is_a = pa.types
     note = ''
     if is_text(value): y,note = ratings_from_text(col, gaps)
@@ -1378,7 +1373,7 @@ def ratings_of(
         y = col.values.cast(pa.float64(), safe=False).to_numpy()
     else: raise col.of_type(f'{value}, and ratings are numbers')
     if not gaps and (y!=y).any():
-        raise col.wrong((y!=y).nonzero()[0], 'there is no rating', *gap_cure(col))
+        raise col.wrong((y!=y).nonzero()[0], 'there is no rating', *gap_cure)
     whole = (abs(y)<2**53).all() and (y%1==0).all()
     if whole: y = y.astype('int64')
     return y,note
@@ -1923,6 +1918,7 @@ def read_like(
     names: dict[str, str], # Roles with what a model calls their columns
     kinds: dict[str, type|None], # int or str: what ids must be; None: what they look like
     encoding: str = 'utf-8', # How letters are written as bytes
+    gaps: bool = False, # May ratings be missing?
 ) -> 'tuple[pd.DataFrame, Source]': # Columns called as in the model, and where they come from
     "Read a table under the names of a model"
     src = open_table(path, encoding=encoding, least=1)
@@ -1934,6 +1930,6 @@ def read_like(
     import pandas as pd
     values = {}
     for role,col in cols.items():
-        if role=='rating': values[names[role]],_ = ratings_of(col._replace(choice=False))
+        if role=='rating': values[names[role]],_ = ratings_of(col._replace(choice=False), gaps)
         else: values[names[role]],_ = ids_of(col, kinds.get(role))
     return pd.DataFrame(values),src
