@@ -1102,7 +1102,8 @@ def typed_rating(
     item,eq,rating = pair.rpartition('=')
     if rec.feedback=='clicks' and not (eq and is_plain_number(rating)): return pair,1.
     if not eq: raise CommandError(f'--rate takes ITEM=RATING, such as 50=4, not {pair!r}')
-    try: y = finite(rating.strip())
+    rating = rating.strip()
+    try: y = finite(rating.replace(',', '.') if is_comma_number(rating) else rating)
     except ArgumentTypeError:
         raise CommandError(f"{rating!r} isn't a rating: give a number") from None
     lowest,highest = limits_of(rec)
