@@ -20,7 +20,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 import collab_course
-from collab_course.checks import Arg, ArgError, close_matches, did_you_mean, one_of
+from collab_course.checks import Arg, ArgError, brief, close_matches, did_you_mean
+from collab_course.checks import listed, one_of
 from collab_course.files import write_whole
 from collab_course.reading import RatingsTable, Source, beside, counted, has_nan, home_path
 from collab_course.reading import is_comma_number, is_plain_number, no_rating, without_gaps
@@ -1063,9 +1064,12 @@ def chosen_in_file(
     df,src = read_like(path, names, kinds, args.encoding)
     df = df.assign(**{ids.name: ids_like(df[ids.name], ids, role)
                       for role,ids in known.items() if ids.name in df})
-    items = {*df[rec.item_name]}
-    n = len(items & {*known['item']})
+    items = dict.fromkeys(df[rec.item_name])
+    there = {*known['item']}
+    lacking = [item for item in items if item not in there]
+    n = len(items) - len(lacking)
     careful = '' if n else 'careful: '
+    without = f', but not {listed(lacking, 5)}' if lacking else ''
     say(args, f'{careful}{src.name}: {src.form}, {counted(len(items), "item")}, '
               f'{n:,} of them in the model')
     if rec.user_name not in df: return df[rec.item_name].tolist()
