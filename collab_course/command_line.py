@@ -223,7 +223,6 @@ def say_epoch(
     kept = f', {valid**.5:.4f} on ratings kept back' if valid==valid else ''
     say(args, f'epoch {epoch+1}: RMSE {train**.5:.4f} in training{kept}')
 
-def say_report(
 def ndcg_of_lists(
     report: dict, # What was measured
 ) -> tuple[str, float, dict[str, float]]: # What makes the lists, their NDCG, and that of others
@@ -235,6 +234,7 @@ def ndcg_of_lists(
         return ' by predictions',predicted,others | {'the list model': report['valid_ndcg']}
     return ' by the list model',report['valid_ndcg'],others | {'predictions': predicted}
 
+def say_report(
     args: Namespace, # The command line
     report: dict, # What was measured
 ):
@@ -1071,7 +1071,7 @@ def chosen_in_file(
     careful = '' if n else 'careful: '
     without = f', but not {listed(lacking, 5)}' if lacking else ''
     say(args, f'{careful}{src.name}: {src.form}, {counted(len(items), "item")}, '
-              f'{n:,} of them in the model')
+              f'{n:,} of them in the model{without}')
     if rec.user_name not in df: return df[rec.item_name].tolist()
     if people:
         say(args, f'{src.name} is read for each person in column {rec.user_name!r}; '
@@ -1372,6 +1372,21 @@ def training_facts(
     return {'trained with': ', '.join(words), 'model': report.get('model', 'dot_product')}
 
 # %% ../nbs/library/command_line.ipynb #63a3fc29
+def example_ids(
+    rec: 'Recommender', # The model
+) -> dict: # Name of the column, and the first id, of users and of items
+    "Return an id of a user and one of an item"
+    return {name: ids[name].tolist()[0] for name,ids in
+            ((rec.user_name, rec.users), (rec.item_name, rec.items))}
+
+def words_for_ids(
+    examples: dict, # Names of columns, and an id of each
+) -> str:
+    "Say what kinds of ids there are"
+    from collab_course.vocab import kinds_of
+    return '; '.join(f'{name}: {kinds_of(one)}, such as {brief(one)}'
+                     for name,one in examples.items())
+
 def model_facts(
     rec: 'Recommender', # The model
     info: dict, # What `bundle_info` says
@@ -1385,6 +1400,7 @@ def model_facts(
     facts[rec.feedback.replace('stars', 'ratings')] = (f'{len(rec.history):,} ({rec.rating_name}), '
                                                        f'from {lo:g} to {hi:g}')
     facts['lists'] = rec.lists.describe().removeprefix('lists ') if rec.lists else 'by predictions'
+    facts['ids'] = words_for_ids(example_ids(rec))
     if rec.report: facts |= measured_facts(rec.report) | training_facts(rec.report)
     facts['bytes'] = f'{info["bytes"]:,}'
     facts['written by'] = f'collab_course {info["library"]}'
@@ -1402,7 +1418,8 @@ def info_command(
     columns = [rec.user_name, rec.item_name, rec.rating_name]
     more = dict(users=len(rec.users), items=len(rec.items), ratings=len(rec.history),
                 rating_range=rec.rating_range,
-                columns=columns, report=rec.report, feedback=rec.feedback)
+                columns=columns, report=rec.report, feedback=rec.feedback,
+                example_ids=example_ids(rec))
     show_facts({**info, **more}, args.form)
 
 # %% ../nbs/library/command_line.ipynb #0e0e8ecf
@@ -1597,10 +1614,16 @@ def add_table(
                                  '(default: find out)')
     p.add_argument('--no-header', action='store_true',
                    help='the first line is a rating, whatever it looks like')
+    add_missing(p)
+    add_encoding(p)
+
+def add_missing(
+    p: ArgumentParser, # Parser of a command
+):
+    "Add the ratings that mean not rated"
     p.add_argument('--missing', type=finite_or_gap, action='append', metavar='VALUE',
                    help='a rating that means "not rated", such as -1, or nan for empty ones; '
                         'its rows are left out; may be given several times')
-    add_encoding(p)
 
 def add_encoding(
     p: ArgumentParser, # Parser of a command
@@ -1619,13 +1642,6 @@ def add_form(
     json_help = 'results as JSON'
     if lists:
         p.add_argument('--csv', dest='form', action='store_const', const='csv',
-    add_missing(p)
-    add_encoding(p)
-
-def add_missing(
-    p: ArgumentParser, # Parser of a command
-):
-    "Add the ratings that mean not rated"
                        help='results as CSV; at a terminal, characters that would command '
                             'it are replaced')
         json_help += ', one object a line (JSON Lines)'
@@ -1833,6 +1849,7 @@ def add_fold_in(
                    help='file with items (ids or titles) and ratings, if any; the columns are '
                         'called as in the model, or have known names; with a column of users, for '
                         'several people')
+    add_missing(p)
     p.add_argument('--include-seen', action='store_true', help='list rated items too')
     add_discount(p)
     add_choices(p)
@@ -1854,7 +1871,6 @@ def add_similar(
                       help='words of its title; may be given several times')
     p.add_argument('--by', choices=('cosine', 'euclidean', 'dot'), default='cosine',
                    help='measure; euclidean lists distances, the smallest first (default: cosine)')
-    add_missing(p)
     add_choices(p, least=5)
 
 # %% ../nbs/library/command_line.ipynb #df34e04e
@@ -2023,8 +2039,6 @@ def main(
         complain(f'collab-course: {reason(e)}')
         return 1
 
-# %% ../nbs/library/command_line.ipynb #39ec02a5
-if __name__=='__main__' and '__file__' in globals(): program()
 # %% ../nbs/library/command_line.ipynb #68e8e821
 def program():
     "Run `collab-course`, and end the process at once"
@@ -2034,3 +2048,5 @@ def program():
         except (AttributeError, OSError, ValueError): pass # closed, or nobody reads
     os._exit(code)
 
+# %% ../nbs/library/command_line.ipynb #39ec02a5
+if __name__=='__main__' and '__file__' in globals(): program()

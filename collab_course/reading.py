@@ -1563,7 +1563,7 @@ def add_titles(
     df[col.name] = plain_text(col.values).cast(pa.string()).to_pandas()
     return drop_titles(df, item, col.name) if guessed else []
 
-# %% ../nbs/library/reading.ipynb #cb6a0b95
+# %% ../nbs/library/reading.ipynb #7f467e18
 # a day of the week, day and month in either order, year, time
 date_parts = re.compile(r'(?:[^\W\d]+\.?,?\s+)?(\d{1,2})([./ -])\s*(\d{1,2})(?:\2|,)\s*'
                         r'(\d{4}|\d\d)(?!\d),?(.*)')
