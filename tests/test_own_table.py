@@ -125,6 +125,8 @@ def test_items_allowed_for_each_person_are_said_to_be_so(club, capsys, tmp_path)
         assert not len(rec.recommend('m03', allowed=mine))
     with pytest.warns(UserWarning, match="^allowed leaves only what is rated already for 1 of 2 people, such as member 'm03'$"):
         rec.recommend_all(users=['m03', 'm04'], allowed=mine.game_id.tolist())
+    with pytest.warns(UserWarning, match="names no item .* such as member 'm04': for the same items .* pass their ids alone$"):
+        assert not len(rec.recommend('m04', allowed=mine))
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         assert len(rec.recommend('m03', allowed=mine, exclude_seen=False))
