@@ -14,7 +14,7 @@ store,rank,world = next(dist.rendezvous('env://'))
 left = store.check(['joined'])
 print(f'attempt {attempt}, rank {rank}: the store is', 'the old one' if left else 'empty', flush=True)
 
-# a minute instead of half an hour, for a process that waits where nobody connects
+# a process that waits where nobody connects gives up after a minute
 dist.init_process_group('gloo', store=store, rank=rank, world_size=world, timeout=timedelta(minutes=1))
 total = torch.ones(1)
 dist.all_reduce(total)
