@@ -456,8 +456,8 @@ def same_readme():
 
 def lint(*args):
     "ruff on notebooks, library and everything else; lines of notebooks end at 100 characters"
-    run([exe('ruff'), 'check', '--quiet', 'nbs', lib.name, 'tasks.py', 'tools', 'tests', 'bench', 'docs', 'setup.py'],
-        'mend what is named above.')
+    plain = ['tasks.py', 'setup.py', 'tools', 'tests', 'bench', 'contrib', 'docs']
+    run([exe('ruff'), 'check', '--quiet', 'nbs', lib.name, *plain], 'mend what is named above.')
     run([exe('ruff'), 'check', '--quiet', '--select', 'E501', '--line-length', '100', 'nbs'],
         'wrap what is named above.')
 
