@@ -835,6 +835,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                  'collab_course/course/exercises.py'),
                                                 'collab_course.course.exercises.chosen_letters': ( 'course/exercises.html#chosen_letters',
                                                                                                    'collab_course/course/exercises.py'),
+                                                'collab_course.course.exercises.code_of': ( 'course/exercises.html#code_of',
+                                                                                            'collab_course/course/exercises.py'),
                                                 'collab_course.course.exercises.evidence': ( 'course/exercises.html#evidence',
                                                                                              'collab_course/course/exercises.py'),
                                                 'collab_course.course.exercises.explain': ( 'course/exercises.html#explain',

@@ -136,8 +136,8 @@ def test_every_import_is_required(root, settings):
 def test_tools_are_required(root, kwargs):
     "What tools and tests import comes with the `dev` extra"
     have = names(kwargs['install_requires'] + kwargs['extras_require']['dev'])
-    comes_with = dict(sklearn='fastai', scipy='fastai', PIL='fastai', nbformat='nbclient', jupyter_client='nbclient',
-                      jupyter_core='nbclient', zmq='nbclient',
+    comes_with = dict(sklearn='fastai', scipy='fastai', PIL='fastai', yaml='fastai', nbformat='nbclient',
+                      jupyter_client='nbclient', jupyter_core='nbclient', zmq='nbclient',
                       fastcore='nbdev', packaging='build', tomli='build', numpy='pandas')
     own = {o.stem for d in ('tools', 'tests', 'bench') for o in (root/d).glob('*.py')} | {'tasks', 'setup',
         settings_name(root)}
