@@ -336,7 +336,8 @@ def test_notebooks_share_the_cores(tasks, monkeypatch, user, cores, threads, wor
     monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
     if user: monkeypatch.setenv('OMP_NUM_THREADS', user)
     monkeypatch.setattr(tasks, 'cores', lambda: cores)
-    monkeypatch.setattr(tasks, 'run', lambda cmd, todo, **env: seen.update(env, workers=cmd[-1]))
+    def run(cmd, todo, **env): seen.update(env, workers=cmd[cmd.index('--n-workers')+1])
+    monkeypatch.setattr(tasks, 'run', run)
     seen = {}
     tasks.test_notebooks()
     assert (seen['OMP_NUM_THREADS'], seen['workers']) == (threads, workers)
