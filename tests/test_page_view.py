@@ -63,7 +63,6 @@ def new_tab(browser, path, data, size, look):
     "A tab that notes errors, console lines and requests"
     path.write_bytes(page_html(data).encode('utf-8', 'replace'))
     page = browser.new_context(viewport=size, **look).new_page()
-    page.set_default_timeout(60_000)
     page.troubles = []
     page.on('console', lambda o: page.troubles.append(o.text))
     page.on('pageerror', lambda o: page.troubles.append(str(o)))
