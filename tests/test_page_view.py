@@ -102,7 +102,8 @@ def test_a_rating_moves_the_list_the_arrow_and_the_bars(tabs):
     assert page.locator('#best .why').all_inner_texts()==['']*10
     rate(page, 'Plain 30', '5')
     rate(page, 'Plain 31', '0.5')
-    page.wait_for_timeout(800)
+    drawn = "([map, bars]) => [map, bars].every((o, i) => document.getElementById(['map', 'bars'][i]).toDataURL()!=o)"
+    page.wait_for_function(drawn, arg=before[1:])
     after = best(page), page.evaluate(picture, 'map'), page.evaluate(picture, 'bars')
     assert all(a!=b for a,b in zip(before, after))
     why = page.locator('#best .why').all_inner_texts()
@@ -358,7 +359,9 @@ def test_axe_finds_nothing_serious_and_nothing_is_cut(tabs, size, scheme):
     page = tabs('stars', size=size, color_scheme=scheme, reduced_motion='reduce')
     page.locator('#presets button').first.click()
     page.locator('#best .title').first.click()
-    found = [o for o in Axe().run(page).response['violations'] if o['impact'] in ('serious', 'critical')]
+    only = dict(runOnly=['color-contrast']) if scheme=='dark' else {} # the dark differs in its colours alone
+    seen = Axe().run(page, options=dict(resultTypes=['violations'], **only)).response['violations']
+    found = [o for o in seen if o['impact'] in ('serious', 'critical')]
     assert not found, [(o['id'], [n['html'][:150] for n in o['nodes'][:3]]) for o in found]
     assert page.evaluate('document.documentElement.scrollWidth')<=size['width']
     page.locator('#near-close').click()
