@@ -4,7 +4,7 @@ PYTHON ?= python3
 help:
 	@$(PYTHON) tasks.py help
 
-lab test course drift bench readme practice docs export setup distributed clean:
+lab test course drift bench readme practice docs export lint setup distributed clean:
 	@$(PYTHON) tasks.py $@ $(ARGS)
 
-.PHONY: help lab test course drift bench readme practice docs export setup distributed clean
+.PHONY: help lab test course drift bench readme practice docs export lint setup distributed clean

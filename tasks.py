@@ -454,7 +454,7 @@ def same_readme():
     "README.md is what the index makes"
     tool('readme', '--check', todo='run `make readme`.')
 
-def lint():
+def lint(*args):
     "ruff on notebooks, library and everything else; lines of notebooks end at 100 characters"
     run([exe('ruff'), 'check', '--quiet', 'nbs', lib.name, 'tasks.py', 'tools', 'tests', 'bench', 'docs', 'setup.py'],
         'mend what is named above.')
@@ -470,8 +470,9 @@ def test_notebooks():
     threads = os.environ.get('OMP_NUM_THREADS') or '1'
     workers = max(1, min(4, cores()//int(threads))) if threads.isdigit() else 1
     names = '|'.join(engine_notebooks)
-    skip = ['--skip-file-re', rf'^[_.]|^(?:\d+_)?(?:{names})\.ipynb$'] if no_engine() else []
-    run([exe('nbdev-test'), '--n-workers', workers, *skip], 'the traceback above names notebook and cell.',
+    # plain `nbdev-test` passes over the cells that need TorchRec
+    which = ['--skip-file-re', rf'^[_.]|^(?:\d+_)?(?:{names})\.ipynb$'] if no_engine() else ['--flags', 'torchrec']
+    run([exe('nbdev-test'), '--n-workers', workers, *which], 'the traceback above names notebook and cell.',
         OMP_NUM_THREADS=threads, MPLBACKEND='agg')
 
 def has_chromium():
@@ -565,7 +566,7 @@ def clean(*args):
     for o in dirs: shutil.rmtree(o, ignore_errors=True)
 
 tasks = dict(lab=lab, test=test, course=course, drift=drift, bench=bench, readme=readme, practice=practice, docs=docs,
-             export=export, setup=setup, distributed=distributed, clean=clean)
+             export=export, lint=lint, setup=setup, distributed=distributed, clean=clean)
 uses_engine = ('test', 'course', 'drift', 'bench', 'practice')
 
 def main(

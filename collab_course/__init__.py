@@ -106,7 +106,7 @@ Modules:
 - `collab_course.two_models`: A rating model and a list model from one table, measured on the same rows
 - `collab_course.vocab`: Ids and the row numbers that stand for them"""
 
-__version__ = "0.0.1"
+__version__ = "0.2.0"
 
 
 from typing import TYPE_CHECKING

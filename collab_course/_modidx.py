@@ -835,6 +835,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                  'collab_course/course/exercises.py'),
                                                 'collab_course.course.exercises.chosen_letters': ( 'course/exercises.html#chosen_letters',
                                                                                                    'collab_course/course/exercises.py'),
+                                                'collab_course.course.exercises.code_of': ( 'course/exercises.html#code_of',
+                                                                                            'collab_course/course/exercises.py'),
                                                 'collab_course.course.exercises.evidence': ( 'course/exercises.html#evidence',
                                                                                              'collab_course/course/exercises.py'),
                                                 'collab_course.course.exercises.explain': ( 'course/exercises.html#explain',
@@ -4300,6 +4302,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'collab_course.vocab.is_compact': ('library/vocab.html#is_compact', 'collab_course/vocab.py'),
                                      'collab_course.vocab.is_rounded': ('library/vocab.html#is_rounded', 'collab_course/vocab.py'),
                                      'collab_course.vocab.kinds_of': ('library/vocab.html#kinds_of', 'collab_course/vocab.py'),
+                                     'collab_course.vocab.lost_zeros': ('library/vocab.html#lost_zeros', 'collab_course/vocab.py'),
                                      'collab_course.vocab.make_vocab': ('library/vocab.html#make_vocab', 'collab_course/vocab.py'),
                                      'collab_course.vocab.plain_kind': ('library/vocab.html#plain_kind', 'collab_course/vocab.py'),
                                      'collab_course.vocab.sort_of': ('library/vocab.html#sort_of', 'collab_course/vocab.py')}}}

@@ -865,10 +865,11 @@ def id_of(
     if kind not in 'iuf': return text
     if kind=='f' and is_plain_number(text): return float(text)
     if kind!='f' and re.fullmatch('0|-?[1-9][0-9]{0,17}', text): return int(text)
+    from collab_course.vocab import lost_zeros
     example = known.tolist()[0]
     what = 'numbers' if kind=='f' else 'whole numbers'
     raise CommandError(f"{text!r} isn't one of this model's {role} ids: "
-                       f'they are {what}, such as {example}')
+                       f'they are {what}, such as {example}{lost_zeros(text)}')
 
 # %% ../nbs/library/command_line.ipynb #09c61177
 trained_range = ', or rescale them all: the model was trained on that range'

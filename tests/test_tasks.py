@@ -228,7 +228,8 @@ def test_torchrec_is_installed_once_as_it_is_and_setup_knows_nothing_of_it(on_li
 
 def test_torchrec_is_pinned_with_what_it_is_built_for(tasks, root):
     pinned = dict(o.split('==') for o in tasks.engine if '==' in o)
-    assert {'torchrec', 'fbgemm-gpu-cpu', 'tensordict', 'duckdb'} <= set(pinned)
+    assert {'torchrec', 'fbgemm-gpu-cpu', 'tensordict'} <= set(pinned)
+    assert 'duckdb' not in pinned  # its newest versions leave out the oldest Python
     assert not [o for o in tasks.engine if o.startswith('torch=') or o=='fbgemm-gpu']
     newest = int(tasks.engine_torch.split('.')[1]) + 1
     assert f'torch<2.{newest};sys_platform=="linux"' in tasks.cfg['DEFAULT']['dev_requirements'].split()

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 root = Path(__file__).resolve().parent.parent
 INSTALLERS = {'pip', 'setuptools', 'wheel'}
-PARTS = ('requirements', 'course_requirements', 'dev_requirements')
+PARTS = ('requirements', 'course_requirements', 'docs_requirements', 'dev_requirements')
 HEAD = """# The versions with which the notebooks were run, on Python {python}.
 # The same environment again: PIP_CONSTRAINT=constraints.txt make setup (with uv: UV_CONSTRAINT).
 # Written by: python tools/constraints.py

@@ -7,11 +7,11 @@
 
 # %% auto #0
 __all__ = ['packages', 'standard', 'ours', 'not_theirs', 'most_rows', 'watch', 'text_around', 'source_of', 'stub_of',
-           'instructions', 'methods_of', 'is_stub', 'Outcome', 'own_random', 'last_line', 'was_changed', 'attempt',
-           'Result', 'fault', 'outcomes', 'likely_mistake', 'table_of', 'sentence_of', 'evidence', 'explain', 'judge',
-           'own_functions', 'said_briefly', 'Watch', 'older', 'call', 'Exercise', 'floats', 'ints', 'chapter_page',
-           'mark_row', 'Marks', 'chosen_letters', 'verdict', 'mark_question', 'Practice', 'practice_names',
-           'load_practice', 'practices', 'practice', 'catalogue']
+           'instructions', 'code_of', 'methods_of', 'is_stub', 'Outcome', 'own_random', 'last_line', 'was_changed',
+           'attempt', 'Result', 'fault', 'outcomes', 'likely_mistake', 'table_of', 'sentence_of', 'evidence', 'explain',
+           'judge', 'own_functions', 'said_briefly', 'Watch', 'older', 'call', 'Exercise', 'floats', 'ints',
+           'chapter_page', 'mark_row', 'Marks', 'chosen_letters', 'verdict', 'mark_question', 'Practice',
+           'practice_names', 'load_practice', 'practices', 'practice', 'catalogue']
 
 # %% ../../nbs/course/exercises.ipynb #2162d12b
 import ast, difflib, dis, inspect, io, linecache, random, re, sys
@@ -75,14 +75,22 @@ def instructions(
         if step.opname not in ('NOP', 'EXTENDED_ARG'): res.append((step.opname, value))
     return res
 
+def code_of(
+    code: CodeType, # Compiled code
+    name: str, # Of a function or a class in it
+) -> CodeType:
+    "Return the code of one definition; defaults and annotations may have code too"
+    return first(o for o in code.co_consts if inspect.iscode(o) and o.co_name==name)
+
 def methods_of(
     source: str, # Source of a function or a class
 ) -> dict[str, list]:
     "Return the instructions of each function or method in a source"
-    code = first(o for o in compile(source, '<stub>', 'exec').co_consts if inspect.iscode(o))
-    if isinstance(ast.parse(source).body[0], ast.FunctionDef):
-        return {code.co_name: instructions(code)}
-    return {o.co_name: instructions(o) for o in code.co_consts if inspect.iscode(o)}
+    node = ast.parse(source).body[0]
+    code = code_of(compile(source, '<stub>', 'exec'), node.name)
+    if isinstance(node, ast.FunctionDef): return {node.name: instructions(code)}
+    methods = [o.name for o in node.body if isinstance(o, ast.FunctionDef)]
+    return {name: instructions(code_of(code, name)) for name in methods}
 
 # %% ../../nbs/course/exercises.ipynb #98dc3884
 def is_stub(
