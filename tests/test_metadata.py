@@ -138,6 +138,7 @@ def test_tools_are_required(root, kwargs):
     have = names(kwargs['install_requires'] + kwargs['extras_require']['dev'])
     comes_with = dict(sklearn='fastai', scipy='fastai', PIL='fastai', yaml='fastai', nbformat='nbclient',
                       jupyter_client='nbclient', jupyter_core='nbclient', zmq='nbclient',
+                      traitlets='nbclient', IPython='nbdev',
                       fastcore='nbdev', packaging='build', tomli='build', numpy='pandas')
     own = {o.stem for d in ('tools', 'tests', 'bench') for o in (root/d).glob('*.py')} | {'tasks', 'setup',
         settings_name(root)}
