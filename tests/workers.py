@@ -53,18 +53,18 @@ def peak(name='VmHWM'):
     return int(re.search(rf'{name}:\s+(\d+)', Path('/proc/self/status').read_text())[1])/1000
 
 def measure_memory(folder, name):
-    "Write the memory that 400,001 rows take while a step is taken and saved"
+    "Write the memory that a million rows take while a step is taken and saved"
     import_engine()
     with process_group() as (rank, world):
         Path('/proc/self/clear_refs').write_text('5') # the highest so far is forgotten
         before = peak('VmRSS')
-        tables = ShardedTables(400_001, 1001, n_factors=50)
+        tables = ShardedTables(1_000_001, 1001, n_factors=50)
         tables.set_rate(0.1)
         ids = torch.arange(1000)
-        batch_loss(tables, ShardBatch(ids*400, ids, torch.full((1000,), 3.), 1), 0.1).backward()
+        batch_loss(tables, ShardBatch(ids*1000, ids, torch.full((1000,), 3.), 1), 0.1).backward()
         save_step(folder/name, 1, tables.state())
         held = tables.parts()['tables.user'].local_shards()[0].tensor
-        found = dict(rows=len(held), due=len(rows_of(rank, world, 400_001)), growth=peak() - before, total=peak())
+        found = dict(rows=len(held), due=len(rows_of(rank, world, 1_000_001)), growth=peak() - before, total=peak())
         (folder/f'{name}-{rank}.json').write_text(json.dumps(found))
 
 def kill_some(step, n_steps, *, folder):
