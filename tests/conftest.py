@@ -16,6 +16,8 @@ os.environ['OMP_NUM_THREADS'] = '1'
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE') # threads that wait should sleep, as in every task
 # a run in the background ignores Ctrl-C, and processes that tests start and interrupt would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# what a power cut would leave can't be seen here, so nobody waits for the disk
+os.fsync = lambda fd: os.fstat(fd) and None
 
 # these take longest, however few tests they are: started last, one of them would keep a single worker busy at the end
 LONG = [f'test_{o}' for o in ('docs', 'sharding', 'bundle', 'lab', 'tasks', 'practice', 'recommender', 'command_line',
