@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import nbformat
 
 sys.path.insert(0, str(Path(__file__).parent))
-import play, reference, tutor, twins
+import guide, play, reference, tutor, twins
 from cells import site_page
 from colab import colab, colab_url
 from execute import root
@@ -33,9 +33,10 @@ def written(
     repo: str|None, # owner/name on GitHub, or None
     branch: str, # that the library is on
 ) -> dict[str, str]:
-    "{name of a page: its Markdown}, for the reference and the page for assistants"
+    "{name of a page: its Markdown}, for the reference, the page for assistants and the guide for contributors"
     helped = {'tutor': tutor.page(root, f'{MAP}.ipynb')} if (root/'nbs'/'teaching').is_dir() else {}
-    return reference.pages(reference.shelf(root, pages, repo, branch)) | helped
+    texts = guide.written(root, pages, repo, branch)
+    return reference.pages(reference.shelf(root, pages, repo, branch)) | helped | texts
 
 def described(
     course: Course, # its chapters and their order

@@ -7,6 +7,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from execute import root
 from readme import outside
 
+TEXTS = {'CONTRIBUTING.md': 'contributing'}  # files of the repository that are pages of the website, by `guide`
+
 class DocsError(Exception): "Why there is no website, and where to look"
 
 def target(
@@ -39,6 +41,8 @@ def site_link(
     if outside(to): return to
     to,*anchor = to.split('#')
     page,full = target(pages[name], to, pages)
-    if page is None: files[dest := f'files/{full.relative_to(root).as_posix()}'] = full
-    else: dest = f"{page}.{'html' if html else 'ipynb'}"
+    file = full.relative_to(root).as_posix()
+    if page: dest = f"{page}.{'html' if html else 'ipynb'}"
+    elif file in TEXTS: dest = f"{TEXTS[file]}.{'html' if html else 'md'}"
+    else: files[dest := f'files/{file}'] = full
     return '#'.join([beside(dest, name), *anchor])
