@@ -2073,6 +2073,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                   'collab_course/factor_map.py'),
                                           'collab_course.factor_map.axis_ticks': ( 'library/factor_map.html#axis_ticks',
                                                                                    'collab_course/factor_map.py'),
+                                          'collab_course.factor_map.check_labels': ( 'library/factor_map.html#check_labels',
+                                                                                     'collab_course/factor_map.py'),
                                           'collab_course.factor_map.check_plane': ( 'library/factor_map.html#check_plane',
                                                                                     'collab_course/factor_map.py'),
                                           'collab_course.factor_map.clipped': ( 'library/factor_map.html#clipped',

@@ -124,8 +124,10 @@ def test_code_marks_and_emphasis_are_closed(o):
 @each_chapter
 def test_a_chapter_has_its_share(o):
     shares = 2 if o.name=='recommender' else 1 # the whole use of the library, with reading files and the command line
-    assert 3<=len(o.bank)<=6*shares and 8<=len(o.questions)<=15*shares
-    assert sum(bool(q.choices) for q in o.questions)>=5 and any(q.answer for q in o.questions)
+    assert 3<=len(o.bank)<=6*shares, 'A chapter has 3 to 6 exercises: replace its weakest, or put yours elsewhere'
+    assert 8<=len(o.questions)<=15*shares, 'A chapter has 8 to 15 questions: replace its weakest'
+    assert sum(bool(q.choices) for q in o.questions)>=5, 'Five questions or more have answers to choose from'
+    assert any(q.answer for q in o.questions), 'One question or more is answered in words'
 
 @each_chapter
 def test_the_right_letters_are_spread(o):
