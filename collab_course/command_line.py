@@ -246,7 +246,8 @@ def say_report(
     if report.get('n_lists'):
         maker,ndcg,others = ndcg_of_lists(report)
         marks = ''.join(f'; {other}: {mark:.3f}' for other,mark in others.items())
-        measured.append(f'NDCG@10 of {counted(report["n_lists"], "list")}{maker}: {ndcg:.3f}{marks}')
+        lists = f'{counted(report["n_lists"], "list")}{maker}'
+        measured.append(f'NDCG@10 of {lists}: {ndcg:.3f}{marks}')
     say(args, *measured or ['the model is not measured'])
     if report['refit']: say(args, 'and again, on all rows')
 

@@ -9,8 +9,8 @@
 __all__ = ['map_tools', 'map_picture', 'map_titles', 'map_panel', 'map_search', 'map_events', 'map_style', 'map_script',
            'map_frame', 'n_shades', 'free_boxes', 'label_cost', 'line_pixels', 'clipped', 'nearest_spot', 'cover',
            'place_labels', 'axis_ends', 'to_pixels', 'axis_ticks', 'as_attribute', 'without_year', 'neighbours_of_all',
-           'shades_of', 'FactorPlot', 'item_notes', 'text_sizes', 'cut_text', 'check_plane', 'map_points', 'dots_apart',
-           'plot_factors']
+           'shades_of', 'FactorPlot', 'item_notes', 'text_sizes', 'cut_text', 'check_plane', 'check_labels',
+           'map_points', 'dots_apart', 'plot_factors']
 
 # %% ../nbs/library/factor_map.ipynb #9a8380eb
 import json, re
@@ -738,6 +738,14 @@ def check_plane(
     if not isinstance(size, pairs) or len(size)!=2: raise must_be('size', '(width, height)', size)
     check_whole(200, width=size[0], height=size[1])
 
+def check_labels(
+    labels: Any, # Names of the two axes
+):
+    "Check that there are two names"
+    is_pair = isinstance(labels, (tuple, list)) and len(labels)==2
+    if is_pair and all(isinstance(o, str) for o in labels): return
+    raise must_be('labels', "two texts, such as ('rated higher', 'newer')", labels)
+
 def map_points(
     model: DotProductBias, # Trained model
     dls: RatingsDataLoaders, # Loaders that it was trained on
@@ -784,17 +792,20 @@ def plot_factors(
     size: tuple[int, int] = (840, 680), # Width and height in pixels
     title: str|None = None, # Above the picture; None: how many items it shows
     apart: float = 0, # Skip an item whose dot lies nearer than so many pixels to a titled one
+    labels: tuple[str, str]|None = None, # Names of the two axes; None: which components they are
 ) -> FactorPlot: # One object: a picture, and a live map
     "Draw items in the plane of two principal components"
     check_plane(components, size)
     check_whole(n_titles=n_titles)
-    points,labels = map_points(model, dls, components, n_items, titles, info)
+    if labels is not None: check_labels(labels)
+    points,named = map_points(model, dls, components, n_items, titles, info)
     longest = size[0]//18
     points['name'] = [cut_text(without_year(name), longest) for name in points.full]
     near = neighbours_of_all(model_table(model, dls, 'item_factors')[points.pop('row')])
     if title is None:
         title = 'The {:,} most rated items by components {} and {}'.format(len(points), *components)
-    plot = FactorPlot(points, labels, tuple(size), title, 'mean_rating', near)
+    names = named if labels is None else tuple(labels)
+    plot = FactorPlot(points, names, tuple(size), title, 'mean_rating', near)
     chosen = dots_apart(plot.pixels(), n_titles, apart)
     sizes = text_sizes(points.name.iloc[chosen])
     boxes = place_labels(plot.pixels()[chosen], sizes, plot.area)

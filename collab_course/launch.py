@@ -45,7 +45,8 @@ def launch_command(
     "Return the command that trains with several processes on this machine"
     torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone',
                 '--local-addr=localhost', f'--nproc-per-node={workers}',
-                f'--max-restarts={max_restarts}']
+                f'--max-restarts={max_restarts}',
+                f'--log-dir={os.devnull}'] # otherwise a folder stays among the temporary files
     words = [str(index), f'--checkpoint={checkpoint}', *setting_words(settings)]
     return [*torchrun, '-m', module, *words]
 

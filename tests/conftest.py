@@ -3,7 +3,7 @@ import gc, os, shutil, signal, subprocess, sys
 from collections import Counter
 from pathlib import Path
 
-import pytest
+import hypothesis, pytest
 from playwright.sync_api import Error, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -16,11 +16,18 @@ os.environ['OMP_NUM_THREADS'] = '1'
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE') # threads that wait should sleep, as in every task
 # a run in the background ignores Ctrl-C, and processes that tests start and interrupt would inherit that
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# what a power cut would leave can't be seen here, so nobody waits for the disk
+os.fsync = lambda fd: os.fstat(fd) and None
 
 # these take longest, however few tests they are: started last, one of them would keep a single worker busy at the end
 LONG = [f'test_{o}' for o in ('docs', 'sharding', 'bundle', 'lab', 'tasks', 'practice', 'recommender', 'command_line',
                               'launch', 'page_view', 'figures', 'execute', 'ratings_index', 'site', 'exercises',
                               'extremes', 'threads', 'movielens')]
+
+# how long an example takes says nothing of what is tested
+hypothesis.settings.register_profile('any machine', deadline=None,
+                                     suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile('any machine')
 
 # Python would look through what the libraries and the tests have made again and again, for nothing: it stays to the end
 gc.disable()
@@ -50,41 +57,70 @@ def file(tmp_path):
         return tmp_path/name
     return write
 
+# milliseconds that a browser and its pages have for each step: Playwright's own 30 seconds are few on a busy machine
+PATIENCE = 600_000
+
 def _launch(p):
     "Chromium: of this machine, or else Playwright's own, which is fetched once"
     exe = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome', 'chrome'))), None)
-    try: return p.chromium.launch(executable_path=exe)
+    try: return p.chromium.launch(executable_path=exe, timeout=PATIENCE)
     except Error:
         if exe: raise
     r = subprocess.run([sys.executable, '-m', 'playwright', 'install', 'chromium'], capture_output=True, text=True)
-    try: return p.chromium.launch()
+    try: return p.chromium.launch(timeout=PATIENCE)
     except Error as e:
         pytest.fail(
             f'There is no browser to look at the pages with, and none could be fetched: install Chromium or '
             f'Chrome.\n{r.stdout[-500:]}{r.stderr[-500:]}{e}', pytrace=False)
 
+def _patient(make):
+    "`new_context` or `new_page` of a browser, with our patience"
+    def made(**kw):
+        res = make(**kw)
+        res.set_default_timeout(PATIENCE)
+        return res
+    return made
+
 @pytest.fixture(scope='module')
 def browser():
     with sync_playwright() as p:
         res = _launch(p)
+        res.new_context,res.new_page = _patient(res.new_context),_patient(res.new_page)
         yield res
         res.close()
 
+@pytest.fixture(scope='module')
+def window(browser):
+    "Gives a page, with scripts or without: always the same two, since a new one takes a second"
+    opened = {}
+    def page_of(scripts):
+        if scripts not in opened:
+            opened[scripts] = _watched(browser.new_context(java_script_enabled=scripts).new_page())
+        return opened[scripts]
+    return page_of
+
+def _watched(page):
+    "A page that notes in `seen` what it loads from elsewhere, logs and raises"
+    page.seen = []
+    page.on('request', lambda r: r.url.startswith(('file:', 'data:')) or page.seen.append(r.url))
+    page.on('console', lambda m: page.seen.append(m.text))
+    page.on('pageerror', lambda e: page.seen.append(str(e)))
+    return page
+
 @pytest.fixture
-def show_html(browser, tmp_path):
-    "Opens pages; at the end nothing may have been loaded, logged or raised"
-    seen,contexts = [],[]
-    def open_page(html, width, height, **kw):
-        context = browser.new_context(viewport=dict(width=width, height=height), **kw)
-        contexts.append(context)
-        page = context.new_page()
-        page.on('request', lambda r: r.url.startswith(('file:', 'data:')) or seen.append(r.url))
-        page.on('console', lambda m: seen.append(m.text))
-        page.on('pageerror', lambda e: seen.append(str(e)))
+def show_html(window, tmp_path):
+    "Opens pages, the next in the place of the last; at the end nothing may have been loaded, logged or raised"
+    def open_page(html, width, height, java_script_enabled=True, color_scheme='light', reduced_motion='no-preference'):
+        page = window(java_script_enabled)
+        page.emulate_media(color_scheme=color_scheme, reduced_motion=reduced_motion)
+        page.set_viewport_size(dict(width=width, height=height))
         path = tmp_path/'page.html'
         path.write_text(html, encoding='utf-8')
         page.goto(path.as_uri())
+        shown.append(page)
         return page
+    shown = []
     yield open_page
-    for context in contexts: context.close()
+    seen = [o for page in shown for o in page.seen]
+    for page in shown: page.seen.clear()
     assert seen==[]

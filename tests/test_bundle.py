@@ -663,7 +663,7 @@ def test_a_file_exchanged_after_the_first_look_is_looked_at_again(kind, bundle, 
     stand_in(monkeypatch, Exchanging())
     def late(*args): raise TimeoutError('still waiting')
     old = signal.signal(signal.SIGALRM, late)
-    signal.alarm(5)
+    signal.alarm(600)
     try:
         if kind=='another file': assert load_bundle(bundle)[1] == dict(from_='elsewhere')
         else:
@@ -684,7 +684,7 @@ def forked(f):
     finally: os._exit(code)
 
 def save_at_once(path, i):
-    signal.alarm(20) # which kills
+    signal.alarm(600) # which kills
     save(path, i)
 
 def stopped_while_writing(path):
@@ -838,23 +838,27 @@ def test_an_error_at_every_call_leaves_old_or_new_and_no_litter(code, tmp_path, 
 def test_a_kill_at_a_random_moment_leaves_old_or_new(quick):
     path,rng,found = save(quick/'b', 0),random.Random(0),Counter()
     hear,say = os.pipe()
+    began = time.monotonic()
+    for i in (1, 0): save(path, i)
+    two_saves = time.monotonic() - began
     def for_ever():
         os.write(say, b'!')
         while True:
             for i in (1, 0): save(path, i)
-    for _ in range(300):
+    for k in range(1000): # a machine that is busy needs more of them
+        if k>=40 and set(found)=={0, 1} and len(names_in(path))>12: break
         pid = os.fork()
         if not pid:
             try: for_ever()
             finally: os._exit(1)
         assert os.read(hear, 1) == b'!'
-        time.sleep(rng.uniform(0, 0.02))
+        time.sleep(rng.uniform(0, 1.5*two_saves))
         os.kill(pid, signal.SIGKILL)
         assert os.WIFSIGNALED(os.waitpid(pid, 0)[1])
         found[what(path)] += 1
+        assert set(found) <= {0, 1}
     litter = len(names_in(path)) - 1
-    print(dict(found), f'{litter} kills left a file')
-    assert set(found) == {0, 1} and litter > 20
+    assert set(found) == {0, 1} and litter >= 12
     os.close(hear)
     os.close(say)
     save(path, 0)
@@ -864,26 +868,22 @@ def test_a_kill_at_a_random_moment_leaves_old_or_new(quick):
     assert what(path) == 0 and names_in(path) == ['b']
 
 def test_readers_beside_writers_get_one_of_the_two(quick):
-    "Two processes save, two read; who reads a mixture or nothing ends with another code than 0"
-    path,until = save(quick/'b', 0),time.monotonic()+4
+    "Two processes save, two read until both have been seen; who reads a mixture or nothing ends with another code"
+    path,done = save(quick/'b', 0),quick/'done'
     def writer():
-        while time.monotonic()<until:
+        while not done.exists():
             for i in (1, 0): save(path, i)
     def reader():
         seen = Counter()
-        while time.monotonic()<until:
+        while len(seen)<2 or sum(seen.values())<100:
             seen[what(path)] += 1
-            if bundle_info(path)['arrays']['w']['shape']!=[50_000]: return 2
-        return 0 if set(seen)=={0, 1} and sum(seen.values())>50 else 1
-    pids = []
-    for f in (writer, writer, reader, reader):
-        pid = os.fork()
-        if not pid:
-            code = 99
-            try: code = f() or 0
-            finally: os._exit(code)
-        pids.append(pid)
-    assert [os.waitstatus_to_exitcode(os.waitpid(o, 0)[1]) for o in pids] == [0]*4
+            if bundle_info(path)['arrays']['w']['shape']!=[50_000] or not {*seen}<={0, 1}: return 2
+    def code_of(pid): return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    writers,readers = ([forked(f) for _ in range(2)] for f in (writer, reader))
+    assert [*map(code_of, readers)]==[0, 0]
+    done.touch()
+    assert [*map(code_of, writers)]==[0, 0]
+    done.unlink()
     assert what(path) in (0, 1) and names_in(path) == ['b']
 
 def test_what_is_open_stays_whole_while_it_is_replaced(tmp_path, monkeypatch):
@@ -994,10 +994,10 @@ def test_a_bundle_that_may_only_be_read_is_read(tmp_path):
 def test_savers_at_the_same_time_lose_nothing(quick):
     "Three threads save under one name, again and again, while a reader looks"
     for k in range(4):
-        path,errors,seen,until = quick/f'{k}'/'b',[],Counter(),time.monotonic()+0.4
+        path,errors,seen = quick/f'{k}'/'b',[],Counter()
         def saver(i):
             try:
-                while time.monotonic()<until: save_bundle(path, BIG[i%2], dict(i=i%2, saver=i))
+                for _ in range(12): save_bundle(path, BIG[i%2], dict(i=i%2, saver=i))
             except BaseException as e: errors.append(e)
         threads = [threading.Thread(target=saver, args=[i]) for i in range(3)]
         for o in threads: o.start()

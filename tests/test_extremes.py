@@ -327,19 +327,6 @@ for y,kw in ((far, {}), (y*0, dict(feedback='stars')), (y + 1e12, {}), (y, dict(
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.stdout.split()==['False']*6, done.stderr
 
-def test_importing_the_library_draws_no_random_numbers():
-    code = '''import random, numpy as np
-random.seed(3)
-np.random.seed(3)
-import collab_course.fitting, collab_course.quiet, collab_course.recommender
-print(random.random(), np.random.rand())
-random.seed(3)
-np.random.seed(3)
-print(random.random(), np.random.rand())'''
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
-    drawn = done.stdout.splitlines()
-    assert len(drawn)==2 and drawn[0]==drawn[1], done.stderr
-
 def test_a_matrix_is_told_how_to_become_rows():
     wide = PAIRS.pivot_table(index='user', columns='movie', values='rating')
     wide = wide.reindex(columns=range(100))

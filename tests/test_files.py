@@ -187,10 +187,16 @@ def test_an_error_at_any_call_leaves_old_or_new(folder, monkeypatch, code, repla
         monkeypatch.setattr(files, 'os', os)
         if replace: write_whole(folder/'f', [b'old'])
 
+def time_of(f):
+    "How long a call takes on this machine: the moments of the kills are parts of it"
+    began = time.perf_counter()
+    f()
+    return time.perf_counter() - began
+
 @pytest.mark.parametrize('replace', [True, False])
 def test_a_kill_leaves_a_whole_file_or_none(folder, replace):
-    write_whole(folder/'f', [bytes(300_000)])
-    for moment in range(60):
+    one = time_of(lambda: write_whole(folder/'f', [bytes(300_000)]))
+    for moment in range(30):
         pid = os.fork()
         if not pid:
             try:
@@ -198,7 +204,7 @@ def test_a_kill_leaves_a_whole_file_or_none(folder, replace):
                     if not replace: (folder/'f').unlink(missing_ok=True)
                     write_whole(folder/'f', [str(i).encode().zfill(100_000)]*3, replace)
             finally: os._exit(1)
-        time.sleep(0.002 + moment/3000)
+        time.sleep((1 + moment/4)*one)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         if replace or (folder/'f').exists():
@@ -212,16 +218,16 @@ def test_a_kill_leaves_a_whole_file_or_none(folder, replace):
 def test_a_table_that_the_program_writes_is_whole_or_absent_after_a_kill(folder):
     "Of a part under the final name `fit` would make a model"
     df,f = pd.DataFrame(dict(user=range(5000), rating=3)),folder/'r.csv'
-    write_new(df, f)
+    one = time_of(lambda: write_new(df, f))
     whole = f.read_bytes()
     assert len(whole.splitlines())==5001
-    for moment in range(40):
+    for moment in range(25):
         f.unlink(missing_ok=True)
         pid = os.fork()
         if not pid:
             try: write_new(df, f)
             finally: os._exit(0)
-        time.sleep(moment/4000)
+        time.sleep(moment/16*one)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         assert not f.exists() or f.read_bytes()==whole

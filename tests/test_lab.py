@@ -280,15 +280,12 @@ def environ(clone):
     own = {f'JUPYTER_{o}_DIR': str(clone/'jupyter'/o) for o in ('CONFIG', 'DATA', 'RUNTIME')}
     return {**os.environ, **own, 'IPYTHONDIR': str(clone/'jupyter'/'ipython')}
 
-def free_port():
-    with socket.create_server(('127.0.0.1', 0)) as s: return s.getsockname()[1]
-
 # the environment is shared: a clone must not install itself into it, whatever its metadata say
 TASKS = [sys.executable, '-c', 'import sys, tasks; tasks.setup = lambda: None; sys.exit(tasks.main(sys.argv[1:]))']
 
 def run(clone, *args):
     return subprocess.run([*TASKS, 'lab', *args], cwd=clone, env=environ(clone),
-                          capture_output=True, text=True, encoding='utf-8', timeout=900)
+                          capture_output=True, text=True, encoding='utf-8')
 
 def address(folder): return rf'http://(?:localhost|127\.0\.0\.1):(\d+)/lab/tree/{folder}/index\.ipynb\?token=(\w{{16,}})'
 
@@ -296,18 +293,6 @@ def hold(port):
     "Listen on a port as somebody else would"
     try: return socket.create_server(('localhost', port))
     except OSError: assert port==8888  # held by somebody else already, which is just as good
-
-def test_check_starts_the_lab_on_a_free_port(clone):
-    "The real server and page; somebody else listens on 8888"
-    held = hold(8888)
-    try: r = run(clone, '--check')
-    finally:
-        if held: held.close()
-    assert r.returncode==0, r.stdout + r.stderr
-    m = re.search(address('work'), r.stdout)
-    assert m and int(m[1])!=8888, r.stdout
-    assert '00 The whole game' in r.stdout and 'projects are in work/projects' in r.stdout  # the map
-    assert 'not trusted' not in r.stdout
 
 def test_a_copy_that_cannot_be_written_is_one_sentence(clone, tmp_path):
     for o in clone.iterdir():
@@ -320,33 +305,42 @@ def test_a_copy_that_cannot_be_written_is_one_sentence(clone, tmp_path):
     assert r.returncode==1 and 'Traceback' not in r.stderr and "Can't write the copy of the notebooks: " in r.stderr
     assert 'ARGS=--here' in r.stderr and (tmp_path/'work').read_text()=='a file of mine'
 
-@pytest.fixture(scope='module')
-def lab(clone):
-    "JupyterLab on the copy: its address, and the lines it says in the terminal; the port asked for is taken"
-    port = free_port()
-    cmd = [*TASKS, 'lab', '--no-browser', '--port', str(port)]
-    with hold(port), subprocess.Popen(cmd, cwd=clone, env=environ(clone), stdout=subprocess.PIPE,
-                                      stderr=subprocess.STDOUT, text=True, encoding='utf-8') as p:
-        lines,opened = [],threading.Event()
+class Lab:
+    "JupyterLab on the copy, on another port than 8888, which is taken: its process and the lines it says"
+    def __init__(self, clone):
+        self.lines,opened = [],threading.Event()
+        self.p = subprocess.Popen([*TASKS, 'lab', '--no-browser'], cwd=clone, env=environ(clone), encoding='utf-8',
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         def read():
-            for o in p.stdout:
-                lines.append(o.rstrip())
+            for o in self.p.stdout:
+                self.lines.append(o.rstrip())
                 if 'Ctrl-C here' in o: opened.set()
             opened.set()
         threading.Thread(target=read, daemon=True).start()
-        opened.wait(900)
-        m = re.search(address('work'), '\n'.join(lines))
-        assert m and int(m[1])!=port, '\n'.join(lines)
-        yield m[0], lines
-        server = dict(url=f'http://localhost:{m[1]}/', token=m[2])
-        tasks.ask(server, 'api/shutdown', 'POST')
+        opened.wait()
+        found = re.search(address('work'), '\n'.join(self.lines))
+        assert found and int(found[1])!=8888, '\n'.join(self.lines)
+        self.url = found[0]
+        self.server = dict(url=f'http://localhost:{found[1]}/', token=found[2])
+
+@pytest.fixture(scope='module')
+def lab(clone):
+    held = hold(8888)
+    res = Lab(clone)
+    with res.p:
+        yield res
+        if res.p.poll() is None: tasks.ask(res.server, 'api/shutdown', 'POST')
+    if held: held.close()
+
+def test_the_lab_starts_on_a_free_port_and_shows_the_map(lab):
+    said = '\n'.join(lab.lines)
+    assert '00 The whole game' in said and 'projects are in work/projects' in said
 
 def test_a_chapter_opens_live_and_closes_without_a_question(lab, clone, browser):
-    url,lines = lab
+    url,lines = lab.url,lab.lines
     path = clone/'work'/'02_dot_product.ipynb'
     seen,said = path.stat().st_mtime_ns,len(lines)
     page = browser.new_page(viewport=dict(width=1440, height=900))
-    page.set_default_timeout(300_000)
     page.goto(url.replace('index.ipynb', path.name) + '&reset')
     page.locator('#jp-main-statusbar').get_by_text('| Idle').wait_for()
     trusted = page.get_by_title(re.compile('code cells trusted')).get_attribute('title')
@@ -368,3 +362,29 @@ def test_a_chapter_opens_live_and_closes_without_a_question(lab, clone, browser)
     assert not page.locator('.jp-Dialog').count() and not page.locator('.Toastify__toast').count()
     assert lines[said:]==[] and not [o for o in lines if 'Warning' in o], '\n'.join(lines)
     page.close()
+
+def test_the_check_finds_nothing_wrong_and_stops_the_lab(lab, capsys):
+    tasks.check_lab(lab.server, 'work')
+    assert capsys.readouterr().out=='' and lab.p.wait()==0  # all is trusted
+
+@pytest.mark.parametrize('wrong', [None, OSError('no answer'), tasks.TaskError('asks for news')])
+def test_asked_to_check_the_lab_opens_no_browser_and_ends_with_what_is_wrong(monkeypatch, capsys, wrong):
+    started = []
+    def check(info, folder):
+        started.append((info, folder))
+        if wrong: raise wrong
+    class Server:
+        returncode = 0
+        def __init__(self, cmd, **kw): started.append(cmd)
+        def poll(self): return 0
+        def wait(self, *args): return 0
+    for name,o in dict(tool=lambda *args, **kw: None, fetch_data=len, encryption=list, check_lab=check).items():
+        monkeypatch.setattr(tasks, name, o)
+    monkeypatch.setattr(tasks, 'server_info', lambda p, env: dict(url='http://localhost:1/', token='t'))
+    monkeypatch.setattr(tasks.subprocess, 'Popen', Server)
+    try: tasks.lab('--check')
+    except tasks.TaskError as e: assert wrong and str(wrong) in str(e)
+    else: assert wrong is None
+    command,(info,folder) = started
+    assert '--no-browser' in command and '--check' not in command and (info['token'], folder)==('t', 'work')
+    assert ('is stopped again' in capsys.readouterr().out)==(wrong is None)

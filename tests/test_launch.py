@@ -33,7 +33,7 @@ while not os.path.exists(said): time.sleep(.05) # a process that fails ends the 
 if what=='4':
     print('process', os.getpid())
     print('process', os.getppid())
-    time.sleep(600)
+    time.sleep(3600)
 if attempt==0 and rank==1: os.kill(os.getpid(), signal.SIGKILL)
 if attempt==1 and rank==1: raise MemoryError
 if attempt==2 and rank==0:
@@ -42,7 +42,14 @@ if attempt==2 and rank==0:
 '''
 
 @pytest.fixture
-def stand_in(tmp_path, monkeypatch):
+def litter(tmp_path, monkeypatch):
+    "The folder for temporary files of what is started: PyTorch's launcher makes one of its own there, and leaves it"
+    (tmp_path/'tmp').mkdir()
+    monkeypatch.setenv('TMPDIR', str(tmp_path/'tmp'))
+    return tmp_path/'tmp'
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch, litter):
     "What each process runs in place of a training: it fails in three ways, or sleeps if its seed is 4"
     (tmp_path/'stand_in.py').write_text(STAND_IN)
     monkeypatch.setenv('PYTHONPATH', str(tmp_path), prepend=os.pathsep)
@@ -51,7 +58,7 @@ def stand_in(tmp_path, monkeypatch):
 # ---- what is started, and how it ends ----
 
 @linux
-def test_a_failure_is_one_sentence(stand_in):
+def test_a_failure_is_one_sentence(stand_in, litter):
     said = []
     with pytest.raises(WorkersFailed) as e: run_workers(**stand_in, max_restarts=5, on_line=said.append)
     assert e.value.why=='got nonsense' and '\n' not in str(e.value)
@@ -63,6 +70,7 @@ def test_a_failure_is_one_sentence(stand_in):
     assert why_failed(log)=='there is not enough memory for that'
     first = log[:next(k for k,line in enumerate(log) if 'MemoryError' in line)]
     assert why_failed(first)=='a process was killed, perhaps because memory ran out'
+    assert not [*litter.iterdir()]
 
 def is_alive(pid):
     try: state = open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[0]
@@ -70,14 +78,11 @@ def is_alive(pid):
     return state!='Z'
 
 def wait_until_gone(pids):
-    for _ in range(600):
-        if not any(map(is_alive, pids)): return
-        time.sleep(.1)
-    raise AssertionError(f'still there: {[o for o in pids if is_alive(o)]}')
+    while any(map(is_alive, pids)): time.sleep(.05)
 
 @linux
 @pytest.mark.parametrize('sig', [signal.SIGINT, signal.SIGKILL])
-def test_all_end_with_their_parent_however_it_ends(stand_in, sig):
+def test_all_end_with_their_parent_however_it_ends(stand_in, sig, litter):
     code = ('import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n'
             f'from collab_course.launch import run_workers\nrun_workers({str(stand_in["index"])!r}, '
             f'{str(stand_in["checkpoint"])!r}, module="stand_in", seed=4)')
@@ -90,6 +95,7 @@ def test_all_end_with_their_parent_however_it_ends(stand_in, sig):
         p.communicate()
     assert p.returncode==-sig
     wait_until_gone(pids)
+    assert not [*litter.iterdir()] and {o.name for o in stand_in['checkpoint'].iterdir()}=={'workers.log'}
 
 @linux
 def test_a_command_that_does_not_start_is_a_failure(tmp_path):
@@ -136,8 +142,14 @@ def trained(parts, tmp_path_factory):
     folder = tmp_path_factory.mktemp('trained')
     args = ['fit', parts/'part-0.parquet', parts/'part-1.parquet', '--workers', 2, '--checkpoint', folder/'ckpt',
             '--out', folder/'model', '--seed', 5, '--epochs', 2, '--factors', 6, '--batch-size', 256, '--lr', 0.2]
-    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err: code = main([*map(str, args)])
+    (folder/'tmp').mkdir()
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err, pytest.MonkeyPatch.context() as m:
+        m.setenv('TMPDIR', str(folder/'tmp'))
+        code = main([*map(str, args)])
     assert code==0, err.getvalue()
+    # importing TorchRec makes PyTorch's cache, which is one and the same for all processes of a person
+    assert not [o for o in (folder/'tmp').iterdir() if not o.name.startswith('torchinductor_')]
+    shutil.rmtree(folder/'tmp')
     return folder,out.getvalue(),err.getvalue()
 
 def program(capsys, *args):

@@ -1,5 +1,5 @@
 "The program starts light: a saved model answers without torch and fastai, help and most errors come without numpy"
-import subprocess, sys
+import json, subprocess, sys
 
 import pytest
 from collab_course.command_line import main
@@ -17,58 +17,56 @@ def model(tmp_path_factory):
                  '--epochs', '2', '--seed', '0', '-q'])==0
     return home/'model'
 
-def loaded_by(*args):
-    "Exit code, results, notes and imported modules of a command in a process of its own"
-    code = f'''import sys
+RUN = '''import io, json, sys
+from contextlib import redirect_stderr, redirect_stdout
 from collab_course.command_line import main
-code = main({[*map(str, args)]!r})
-print("---", code, *sys.modules, sep="\\n", file=sys.stderr)'''
-    p = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
-    said,_,rest = p.stderr.partition('---\n')
-    status,*modules = rest.split()
-    return int(status),p.stdout,said,{*modules}
+for args in json.loads(sys.argv[1]):
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as said: code = main(args)
+    print(json.dumps([code, out.getvalue(), said.getvalue(), [*sys.modules]]))'''
 
-@pytest.mark.parametrize('args', ['info', 'info --json', 'recommend --user 1', 'recommend --all --csv',
-    'similar --item 1', 'recommend --user 1000 --on-unknown popular', 'similar --item 1 --by dot --json'])
-def test_a_saved_model_answers_without_torch(args, model):
-    command,*flags = args.split()
-    code,out,_,modules = loaded_by(command, model, *flags)
-    assert code==0 and out and 'numpy' in modules and not {*heavy} & modules, {*heavy} & modules
+def run_all(*commands):
+    "What each of some commands left, one after the other in one process: exit code, results, notes, modules so far"
+    words = json.dumps([[*map(str, args)] for args in commands])
+    p = subprocess.run([sys.executable, '-c', RUN, words], capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in p.stdout.splitlines()]
 
-def test_a_page_is_written_without_torch(model, tmp_path):
-    code,_,_,modules = loaded_by('page', model, '--out', tmp_path/'page.html')
-    assert code==0 and (tmp_path/'page.html').is_file() and not {*heavy} & modules
-
-def test_unknown_ids_and_damaged_models_are_errors_without_torch(model, tmp_path):
+def test_a_saved_model_answers_without_torch(model, tmp_path):
     (tmp_path/'half').write_bytes(model.read_bytes()[:-100])
-    commands = {'the nearest are': ['recommend', model, '--user', '1000'], 'is truncated': ['info', tmp_path/'half']}
-    for words,args in commands.items():
-        code,_,said,modules = loaded_by(*args)
-        assert code==1 and words in said and not {*heavy} & modules
+    asked = ['info', 'info --json', 'recommend --user 1', 'recommend --all --csv', 'similar --item 1',
+             'recommend --user 1000 --on-unknown popular', 'similar --item 1 --by dot --json']
+    asked = [(command, model, *flags) for command,*flags in map(str.split, asked)]
+    asked += [('page', model, '--out', tmp_path/'page.html')]
+    wrong = {'the nearest are': ('recommend', model, '--user', '1000'), 'is truncated': ('info', tmp_path/'half')}
+    found = run_all(*asked, *wrong.values())
+    for args,(code,out,said,modules) in zip(asked, found):
+        assert code==0 and out and 'numpy' in modules and not {*heavy} & {*modules}, (args, said)
+    assert (tmp_path/'page.html').is_file()
+    for words,(code,_,said,modules) in zip(wrong, found[len(asked):], strict=True):
+        assert code==1 and words in said and not {*heavy} & {*modules}, words
 
-@pytest.mark.parametrize('args', ['--help', '--version', 'fit --help', 'fly',
-    'info nowhere', 'fit nowhere.csv --out m'])
-def test_help_and_wrong_words_need_not_even_numpy(args):
-    assert not {'numpy', 'pandas', *heavy} & loaded_by(*args.split())[-1]
+def test_help_and_wrong_words_need_not_even_numpy():
+    asked = ['--help', '--version', 'fit --help', 'fly', 'info nowhere', 'fit nowhere.csv --out m']
+    for words,(*_,modules) in zip(asked, run_all(*map(str.split, asked)), strict=True):
+        assert not {'numpy', 'pandas', *heavy} & {*modules}, words
 
-@pytest.mark.parametrize('args,words', [('--range 5 1', '--range takes the lowest rating and the highest'),
-    ('--range 2 3', 'is not between 2 and 3 (and'), ('--user no', "has no column 'no'")])
-def test_what_is_wrong_with_the_ratings_is_said_before_torch_is_imported(args, words, model):
-    code,_,said,modules = loaded_by('fit', model.parent/'ratings.csv', '--out', model.parent/'other', *args.split())
-    assert code==1 and words in said and not {'torch', 'fastai'} & modules
-
+wrong_flags = {'--range takes the lowest rating and the highest': '--range 5 1',
+               'is not between 2 and 3 (and': '--range 2 3', "has no column 'no'": '--user no'}
 hopeless = {'all 30 ratings are 3: there is nothing to learn from': [f'u{k},i{k%7},3' for k in range(30)],
     'as ids and times do. If it is right, pass --range': [f'u{k%20},i{k%17},{880000000 + 37*k}' for k in range(300)],
     'holds one id only': [f'u,i{k},{k%5}' for k in range(30)]}
 
-@pytest.mark.parametrize('words', hopeless)
-def test_ratings_from_which_nothing_can_be_learned_are_refused_before_torch_is_imported(words, tmp_path):
-    (tmp_path/'r.csv').write_text('\n'.join(['user,item,rating', *hopeless[words]]))
-    stars = ['--feedback', 'stars']*words.startswith('all') # else they are clicks
-    code,_,said,modules = loaded_by('fit', tmp_path/'r.csv', '--out', tmp_path/'m', *stars)
-    assert code==1 and words in said and not {'torch', 'fastai'} & modules
+def test_ratings_from_which_nothing_can_be_learned_are_refused_before_torch_is_imported(model, tmp_path):
+    asked = [('fit', model.parent/'ratings.csv', '--out', tmp_path/'m', *flags.split())
+             for flags in wrong_flags.values()]
+    for k,(words,lines) in enumerate(hopeless.items()):
+        (tmp_path/f'{k}.csv').write_text('\n'.join(['user,item,rating', *lines]))
+        stars = ['--feedback', 'stars']*words.startswith('all') # else they are clicks
+        asked.append(('fit', tmp_path/f'{k}.csv', '--out', tmp_path/'m', *stars))
+    for words,(code,_,said,modules) in zip([*wrong_flags, *hopeless], run_all(*asked), strict=True):
+        assert code==1 and words in said and not {'torch', 'fastai'} & {*modules}, (words, said)
 
-@pytest.mark.parametrize('args,code,words', [('--version', 0, 'collab-course '), ('info nowhere', 1, 'there is no file nowhere')])
+@pytest.mark.parametrize('args,code,words', [
+    ('--version', 0, 'collab-course '), ('info nowhere', 1, 'there is no file nowhere')])
 def test_what_a_library_does_at_the_end_of_python_cannot_change_the_exit_code(args, code, words):
     program = f'''import atexit, os, runpy, sys
 atexit.register(os.abort) # as a thread of pyarrow does that comes too late

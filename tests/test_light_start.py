@@ -10,7 +10,7 @@ from collab_course.served import DotProductTables
 from collab_course.vocab import Vocab
 
 USE = """
-import json, re, resource, sys
+import json, re, sys
 from pathlib import Path
 from collab_course.recommender import Recommender
 rec = Recommender.load(sys.argv[1])
@@ -18,12 +18,10 @@ answers = [rec.recommend(42), rec.recommend_all(3, [1, 2]), rec.similar(50), rec
            rec.fold_in({1: 5., 2: 1.}), rec.explain(1, 300), rec.users, rec.items,
            rec.recommend(10**6, on_unknown='mean'), rec.recommend(10**6, on_unknown='popular')]
 rec.save(sys.argv[2])
-used = resource.getrusage(resource.RUSAGE_SELF)
 status = Path('/proc/self/status') # ru_maxrss also counts what the parent held when it started this process
 peak = int(re.search(r'VmHWM:\\s+(\\d+)', status.read_text())[1]) if status.exists() else 0
 heavy = [o for o in ('torch', 'fastai', 'matplotlib', 'scipy', 'sklearn', 'IPython') if o in sys.modules]
-cpu = used.ru_utime + used.ru_stime
-print(json.dumps(dict(rows=[len(o) for o in answers], heavy=heavy, cpu=cpu, megabytes=peak/1024)))
+print(json.dumps(dict(rows=[len(o) for o in answers], heavy=heavy, megabytes=peak/1024)))
 """
 
 @pytest.fixture(scope='module')
@@ -45,17 +43,46 @@ def test_load_and_recommend_start_without_the_libraries_that_train(movielens_siz
     found = json.loads(out)
     assert found['heavy']==[] and all(found['rows'])
     assert found['megabytes']<200
-    assert found['cpu']<0.7*8 # 0.4 s on a quiet core; a loaded machine may be slower
 
-def test_importing_the_library_leaves_the_options_of_pandas_as_they_were(root):
+IMPORT_ALL = """
+import copy, importlib, json, random, sys, numpy as np, pandas as pd, pandas._config.config as config
+def draw(): return [random.random(), np.random.rand()]
+def seed():
+    random.seed(3)
+    np.random.seed(3)
+options = copy.deepcopy(config._global_config)
+seed()
+due = draw()
+seed()
+for name in sys.argv[1:]: importlib.import_module(name)
+drawn = draw()
+same_options = config._global_config==options
+from collab_course.loaders import RatingsDataLoaders
+from collab_course.svdpp import SVDpp, fit_svdpp
+table = pd.DataFrame(dict(user=np.arange(60)%6, movie=np.arange(60)//6, rating=1. + np.arange(60)%5))
+dls = RatingsDataLoaders.from_df(table, seed=0, bs=16, device='cpu')
+before = set(sys.modules)
+fit_svdpp(SVDpp.from_dls(dls, n_factors=2), dls, n_epoch=1)
+print(json.dumps(dict(same_numbers=drawn==due, same_options=same_options, compiler='torch._dynamo' in before,
+                      new_modules=len({*sys.modules} - before))))
+"""
+
+@pytest.fixture(scope='module')
+def imported(root):
+    "What a process finds that imports every module of the library, and then trains"
     mods = ['.'.join(o.relative_to(root).with_suffix('').parts) for o in sorted((root/'collab_course').rglob('*.py'))
             if o.name[0]!='_' and o.parent.name!='practice']
-    code = f"""import copy, importlib, pandas._config.config as config
-before = copy.deepcopy(config._global_config)
-for name in {mods}: importlib.import_module(name)
-assert config._global_config==before, config._global_config"""
-    r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=root)
+    r = subprocess.run([sys.executable, '-c', IMPORT_ALL, *mods], capture_output=True, text=True, cwd=root)
     assert r.returncode==0, r.stderr[-2000:]
+    return json.loads(r.stdout.splitlines()[-1])
+
+def test_importing_the_library_leaves_the_options_of_pandas_as_they_were(imported): assert imported['same_options']
+
+def test_importing_the_library_draws_no_random_numbers(imported): assert imported['same_numbers']
+
+def test_a_training_imports_next_to_nothing(imported):
+    "The first optimizer of a process imports some 900 modules, and takes a second for it"
+    assert imported['new_modules']<20 and not imported['compiler']
 
 def test_the_front_door_stands_in_the_package_and_costs_nothing_before_it_is_opened(root):
     code = """import sys, collab_course

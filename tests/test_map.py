@@ -148,6 +148,7 @@ def test_a_phone_is_wide_enough(show, width):
 def test_axe(show, scheme):
     page = show(color_scheme=scheme)
     search(page).fill('amelie')
-    found = [(v['id'], v['nodes'][0]['failureSummary']) for v in Axe().run(page).response['violations']
-             if v['impact'] in ('serious', 'critical')]
+    only = dict(runOnly=['color-contrast']) if scheme=='dark' else {} # the dark differs in its colours alone
+    seen = Axe().run(page, options=dict(resultTypes=['violations'], **only)).response['violations']
+    found = [(v['id'], v['nodes'][0]['failureSummary']) for v in seen if v['impact'] in ('serious', 'critical')]
     assert not found

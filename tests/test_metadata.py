@@ -138,6 +138,7 @@ def test_tools_are_required(root, kwargs):
     have = names(kwargs['install_requires'] + kwargs['extras_require']['dev'])
     comes_with = dict(sklearn='fastai', scipy='fastai', PIL='fastai', yaml='fastai', nbformat='nbclient',
                       jupyter_client='nbclient', jupyter_core='nbclient', zmq='nbclient',
+                      traitlets='nbclient', IPython='nbdev',
                       fastcore='nbdev', packaging='build', tomli='build', numpy='pandas')
     own = {o.stem for d in ('tools', 'tests', 'bench') for o in (root/d).glob('*.py')} | {'tasks', 'setup',
         settings_name(root)}
@@ -202,8 +203,9 @@ def test_constraints_name_what_our_requirements_need_in_turn(root):
 
 def test_the_job_with_the_lowest_versions_asks_for_each_lower_bound(root, settings):
     out = subprocess.run([sys.executable, root/'tools'/'constraints.py', '--lowest'], capture_output=True, text=True)
-    bounds = [o.replace('>=', '==') for o in settings['requirements'].split() if '>=' in o]
-    assert out.stdout.split()==bounds and 'torch==2.4' in bounds
+    parts = ('requirements', 'course_requirements', 'docs_requirements', 'dev_requirements')
+    bounds = [o.replace('>=', '==') for part in parts for o in settings[part].split() if '>=' in o]
+    assert out.stdout.split()==bounds and {'torch==2.4', 'jupyterlab==4.2', 'pytest==9'} <= {*bounds}
 
 LEAVES = """from nbdev.quarto import nbdev_sidebar, refresh_quarto_yml
 from nbdev.release import write_requirements

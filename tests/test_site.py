@@ -73,19 +73,30 @@ def base(root, tmp_path_factory):
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *args): pass
 
+@pytest.fixture(scope='module')
+def usual(browser):
+    "The page that tests share, since a new one takes a second"
+    return new_page(browser)
+
+def new_page(browser, **more):
+    rights = ['clipboard-read', 'clipboard-write']
+    return browser.new_context(reduced_motion='reduce', permissions=rights, **more).new_page()
+
 @pytest.fixture
-def tab(browser, base):
-    "A function that opens a page in a browser that keeps nothing yet"
-    contexts = []
-    def open(name='index', size=DESK, scheme='light', **more):
-        c = browser.new_context(viewport=dict(width=size[0], height=size[1]), color_scheme=scheme,
-                                reduced_motion='reduce', permissions=['clipboard-read', 'clipboard-write'], **more)
-        contexts.append(c)
-        t = c.new_page()
+def tab(browser, base, usual):
+    "A function that opens a page in a browser that keeps nothing yet; `more` asks for one of its own"
+    own = []
+    def open(name='index', size=DESK, scheme='light', script=None, **more):
+        t = usual
+        if script or more: own.append(t := new_page(browser, **more))
+        if script: t.add_init_script(script)
+        t.emulate_media(color_scheme=scheme, media='screen')
+        t.set_viewport_size(dict(width=size[0], height=size[1]))
         t.goto(f'{base}{name}.html')
         return t
     yield open
-    for c in contexts: c.close()
+    if usual.url!='about:blank': usual.evaluate('localStorage.clear(); navigator.clipboard.writeText("")')
+    for t in own: t.context.close()
 
 # ---- code ----
 
@@ -248,9 +259,7 @@ def test_answers_unfold_where_there_is_no_script_and_on_paper(tab):
     assert t.get_by_text('Because not.').is_visible() and t.locator('form.question').count()==0
 
 def test_a_browser_that_keeps_nothing_still_marks(tab):
-    t = tab('questions')
-    t.add_init_script('Object.defineProperty(window, "localStorage", {get() { throw Error("closed") }})')
-    t.reload()
+    t = tab('questions', script='Object.defineProperty(window, "localStorage", {get() { throw Error("closed") }})')
     answer(t, 0, 'b')
     assert score(t)=='1 of 2 right, 1 at the first try'
 

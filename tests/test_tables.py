@@ -1,4 +1,6 @@
 "Odd tables of ratings, splits that do not leak, and planted ratings"
+from functools import partial
+
 import numpy as np, pandas as pd, pytest
 from hypothesis import given, settings, strategies as st
 
@@ -81,8 +83,10 @@ def test_doubled_pairs_are_merged_as_asked(how, rating):
 def test_an_unknown_choice_is_refused():
     with pytest.raises(ValueError, match="not 'median'"): validate_ratings(table(), duplicates='median')
 
-ids = st.one_of(st.lists(st.integers(-2**60, 2**60), min_size=2), st.lists(st.text(max_size=9), min_size=2),
-                st.lists(st.tuples(st.integers(0, 3), st.text(max_size=2)), min_size=2))
+# pandas 2 takes texts for one that differ after a NUL character, and such ids are refused
+text = partial(st.text, st.characters(exclude_categories=['Cs'], exclude_characters='\0'*(pd.__version__<'3')))
+ids = st.one_of(st.lists(st.integers(-2**60, 2**60), min_size=2), st.lists(text(max_size=9), min_size=2),
+                st.lists(st.tuples(st.integers(0, 3), text(max_size=2)), min_size=2))
 
 @st.composite
 def good_tables(draw):

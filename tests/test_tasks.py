@@ -9,13 +9,15 @@ NOWHERE = dict(PIP_INDEX_URL='http://127.0.0.1:9/simple', PIP_RETRIES='1', PIP_C
                PIP_NO_CACHE_DIR='1')
 HERE = '{}.{}'.format(*sys.version_info[:2])
 
+def copied(root, folder):
+    "Copy what set-up needs, without an environment"
+    for o in FILES: shutil.copy(root/o, folder)
+    (folder/'collab_course').mkdir()
+    shutil.copy(root/'collab_course'/'__init__.py', folder/'collab_course')
+    return folder
+
 @pytest.fixture
-def copy(root, tmp_path):
-    "A copy of what set-up needs, without an environment"
-    for o in FILES: shutil.copy(root/o, tmp_path)
-    (tmp_path/'collab_course').mkdir()
-    shutil.copy(root/'collab_course'/'__init__.py', tmp_path/'collab_course')
-    return tmp_path
+def copy(root, tmp_path): return copied(root, tmp_path)
 
 @pytest.fixture
 def tasks(copy):
@@ -45,7 +47,7 @@ def ready(tasks, monkeypatch):
 def run(folder, *args, python=sys.executable, **env):
     "`tasks.py` of `folder` as a process"
     return subprocess.run([python, 'tasks.py', *args], cwd=folder, env={**os.environ, **env}, capture_output=True,
-                          text=True, encoding='utf-8', timeout=300)
+                          text=True, encoding='utf-8')
 
 def one_sentence(r):
     "What a failed task said; no traceback"
@@ -105,18 +107,26 @@ def test_metadata_changed_while_installing(ready, copy):
     ready.setup()
     assert not ready.is_set_up()
 
-def test_an_interrupted_install_is_quiet_and_leaves_no_stamp(copy):
+SETUP = 'import tasks, sys; tasks.check_disk = lambda: None; sys.exit(tasks.main(["setup"]))'
+
+@pytest.fixture(scope='module')
+def offline(root, tmp_path_factory):
+    "A copy where set-up met an index at which nobody listens, with a real environment and a real pip; what it said"
+    copy = copied(root, tmp_path_factory.mktemp('offline'))
+    return copy,subprocess.run([sys.executable, '-c', SETUP], cwd=copy, env={**os.environ, **NOWHERE},
+                               capture_output=True, text=True, encoding='utf-8')
+
+def test_an_interrupted_install_is_quiet_and_leaves_no_stamp(offline):
     "A package index that never answers, and Ctrl-C"
+    copy,_ = offline
     with socket.create_server(('127.0.0.1', 0)) as s:
         env = {**os.environ, **NOWHERE, 'PIP_INDEX_URL': f'http://127.0.0.1:{s.getsockname()[1]}/simple',
                'PYTHONUNBUFFERED': '1'}
-        code = 'import tasks, sys; tasks.check_disk = lambda: None; sys.exit(tasks.main(["setup"]))'
-        p = subprocess.Popen([sys.executable, '-c', code], cwd=copy, env=env, stdout=subprocess.PIPE,
+        p = subprocess.Popen([sys.executable, '-c', SETUP], cwd=copy, env=env, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True, encoding='utf-8', start_new_session=True)
-        s.settimeout(120)
         s.accept()  # pip has asked
         os.killpg(p.pid, signal.SIGINT)
-        out, err = p.communicate(timeout=60)
+        out, err = p.communicate()
     assert (p.returncode, err.strip()) == (130, ''), err
     assert 'Installing the course' in out and not (copy/'.venv'/'collab_course.stamp').exists()
 
@@ -136,16 +146,12 @@ def test_old_python(copy, version):
 def test_no_venv_module(copy):
     "As on Debian without python3-venv: `ensurepip` isn't there"
     (copy/'ensurepip.py').write_text('raise ModuleNotFoundError("No module named \'ensurepip\'")')
-    code = 'import tasks, sys; tasks.check_disk = lambda: None; sys.exit(tasks.main(["setup"]))'
-    r = subprocess.run([sys.executable, '-c', code], cwd=copy, capture_output=True, text=True,
+    r = subprocess.run([sys.executable, '-c', SETUP], cwd=copy, capture_output=True, text=True,
                        env={**os.environ, 'COLLAB_COURSE_INSTALLER': 'pip'})
     assert f'sudo apt install python{HERE}-venv' in one_sentence(r)
 
-def test_no_network(copy):
-    "A real environment, a real pip, and an index at which nobody listens"
-    code = 'import tasks, sys; tasks.check_disk = lambda: None; sys.exit(tasks.main(["setup"]))'
-    r = subprocess.run([sys.executable, '-c', code], cwd=copy, env={**os.environ, **NOWHERE}, capture_output=True,
-                       text=True, encoding='utf-8')
+def test_no_network(offline):
+    copy,r = offline
     assert one_sentence(r).startswith('The package index could not be reached: check the network')
     assert not (copy/'.venv'/'collab_course.stamp').exists()
 
@@ -336,7 +342,8 @@ def test_notebooks_share_the_cores(tasks, monkeypatch, user, cores, threads, wor
     monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
     if user: monkeypatch.setenv('OMP_NUM_THREADS', user)
     monkeypatch.setattr(tasks, 'cores', lambda: cores)
-    monkeypatch.setattr(tasks, 'run', lambda cmd, todo, **env: seen.update(env, workers=cmd[-1]))
+    def run(cmd, todo, **env): seen.update(env, workers=cmd[cmd.index('--n-workers')+1])
+    monkeypatch.setattr(tasks, 'run', run)
     seen = {}
     tasks.test_notebooks()
     assert (seen['OMP_NUM_THREADS'], seen['workers']) == (threads, workers)

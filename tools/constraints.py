@@ -53,14 +53,14 @@ def installed(
     return found
 
 def lowest():
-    "A line for each run-time requirement: its lower bound"
-    for req in asked('requirements'):
+    "A line for each requirement of the library and of the course: its lower bound"
+    for req in asked(*PARTS):
         for o in req.specifier:
             if o.operator=='>=': yield f'{req.name}=={o.version}'
 
 def main():
     parser = ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--lowest', action='store_true', help='print the lowest versions of what the library needs')
+    parser.add_argument('--lowest', action='store_true', help='print the lowest versions that settings.ini allows')
     if parser.parse_args().lowest: return print('\n'.join(lowest()))
     found = installed(asked(*PARTS))
     # a build for one kind of machine, such as 2.15.0+cpu, isn't a version for others

@@ -9,7 +9,7 @@
 __all__ = ['packages', 'standard', 'ours', 'not_theirs', 'most_rows', 'watch', 'text_around', 'source_of', 'stub_of',
            'instructions', 'code_of', 'methods_of', 'is_stub', 'Outcome', 'own_random', 'last_line', 'was_changed',
            'attempt', 'Result', 'fault', 'outcomes', 'likely_mistake', 'table_of', 'sentence_of', 'evidence', 'explain',
-           'judge', 'own_functions', 'said_briefly', 'Watch', 'older', 'call', 'Exercise', 'floats', 'ints',
+           'judge', 'own_functions', 'said_briefly', 'Watch', 'OneTrial', 'older', 'call', 'Exercise', 'floats', 'ints',
            'chapter_page', 'mark_row', 'Marks', 'chosen_letters', 'verdict', 'mark_question', 'Practice',
            'practice_names', 'load_practice', 'practices', 'practice', 'catalogue']
 
@@ -27,7 +27,7 @@ from pkgutil import iter_modules
 from types import CodeType
 from typing import Any
 import numpy as np, pandas as pd, torch
-from fastcore.basics import first
+from fastcore.basics import first, GetAttr
 import collab_course
 from .differences import (difference, differing_parts, is_numeric,
                                               kind_of, on_a_line, short, shown)
@@ -415,6 +415,43 @@ class Watch:
 
 watch = Watch()
 
+# %% ../../nbs/course/exercises.ipynb #e0efb284
+class OneTrial(GetAttr):
+    "An exercise that tries each answer once on each case, for many checks in a row"
+    _default = 'exercise'
+    def __init__(self,
+        exercise: Any, # The exercise
+    ):
+        self.exercise = exercise
+        self.cases = exercise.inputs()
+        self.known: dict[tuple, Any] = {} # Ids of what was asked → what came of it
+
+    def once(self,
+        f: Callable, # A method of the exercise
+        *args, # What it's called with; all of it outlives this object
+    ) -> Any:
+        "Call `f` the first time, and remember"
+        key = (f.__name__, *map(id, args))
+        if key not in self.known: self.known[key] = f(*args)
+        return self.known[key]
+
+    def inputs(self) -> list[tuple]:
+        "Return the arguments of every case"
+        return self.cases
+
+    def expected(self,
+        *args, # Arguments of a case
+    ) -> Any:
+        "Return what the specification expects"
+        return self.once(self.exercise.expected, *args)
+
+    def outcome(self,
+        answer: Any, # A function or class
+        args: tuple, # Arguments of a case
+    ) -> Outcome:
+        "Return what an answer gave on one case"
+        return self.once(self.exercise.outcome, answer, args)
+
 # %% ../../nbs/course/exercises.ipynb #8dcb45c0
 def older(
     name: str, # Name of the exercise
@@ -569,8 +606,10 @@ class Exercise:
     def states(self) -> pd.DataFrame:
         "Show what the check says to starter code, solution and each mistake"
         rows = []
-        for i,(f,says) in enumerate([(self.untouched(), ''), (self.answer, ''), *self.mistakes]):
-            res = judge(self, f)
+        trial = OneTrial(self)
+        answers = [(self.untouched(), ''), (self.answer, ''), *self.mistakes]
+        for i,(f,says) in enumerate(answers):
+            res = judge(trial, f)
             name = ('stub', 'solution')[i] if i<2 else f'mistake {i-1}'
             rows.append((name, res.status, res.mistake==says if says else ''))
         return pd.DataFrame(rows,
