@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from collab_course.checks import Arg, ArgError, ArgTypeError, ArgWarning, brief, count_names
-from collab_course.checks import did_you_mean
+from collab_course.checks import date_parts, did_you_mean, is_day_first
 from collab_course.checks import join_parts, must_be, no_ratings, one_of
 if TYPE_CHECKING: import numpy as np, pandas as pd, pyarrow as pa
 
@@ -1564,22 +1564,6 @@ def add_titles(
     return drop_titles(df, item, col.name) if guessed else []
 
 # %% ../nbs/library/reading.ipynb #7f467e18
-# a day of the week, day and month in either order, year, time
-date_parts = re.compile(r'(?:[^\W\d]+\.?,?\s+)?(\d{1,2})([./ -])\s*(\d{1,2})(?:\2|,)\s*'
-                        r'(\d{4}|\d\d)(?!\d),?(.*)')
-
-def is_day_first(
-    texts: Sequence[str], # Dates
-) -> bool|None: # None: nothing tells
-    "Find out whether dates of numbers have the day before the month"
-    dates = [date for date in map(date_parts.fullmatch, texts) if date]
-    pairs = [(int(date[1]), int(date[3])) for date in dates]
-    days = sum(first>12>=second for first,second in pairs)
-    months = sum(second>12>=first for first,second in pairs)
-    if days!=months: return days>months
-    if {date[2] for date in dates}<={'.'} or all(one==two for one,two in pairs): return True
-    return None
-
 def with_year_first(
     text: str, # A date
     day_first: bool, # Does the day come before the month?

@@ -21,10 +21,10 @@ import numpy as np
 import pandas as pd
 from .checks import (Arg, ArgError, brief, check_above, check_choice, check_columns,
                                   check_range, check_rate,
+                                  date_parts, is_day_first,
                                   check_seed, check_share, check_values, check_whole, rows_error,
                                   shown_rows, some_rows)
 from .frames import as_frame, plain_columns
-from .reading import date_parts, is_day_first
 
 # %% ../nbs/library/tables.ipynb #5e008827
 def is_plain(

@@ -121,10 +121,10 @@ def test_items_allowed_for_each_person_are_said_to_be_so(club, capsys, tmp_path)
         assert code==0 and "for each person in column 'member'" in err and 'the column of items alone' in err, err
     code,out,err = ran(capsys, 'recommend', path, '--user', 'm03', '--allowed', tmp_path/'mine.csv', '--csv')
     assert out.splitlines()[1:]==[] and re.search('--allowed names .* leaves only what is rated already', err)
-    with pytest.warns(UserWarning, match="allowed names items for each person, in column 'member', and leaves only what "
-                      r"is rated already for 1 of 1 people, such as member 'm03': .*pass their ids alone"):
+    with pytest.warns(UserWarning, match="allowed names items for each person, in column 'member', and leaves only "
+                      r"what is rated already for 1 of 1 people, such as member 'm03': .*pass their ids alone"):
         assert not len(rec.recommend('m03', allowed=mine))
-    with pytest.warns(UserWarning, match="^allowed leaves only what is rated already for 1 of 2 people, such as .* 'm03'$"):
+    with pytest.warns(UserWarning, match="^allowed leaves only what is rated already for 1 of 2 people, .*'m03'$"):
         rec.recommend_all(users=['m03', 'm04'], allowed=mine.game_id.tolist())
     with pytest.warns(UserWarning, match="names no item .* such as member 'm04': for the same items .* ids alone$"):
         assert not len(rec.recommend('m04', allowed=mine))
