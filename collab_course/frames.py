@@ -69,6 +69,7 @@ def as_frame(
         df = ratings.to_pandas()
         if isinstance(df, pd.DataFrame): return df
     hint = ': for one row, pass df.iloc[[0]]' if isinstance(ratings, pd.Series) else ''
+    if 'ratings' in getattr(ratings, '_fields', ()): hint = ': pass its .ratings, and **its.names'
     raise ArgTypeError(Arg(arg), f' must be a pandas DataFrame, not {type_name(ratings)}{hint}',
                        arg=arg, got=ratings, expected='a pandas DataFrame')
 

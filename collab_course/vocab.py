@@ -89,7 +89,8 @@ def lost_zeros(
     "Say how the zeros in front of an id were lost, and how to keep them"
     if len(text)<2 or text[0]!='0' or not text.isdecimal(): return ''
     return (f'. Does your file say {text}? It was read as {int(text)}: ask for that, or keep the '
-            'zeros (read_ratings does, and pd.read_csv with dtype={column: str}) and train again')
+            'zeros and train again (`collab-course fit` keeps them, read_ratings(path).ratings '
+            'too, and pd.read_csv with dtype={column: str})')
 
 def advice_for(
     text: str, # A text, where ids are numbers

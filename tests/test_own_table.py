@@ -5,6 +5,7 @@ from argparse import Namespace
 import numpy as np, pandas as pd, pytest
 
 from collab_course.command_line import main, measured_facts, say_report
+from collab_course.frames import as_frame
 from collab_course.reading import TableError, open_table, ratings_table, read_ratings
 from collab_course.tables import leave_k_split, time_split
 
@@ -179,3 +180,8 @@ def test_info_shows_what_ids_look_like(club, capsys):
     assert re.search(r"^ids +member: text, such as 'm00'; game_id: text, such as 'bgg00'$", out, re.M), out
     facts = json.loads(ran(capsys, 'info', club[2], '--json')[1])
     assert facts['example_ids']=={'member': 'm00', 'game_id': 'bgg00'}
+
+def test_what_read_ratings_gives_is_refused_as_a_table_with_the_way_to_pass_it(file):
+    read = read_ratings(file('user,movie,rating\n1,2,3\n1,3,4\n'))
+    with pytest.raises(TypeError, match=r'RatingsTable: pass its \.ratings, and \*\*its\.names'): as_frame(read)
+    assert len(as_frame(read.ratings))==2
