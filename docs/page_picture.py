@@ -37,7 +37,7 @@ def ratings_with_titles(path):
     "The ratings of MovieLens latest-small, with a title each"
     if path.is_file():
         df = pd.read_pickle(path)
-        titles = df.title.astype(str).map(article_first)
+        titles = df.title.fillna('').astype(str).map(article_first)
         years = [f' ({o:.0f})' if o==o else '' for o in df.year]
         return df[['user', 'movie', 'rating']].assign(title=titles + years)
     names = dict(userId='user', movieId='movie')

@@ -134,6 +134,14 @@ def machine_paths(
     installed = [o for o in re.split(r'[\s"\\]', text) if '/site-packages/' in o]
     return sorted({*found, *installed})
 
+def warned(
+    outputs,  # a code cell's outputs
+):
+    "What a warning among the outputs says, in brackets"
+    text = ''.join(''.join(o.text) for o in outputs if o.get('name')=='stderr')
+    found = re.search(r'\w*Warning: .*', text)
+    return f' (a warning does: mend or silence it: {found[0]})' if found else ''
+
 def _failure(name, i, cell, what):
     code = [l for l in cell.source.splitlines() if l.strip() and not l.startswith('#|')]
     return NotebookError(f"{name}, cell {i+1} ({cell.get('id', '')}):\n" + '\n'.join(f'    {l}' for l in code[:4])
@@ -158,7 +166,8 @@ async def _run(path, on_cell, threads):
                     raise _failure(path.name, i, cell, _why(e)) from None
                 cell.outputs = strip_outputs(cell.outputs)
                 if bad := machine_paths(cell.outputs):
-                    raise _failure(path.name, i, cell, f"shows a path of this machine: {', '.join(bad[:3])}")
+                    raise _failure(path.name, i, cell, f"shows a path of this machine: {', '.join(bad[:3])}"
+                                   f'{warned(cell.outputs)}')
                 if on_cell: on_cell(n, len(todo))
     d = json.loads(nbformat.writes(nb))
     clean_nb(d, allowed_cell_metadata_keys=get_config(root).get('allowed_cell_metadata_keys'))
