@@ -409,6 +409,9 @@ def not_numeric(
     if not odd.any():
         return ArgError(f'{says}: it starts with {brief(first)}. '
                         'Convert it, e.g. with pd.to_numeric')
+    if isinstance(first, str) and re.fullmatch(r'-?\d+,\d{1,2}', first.strip()):
+        return ArgError(f"{says}: {brief(first)} has a decimal comma. Read the file with "
+                        "pd.read_csv(…, decimal=','), or by read_ratings, which finds it out")
     return rows_error(df, odd, f"{says}: {brief(first)} isn't a number, as", 'Repair or drop them')
 
 def check_values(

@@ -7,7 +7,7 @@ import numpy as np, pandas as pd, pytest
 from collab_course.command_line import main, measured_facts, say_report
 from collab_course.frames import as_frame
 from collab_course.reading import TableError, open_table, ratings_table, read_ratings
-from collab_course.tables import leave_k_split, time_split
+from collab_course.tables import leave_k_split, time_split, validate_ratings
 
 def times(folder, *dates, quoted='"{}"'):
     "Times of a file with these dates, and what is said about them"
@@ -185,3 +185,10 @@ def test_what_read_ratings_gives_is_refused_as_a_table_with_the_way_to_pass_it(f
     read = read_ratings(file('user,movie,rating\n1,2,3\n1,3,4\n'))
     with pytest.raises(TypeError, match=r'RatingsTable: pass its \.ratings, and \*\*its\.names'): as_frame(read)
     assert len(as_frame(read.ratings))==2
+
+def test_a_decimal_comma_that_pandas_left_as_text_is_named_with_the_cure(file):
+    path = file('member;game;grade\n' + ''.join(f'm{i};g{j};{j+1},5\n' for i in range(6) for j in range(4)))
+    names = dict(user_name='member', item_name='game', rating_name='grade')
+    with pytest.raises(ValueError, match="column 'grade' is not numeric: '1,5' has a decimal comma"):
+        validate_ratings(pd.read_csv(path, sep=';'), **names)
+    validate_ratings(pd.read_csv(path, sep=';', decimal=','), **names)
