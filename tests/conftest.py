@@ -1,6 +1,7 @@
 "What the tests share: the repository's root, `tasks.py` and `tools/` to import from, a browser, and which begin"
 import gc, os, shutil, signal, subprocess, sys
 from collections import Counter
+from configparser import ConfigParser
 from pathlib import Path
 
 import hypothesis, pytest
@@ -48,6 +49,13 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope='session')
 def root(): return ROOT
+
+@pytest.fixture(scope='session')
+def settings(root):
+    "What `settings.ini` says"
+    cfg = ConfigParser(delimiters=['='], interpolation=None)
+    cfg.read(root/'settings.ini', encoding='utf-8')
+    return cfg['DEFAULT']
 
 @pytest.fixture
 def file(tmp_path):

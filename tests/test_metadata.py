@@ -1,6 +1,5 @@
 "`settings.ini`, `pyproject.toml`, `setup.py` and the package agree"
 import ast, re, subprocess, sys
-from configparser import ConfigParser
 from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
@@ -22,12 +21,6 @@ FIELDS = dict(version='version', description='description', long_description='re
 # what comes with a package that is required
 PACKAGE = dict(fastcore='fastai', fastprogress='fastai', numpy='pandas', IPython='fastcore', PIL='matplotlib',
                fbgemm_gpu='fbgemm-gpu-cpu')
-
-@pytest.fixture(scope='module')
-def settings(root):
-    cfg = ConfigParser(delimiters=['='], interpolation=None)
-    cfg.read(root/'settings.ini', encoding='utf-8')
-    return cfg['DEFAULT']
 
 @pytest.fixture(scope='module')
 def pyproject(root): return tomllib.loads((root/'pyproject.toml').read_text(encoding='utf-8'))

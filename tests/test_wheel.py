@@ -71,17 +71,13 @@ def test_the_source_package_is_lean(sdist, files):
 
 def test_license_is_inside(files): assert any(re.search(r'\.dist-info/.*LICENSE$', o) for o in files)
 
-def test_metadata(meta, root):
-    from configparser import ConfigParser
-    cfg = ConfigParser(delimiters=['='], interpolation=None)
-    cfg.read(root/'settings.ini', encoding='utf-8')
-    s = cfg['DEFAULT']
+def test_metadata(meta, settings):
     deps = [re.sub(r'\s', '', o) for o in meta.get_all('Requires-Dist') if 'extra ==' not in o]
-    assert (meta['Name'], meta['Summary'], meta['Requires-Python']) == (s['lib_name'], s['description'],
-        '>='+s['min_python'])
-    assert sorted(deps) == sorted(s['requirements'].split())
+    assert (meta['Name'], meta['Summary'], meta['Requires-Python']) == (
+        settings['lib_name'], settings['description'], '>='+settings['min_python'])
+    assert sorted(deps) == sorted(settings['requirements'].split())
     assert set(meta.get_all('Provides-Extra')) == {'course', 'docs', 'dev'}
-    assert (meta['License-Expression'], meta['License'], meta['License-File']) == (s['license'], None, 'LICENSE')
+    assert (meta['License-Expression'], meta['License'], meta['License-File']) == (settings['license'], None, 'LICENSE')
     assert all(o.split(', ')[1].startswith('https://') for o in meta.get_all('Project-URL'))
 
 def test_readme_is_the_description(meta, root):

@@ -1,16 +1,9 @@
 "What GitHub runs for us: pinned actions, few permissions, the Pythons that we name, and a tag that fits its version"
 import re, subprocess
-from configparser import ConfigParser
 
 import pytest, yaml
 
 WRITES = {('docs.yml', 'publish'): {'contents': 'write'}, ('release.yml', 'publish'): {'id-token': 'write'}}
-
-@pytest.fixture(scope='module')
-def settings(root):
-    cfg = ConfigParser(delimiters=['='], interpolation=None)
-    cfg.read(root/'settings.ini', encoding='utf-8')
-    return cfg['DEFAULT']
 
 @pytest.fixture(scope='module')
 def files(root): return {o.name: o.read_text(encoding='utf-8') for o in (root/'.github'/'workflows').glob('*.yml')}
